@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * /dev/vgpuN. One open file is one channel of the domain's window; it is freed
+ * when the last reference (file or mapping) is gone, however the process ends.
+ * Mappings are never inherited by fork.
+ */
+#ifndef VGPU_UAPI_H
+#define VGPU_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+struct vgpu_info {
+	__u32 layout_version;
+	__u32 channel;
+	__u64 window_size;
+	__u32 channel_size;
+	__u32 chunk_size;
+	__u32 description_size;
+	__u32 pci_domain;
+	__u32 pci_bus;
+	__u32 pci_device;
+	__u32 pci_function;
+	__u32 reserved;
+};
+
+/* count chunks in a row; offset is what mmap takes and VGPU_CMD_MAP_PINNED's arena offset */
+struct vgpu_chunks {
+	__u32 count;		/* in, 1.. */
+	__u32 reserved;
+	__u64 offset;		/* ALLOC: out, FREE: in; bytes from the start of the arena */
+};
+
+/* sleeps until the channel's interrupt count differs from seen, a signal, or the time is over */
+struct vgpu_wait {
+	__u32 seen;		/* in: last count known; out: count now */
+	__u32 timeout_us;	/* in, at most 1000000 */
+};
+
+#define VGPU_IOC_INFO	_IOR('V', 0, struct vgpu_info)
+#define VGPU_IOC_START	_IO('V', 1)			/* wants an executor; read VGPU_CH_STATE for the answer */
+#define VGPU_IOC_ALLOC	_IOWR('V', 2, struct vgpu_chunks)	/* ENOMEM: no such run of free chunks */
+#define VGPU_IOC_FREE	_IOW('V', 3, struct vgpu_chunks)	/* EINVAL: not yours; mappings of it are removed */
+#define VGPU_IOC_RING	_IO('V', 4)
+#define VGPU_IOC_WAIT	_IOWR('V', 5, struct vgpu_wait)	/* ETIMEDOUT */
+
+/* mmap offsets */
+#define VGPU_MMAP_CHANNEL	0ULL		/* channel_size bytes, page granular parts allowed, read-write */
+#define VGPU_MMAP_DESCRIPTION	(1ULL << 40)	/* description_size bytes, read-only */
+#define VGPU_MMAP_ARENA		(1ULL << 41)	/* + offset of an owned chunk, read-write */
+
+#endif
