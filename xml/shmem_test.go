@@ -1,0 +1,128 @@
+package vgpuxml
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+const testUUID = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0"
+
+func TestDeviceXML(t *testing.T) {
+	text, err := DeviceXML(strings.ToUpper(testUUID), DefaultChannels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "shmem.golden.xml", text+"\n")
+}
+
+func TestDeviceXMLRefuses(t *testing.T) {
+	for _, channels := range []int{-1, 0, 256} {
+		if text, err := DeviceXML(testUUID, channels); err == nil || !strings.Contains(err.Error(), "allowed are 1 to 255") {
+			t.Errorf("%d channels give %q, %v", channels, text, err)
+		}
+	}
+	if text, err := DeviceXML("web1", DefaultChannels); err == nil || !strings.Contains(err.Error(), `"web1"`) {
+		t.Errorf("a bad UUID gives %q, %v", text, err)
+	}
+}
+
+func TestFindDevice(t *testing.T) {
+	right := string(read(t, "shmem.golden.xml"))
+	replace := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(right) }
+	cases := []struct {
+		name, devices string
+		state         DeviceState
+		says          string
+	}{
+		{"none", "", DeviceMissing, ""},
+		{"foreign device", `<shmem name="scratch"><model type="ivshmem-plain"/><size unit="M">4</size></shmem>`, DeviceMissing, ""},
+		{"right", right, DevicePresent, ""},
+		{"right, as libvirt completes it", replace(`name="vgpu0"`, `name="vgpu0" role="peer"`, `</shmem>`, `<alias name="shmem0"/></shmem>`), DevicePresent, ""},
+		{"other path", replace("782e98ab3fa0", "782e98ab3fa1"), DeviceDiffers,
+			`server path is "/run/vgpu/domain-4dea22b3-1d52-d8f3-2516-782e98ab3fa1/ivshmem.sock", must be "/run/vgpu/domain-4dea22b3-1d52-d8f3-2516-782e98ab3fa0/ivshmem.sock"`},
+		{"other vectors", replace(`"33"`, `"4"`), DeviceDiffers, `vectors is "4", must be "33"`},
+		{"other name on our socket", replace(`"vgpu0"`, `"gpu"`), DeviceDiffers, `name is "gpu", must be "vgpu0"`},
+		{"bare", `<shmem name="vgpu0"/>`, DeviceDiffers,
+			`model is missing, must be "ivshmem-doorbell", server path is missing, must be "/run/vgpu/domain-4dea22b3-1d52-d8f3-2516-782e98ab3fa0/ivshmem.sock", vectors is missing, must be "33", ioeventfd is missing, must be "on"`},
+		{"with a size", replace(`<model`, `<size unit="M">4</size><model`), DeviceDiffers, "it has a <size>, which libvirt refuses for this model"},
+		{"twice", right + right, DeviceDiffers, `2 shmem devices have the name "vgpu0" or its socket, must be one`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			document := "<domain><uuid>" + testUUID + "</uuid><devices>" + c.devices + "</devices></domain>"
+			report, err := FindDevice([]byte(document), DefaultChannels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.State != c.state || report.String() != c.says {
+				t.Errorf("got %v %q\nwant %v %q", report.State, report, c.state, c.says)
+			}
+		})
+	}
+}
+
+func TestFindDeviceInRealDomain(t *testing.T) {
+	report, err := FindDevice(read(t, "domain/web1.xml"), DefaultChannels)
+	if err != nil || report.State != DevicePresent {
+		t.Errorf("got %+v, %v", report, err)
+	}
+}
+
+func TestFindDeviceNeedsUUID(t *testing.T) {
+	if report, err := FindDevice([]byte("<domain><devices/></domain>"), DefaultChannels); err == nil {
+		t.Errorf("got %+v for a domain without UUID", report)
+	}
+}
+
+func TestInsertDevice(t *testing.T) {
+	for name, document := range examples(t, "insert", ".in.xml") {
+		t.Run(name, func(t *testing.T) {
+			inserted, err := InsertDevice(document, DefaultChannels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "insert/"+name+".golden.xml", string(inserted))
+
+			if name != "empty-devices" && !isOneInsertion(document, inserted) {
+				t.Errorf("bytes outside the device changed:\n%s", inserted)
+			}
+			if _, err := InsertDevice(inserted, DefaultChannels); !errors.Is(err, ErrDevicePresent) {
+				t.Errorf("a second insertion says %v", err)
+			}
+		})
+	}
+}
+
+// isOneInsertion reports whether cutting one contiguous piece out of inserted gives document back.
+func isOneInsertion(document, inserted []byte) bool {
+	prefix, suffix := 0, 0
+	for prefix < len(document) && document[prefix] == inserted[prefix] {
+		prefix++
+	}
+	for suffix < len(document) && document[len(document)-1-suffix] == inserted[len(inserted)-1-suffix] {
+		suffix++
+	}
+	return prefix+suffix >= len(document)
+}
+
+func TestInsertDeviceRefuses(t *testing.T) {
+	domain := func(rest string) string { return "<domain><uuid>" + testUUID + "</uuid>" + rest + "</domain>" }
+	cases := []struct {
+		name, document string
+		kind           error
+		mentions       string
+	}{
+		{"another vgpu0", domain(`<devices><shmem name="vgpu0"/></devices>`), ErrDeviceDiffers, "vectors is missing"},
+		{"no devices", domain(""), ErrMalformed, "no <devices>"},
+		{"cut off", domain("<devices>"), ErrMalformed, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			inserted, err := InsertDevice([]byte(c.document), DefaultChannels)
+			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.mentions) {
+				t.Errorf("got %q, %v", inserted, err)
+			}
+		})
+	}
+}
