@@ -1,0 +1,18 @@
+// Package wire decodes the records of a channel's ring into typed requests and
+// dispatches them. A record is a private copy by the time it comes here.
+package wire
+
+import "errors"
+
+// Errors of Dispatch. Both mean that the guest process does not speak this
+// protocol; its executor ends.
+var (
+	ErrMalformed     = errors.New("malformed record")
+	ErrUnknownOpcode = errors.New("unknown opcode")
+)
+
+// Call is what a record's header says besides the op.
+type Call struct {
+	Thread  uint32 // guest thread
+	Context uint32 // number of the context current in that thread, 0: none
+}
