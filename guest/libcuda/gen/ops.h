@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "ring.h"
+#include "../ring.h"
 
 #define VG_OP_MAP_PINNED 0x0001
 #define VG_OP_UNMAP_PINNED 0x0002

@@ -18,7 +18,7 @@ var cScalar = map[string]string{"u32": "uint32_t", "i32": "int32_t", "f32": "flo
 // replied ops the executor's result.
 func OpsHeader(ops []api.Op) []byte {
 	var b bytes.Buffer
-	b.WriteString(banner + "#ifndef VGPU_GEN_OPS_H\n#define VGPU_GEN_OPS_H\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n#include \"ring.h\"\n\n")
+	b.WriteString(banner + "#ifndef VGPU_GEN_OPS_H\n#define VGPU_GEN_OPS_H\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n#include \"../ring.h\"\n\n")
 	for _, op := range ops {
 		fmt.Fprintf(&b, "#define VG_OP_%s 0x%04x\n", strings.ToUpper(op.Name), op.Code)
 	}
@@ -140,7 +140,7 @@ func Calls(functions []api.Function, ops []api.Op) []byte {
 		byName[op.Name] = op
 	}
 	var b bytes.Buffer
-	b.WriteString(banner + "#include \"gen/ops.h\"\n#include \"calls.h\"\n#include \"objects.h\"\n")
+	b.WriteString(banner + "#include \"ops.h\"\n#include \"../calls.h\"\n#include \"../enter.h\"\n#include \"../objects.h\"\n")
 	for i, f := range functions {
 		for _, symbol := range []string{f.Symbol, f.PerThread.Symbol} {
 			if symbol == "" {
@@ -173,8 +173,8 @@ func cStub(b *bytes.Buffer, symbol string, perThread bool, op api.Op) {
 		switch {
 		case p.Kind == "stream":
 			params = append(params, "void *"+p.Name)
-			resolve = append(resolve, fmt.Sprintf("vg_stream_number(t, %s, %t, &%s_number)", p.Name, perThread, p.Name))
-			args = append(args, p.Name+"_number")
+			resolve = append(resolve, fmt.Sprintf("vg_stream_get(t, %s, %t, &%s_object)", p.Name, perThread, p.Name))
+			args = append(args, p.Name+"_object->object.number")
 		case api.IsHandle(p.Kind):
 			params = append(params, "void *"+p.Name)
 			resolve = append(resolve, fmt.Sprintf("vg_number(VG_%s, %s, &%s_number)", strings.ToUpper(p.Kind), p.Name, p.Name))
@@ -189,7 +189,10 @@ func cStub(b *bytes.Buffer, symbol string, perThread bool, op api.Op) {
 	}
 	fmt.Fprintf(b, "\nVG_EXPORT int %s(%s)\n{\n\tstruct vg_thread *t;\n", symbol, strings.Join(params, ", "))
 	for _, p := range op.Params {
-		if api.IsHandle(p.Kind) {
+		switch {
+		case p.Kind == "stream":
+			fmt.Fprintf(b, "\tstruct vg_stream *%s_object;\n", p.Name)
+		case api.IsHandle(p.Kind):
 			fmt.Fprintf(b, "\tuint32_t %s_number;\n", p.Name)
 		}
 	}
@@ -202,12 +205,13 @@ func cStub(b *bytes.Buffer, symbol string, perThread bool, op api.Op) {
 	for _, r := range resolve {
 		fmt.Fprintf(b, "\tresult = %s;\n\tif (result)\n\t\treturn result;\n", r)
 	}
+	fmt.Fprintf(b, "\tresult = vg_op_%s(%s);\n", op.Name, strings.Join(append([]string{"t"}, args...), ", "))
 	for _, p := range op.Params {
 		if p.Kind == "stream" {
-			fmt.Fprintf(b, "\tvg_stream_busy(t, %s_number);\n", p.Name)
+			fmt.Fprintf(b, "\tvg_stream_busy(%s_object);\n", p.Name)
 		}
 	}
-	fmt.Fprintf(b, "\treturn vg_op_%s(%s);\n}\n", op.Name, strings.Join(append([]string{"t"}, args...), ", "))
+	b.WriteString("\treturn result;\n}\n")
 }
 
 // cNames writes the table of cuGetProcAddress sorted by base name, then version.

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a call does first. */
+#ifndef VGPU_ENTER_H
+#define VGPU_ENTER_H
+
+#include "objects.h"
+#include "ring.h"
+
+/*
+ * For calls that work in the current context: 0 and the thread, or 3 before
+ * cuInit, 4 at exit, 201 without a current context, 709 when it has ended, or the
+ * sticky code of a lost context.
+ */
+static inline int vg_enter(struct vg_thread **t)
+{
+	struct vg_thread *self = vg_thread_get();
+	int result = vg_process_ready();
+
+	if (__builtin_expect(result != 0, 0))
+		return result;
+	if (__builtin_expect(!self, 0))
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	if (__builtin_expect(!self->current, 0))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (__builtin_expect(!atomic_load_explicit(&self->current->retained, memory_order_relaxed), 0))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	*t = self;
+	return vg_channel_lost(self->channel);
+}
+
+#endif

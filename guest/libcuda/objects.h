@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handles. A handle that a program holds is the address of one of these; the
+ * executor knows it by its number. Numbers are chosen here, so creating costs
+ * no round trip.
+ */
+#ifndef VGPU_OBJECTS_H
+#define VGPU_OBJECTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "process.h"
+
+enum vg_kind {
+	VG_CONTEXT = 0x56470001,
+	VG_STREAM,
+	VG_EVENT,
+	VG_MODULE,
+	VG_FUNCTION,
+	VG_LIBRARY,
+	VG_KERNEL,
+	VG_GRAPH,
+	VG_GRAPHEXEC,
+	VG_MEMORY,
+	VG_NODE,
+	VG_LINKER,
+};
+
+/* first member of every object; kind is overwritten when the object ends */
+struct vg_object {
+	uint32_t kind;
+	uint32_t number;
+};
+
+/* Next free number of a kind and its return. Thread safe. */
+uint32_t vg_number_take(enum vg_kind kind);
+void vg_number_give(enum vg_kind kind, uint32_t number);
+
+/* The number of a handle, CUDA_ERROR_INVALID_HANDLE when it is none of that kind. */
+static inline int vg_number(enum vg_kind kind, const void *handle, uint32_t *number)
+{
+	const struct vg_object *object = handle;
+
+	if (!object || object->kind != (uint32_t)kind)
+		return CUDA_ERROR_INVALID_HANDLE;
+	*number = object->number;
+	return 0;
+}
+
+/*
+ * Lock order: context.lock, then stream.lock, then ranges, then numbers. The
+ * ring takes no lock.
+ */
+struct vg_context {
+	struct vg_object object;	/* number 1: the primary context */
+	pthread_mutex_t lock;		/* streams, retained */
+	unsigned int flags;
+	unsigned int api_version;	/* 3020 */
+	uint64_t id;			/* never reused */
+	_Atomic unsigned int retained;	/* primary: 0 = inactive */
+	_Atomic uint32_t generation;	/* +1 at every reset, for caches keyed by context */
+	struct vg_stream *streams;	/* all but legacy */
+	struct vg_stream *legacy;
+};
+
+struct vg_capture;
+
+struct vg_stream {
+	struct vg_object object;	/* number 0: the legacy stream of the current context */
+	pthread_mutex_t lock;		/* fence posting */
+	struct vg_context *context;
+	struct vg_stream *next, *previous;	/* context's list */
+	unsigned int flags;		/* 1: non-blocking */
+	int priority;
+	uint64_t id;
+	bool per_thread;
+	uint32_t slot;			/* fence word */
+	uint32_t fence;			/* last value posted */
+	_Atomic uint32_t dirty;		/* work posted since that fence */
+	_Atomic(struct vg_capture *) capture;
+};
+
+/* The stream a handle means for this thread; creates the per-thread stream at its first use. */
+int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream);
+
+/* Tells that work was posted; call it after the post. */
+static inline void vg_stream_busy(struct vg_stream *s)
+{
+	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&s->dirty, 1, memory_order_release);
+	if (!(s->flags & 1) && s->object.number)
+		atomic_store_explicit(&s->context->legacy->dirty, 1, memory_order_release);
+}
+
+/* Contexts: implemented in context.c. */
+struct vg_context *vg_primary(void);	/* stable for the process, active or not */
+bool vg_context_valid(const struct vg_context *c);
+
+/* what runs when a context ends; data in registration order (context local storage) */
+void vg_context_on_end(void (*run)(struct vg_context *));
+
+#endif
