@@ -1,0 +1,201 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+// ErrInvalid marks every error in a pool file; its text names file, key and
+// what is allowed.
+var ErrInvalid = errors.New("invalid pool file")
+
+// poolFile is the TOML document; a nil pointer is an absent key.
+type poolFile struct {
+	GPUs       []string `toml:"gpus"`
+	Backend    *string  `toml:"backend"`
+	Slots      *int64   `toml:"slots"`
+	Memory     *string  `toml:"memory"`
+	MaxMemory  *string  `toml:"max_memory"`
+	Overcommit *float64 `toml:"overcommit"`
+	Weight     *int64   `toml:"weight"`
+	Priorities []string `toml:"priorities"`
+}
+
+// Load reads all *.toml files of a directory, sorted by name. An absent
+// directory has no pools. The error is ErrInvalid for the first bad file.
+func Load(directory string) ([]Pool, error) {
+	files, err := filepath.Glob(filepath.Join(directory, "*.toml"))
+	if err != nil {
+		return nil, fmt.Errorf("listing pools: %w", err)
+	}
+	pools := make([]Pool, 0, len(files))
+	users := map[string]string{} // GPU to the pool file that has it
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading pool: %w", err)
+		}
+		pool, err := Parse(file, string(text))
+		if err != nil {
+			return nil, err
+		}
+		for _, gpu := range pool.GPUs {
+			if other, used := users[gpu]; used && gpu != SoftGPU {
+				return nil, invalid(file, "gpus", fmt.Sprintf("%q is already in %s", gpu, other), "a GPU in one pool only")
+			}
+			users[gpu] = file
+		}
+		pools = append(pools, pool)
+	}
+	return pools, nil
+}
+
+// Parse reads one pool file's text. The error is ErrInvalid.
+func Parse(file, text string) (Pool, error) {
+	var doc poolFile
+	meta, err := toml.Decode(text, &doc)
+	if err != nil {
+		return Pool{}, fmt.Errorf("%w %s: %w", ErrInvalid, file, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities")
+	}
+	pool := Pool{
+		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
+		Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
+		Priorities: []vgpuxml.Priority{vgpuxml.PriorityHigh, vgpuxml.PriorityNormal, vgpuxml.PriorityLow},
+	}
+	for _, step := range []func(*poolFile) error{
+		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities,
+	} {
+		if err := step(&doc); err != nil {
+			return Pool{}, err
+		}
+	}
+	return pool, nil
+}
+
+func (p *Pool) setName(*poolFile) error {
+	if !vgpuxml.ValidPoolName(p.Name) {
+		return fmt.Errorf("%w %s: the file's name is not a pool's: allowed are lower case letters, digits, dot, underscore and dash", ErrInvalid, p.File)
+	}
+	return nil
+}
+
+func (p *Pool) setGPUs(doc *poolFile) error {
+	const allowed = `a list of PCI addresses such as "0000:01:00.0" and UUIDs such as "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", or ["soft"]`
+	if len(doc.GPUs) == 0 {
+		return invalid(p.File, "gpus", "is missing or empty", allowed)
+	}
+	for _, text := range doc.GPUs {
+		gpu, ok := normalizeGPU(text)
+		if !ok {
+			return invalid(p.File, "gpus", fmt.Sprintf("%q names no GPU", text), allowed)
+		}
+		if slices.Contains(p.GPUs, gpu) {
+			return invalid(p.File, "gpus", fmt.Sprintf("%q is there twice", text), allowed)
+		}
+		p.GPUs = append(p.GPUs, gpu)
+	}
+	if slices.Contains(p.GPUs, SoftGPU) && len(p.GPUs) > 1 {
+		return invalid(p.File, "gpus", `mixes "soft" with real GPUs`, allowed)
+	}
+	return nil
+}
+
+func (p *Pool) setBackend(doc *poolFile) error {
+	p.Backend = BackendCUDA
+	if p.GPUs[0] == SoftGPU {
+		p.Backend = BackendSoft
+	}
+	if doc.Backend == nil {
+		return nil
+	}
+	switch wanted := Backend(*doc.Backend); {
+	case wanted != BackendCUDA && wanted != BackendSoft:
+		return invalid(p.File, "backend", fmt.Sprintf("is %q", wanted), `"cuda" or "soft"`)
+	case wanted != p.Backend:
+		return invalid(p.File, "backend", fmt.Sprintf("%q does not fit gpus = %q", wanted, p.GPUs), `"soft" with gpus = ["soft"], "cuda" with real GPUs`)
+	}
+	return nil
+}
+
+func (p *Pool) setCounts(doc *poolFile) error {
+	if doc.Slots != nil {
+		if *doc.Slots < 1 || *doc.Slots > MaxSlots {
+			return invalid(p.File, "slots", fmt.Sprintf("is %d", *doc.Slots), fmt.Sprintf("1 to %d", MaxSlots))
+		}
+		p.Slots = int(*doc.Slots)
+	}
+	if doc.Weight != nil {
+		if *doc.Weight < 1 || *doc.Weight > MaxWeight {
+			return invalid(p.File, "weight", fmt.Sprintf("is %d", *doc.Weight), fmt.Sprintf("1 to %d", MaxWeight))
+		}
+		p.Weight = int(*doc.Weight)
+	}
+	if doc.Overcommit != nil {
+		if !(*doc.Overcommit >= 1 && *doc.Overcommit <= MaxOvercommit) { // also refuses NaN
+			return invalid(p.File, "overcommit", fmt.Sprintf("is %g", *doc.Overcommit), fmt.Sprintf("1.0 to %g", MaxOvercommit))
+		}
+		p.Overcommit = *doc.Overcommit
+	}
+	return nil
+}
+
+func (p *Pool) setMemory(doc *poolFile) error {
+	var err error
+	if p.Memory, err = p.size("memory", doc.Memory); err != nil {
+		return err
+	}
+	if p.MaxMemory, err = p.size("max_memory", doc.MaxMemory); err != nil {
+		return err
+	}
+	if p.MaxMemory != 0 && p.Memory > p.MaxMemory {
+		return invalid(p.File, "memory", fmt.Sprintf("%s is more than max_memory %s", vgpuxml.FormatSize(p.Memory), vgpuxml.FormatSize(p.MaxMemory)), "at most max_memory")
+	}
+	return nil
+}
+
+func (p *Pool) size(key string, text *string) (uint64, error) {
+	if text == nil {
+		return 0, nil
+	}
+	size, err := vgpuxml.ParseSize(*text)
+	if err != nil || size < vgpuxml.MinMemory || size > vgpuxml.MaxMemory {
+		return 0, invalid(p.File, key, fmt.Sprintf("is %q", *text), `a size from "64MiB" to "16TiB"`)
+	}
+	return size, nil
+}
+
+func (p *Pool) setPriorities(doc *poolFile) error {
+	if doc.Priorities == nil {
+		return nil
+	}
+	const allowed = `a list of "high", "normal", "low"`
+	all := p.Priorities
+	p.Priorities = nil
+	for _, text := range doc.Priorities {
+		priority := vgpuxml.Priority(text)
+		if !slices.Contains(all, priority) || slices.Contains(p.Priorities, priority) {
+			return invalid(p.File, "priorities", fmt.Sprintf("%q is unknown or there twice", text), allowed)
+		}
+		p.Priorities = append(p.Priorities, priority)
+	}
+	if len(p.Priorities) == 0 {
+		return invalid(p.File, "priorities", "is empty", allowed)
+	}
+	return nil
+}
+
+func invalid(file, key, what, allowed string) error {
+	return fmt.Errorf("%w %s: %s: %s; allowed: %s", ErrInvalid, file, key, what, allowed)
+}

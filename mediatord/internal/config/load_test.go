@@ -1,0 +1,119 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+func TestParseFillsInDefaults(t *testing.T) {
+	pool, err := Parse("/etc/vgpu/pools.d/default.toml", `gpus = ["01:00.0"]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Pool{
+		Name: "default", File: "/etc/vgpu/pools.d/default.toml", GPUs: []string{"0000:01:00.0"},
+		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
+		Priorities: []vgpuxml.Priority{"high", "normal", "low"},
+	}
+	if !reflect.DeepEqual(pool, want) {
+		t.Errorf("got %+v\nwant %+v", pool, want)
+	}
+}
+
+func TestParseReadsEveryKey(t *testing.T) {
+	pool, err := Parse("gold.toml", `
+gpus = ["00000000:AB:00.0", "GPU-6BA7B810-9dad-11d1-80b4-00c04fd430c8"]
+backend = "cuda"
+slots = 2
+memory = "16GiB"
+max_memory = "64GiB"
+overcommit = 1.5
+weight = 200
+priorities = ["high", "low"]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Pool{
+		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
+		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
+		Priorities: []vgpuxml.Priority{"high", "low"},
+	}
+	if !reflect.DeepEqual(pool, want) {
+		t.Errorf("got %+v\nwant %+v", pool, want)
+	}
+	if !pool.Allows("high") || pool.Allows("normal") || pool.PriorityNames() != "high, low" {
+		t.Error("wrong priorities")
+	}
+}
+
+func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
+	for _, tc := range []struct {
+		name, file, text string
+		mentions         []string
+	}{
+		{"no gpus", "p.toml", ``, []string{"p.toml", "gpus", "PCI addresses"}},
+		{"gpu", "p.toml", `gpus = ["gpu0"]`, []string{"gpus", `"gpu0"`}},
+		{"pci device number", "p.toml", `gpus = ["01:20.0"]`, []string{"gpus", `"01:20.0"`}},
+		{"twice", "p.toml", `gpus = ["01:00.0", "0000:01:00.0"]`, []string{"twice"}},
+		{"soft mixed", "p.toml", `gpus = ["soft", "01:00.0"]`, []string{"mixes"}},
+		{"backend", "p.toml", "gpus = [\"soft\"]\nbackend = \"opencl\"", []string{"backend", `"opencl"`, `"cuda" or "soft"`}},
+		{"backend of soft", "p.toml", "gpus = [\"soft\"]\nbackend = \"cuda\"", []string{"backend", "does not fit"}},
+		{"slots", "p.toml", "gpus = [\"soft\"]\nslots = 0", []string{"slots", "1 to 1024"}},
+		{"weight", "p.toml", "gpus = [\"soft\"]\nweight = 10001", []string{"weight", "1 to 10000"}},
+		{"overcommit", "p.toml", "gpus = [\"soft\"]\novercommit = nan", []string{"overcommit", "1.0 to 16"}},
+		{"memory", "p.toml", "gpus = [\"soft\"]\nmemory = \"16GB\"", []string{"memory", `"16GB"`, "64MiB"}},
+		{"memory type", "p.toml", "gpus = [\"soft\"]\nmemory = 5", []string{"p.toml", "memory"}},
+		{"memory over maximum", "p.toml", "gpus = [\"soft\"]\nmemory = \"2GiB\"\nmax_memory = \"1GiB\"", []string{"memory", "2GiB", "1GiB"}},
+		{"priority", "p.toml", "gpus = [\"soft\"]\npriorities = [\"urgent\"]", []string{"priorities", `"urgent"`}},
+		{"no priority", "p.toml", "gpus = [\"soft\"]\npriorities = []", []string{"priorities", "empty"}},
+		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
+		{"name", "Gold Pool.toml", `gpus = ["soft"]`, []string{"Gold Pool.toml", "lower case"}},
+		{"syntax", "p.toml", `gpus = [`, []string{"p.toml"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := Parse(tc.file, tc.text)
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("error is %v", err)
+			}
+			for _, text := range tc.mentions {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("%q does not mention %q", err, text)
+				}
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("b.toml", `gpus = ["01:00.0"]`)
+	write("a.toml", `gpus = ["soft"]`)
+	write("c.toml", `gpus = ["soft"]`)
+	write("notes.txt", `not a pool`)
+	pools, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pools) != 3 || pools[0].Name != "a" || pools[1].Name != "b" || pools[0].Backend != BackendSoft {
+		t.Errorf("loaded %+v", pools)
+	}
+	write("d.toml", `gpus = ["0000:01:00.0"]`)
+	if _, err := Load(dir); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "b.toml") {
+		t.Errorf("a GPU in two pools: %v", err)
+	}
+	if pools, err := Load(filepath.Join(dir, "absent")); err != nil || len(pools) != 0 {
+		t.Errorf("absent directory: %v, %v", pools, err)
+	}
+}

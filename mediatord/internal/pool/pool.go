@@ -1,0 +1,212 @@
+// Package pool decides who gets a slot and on which GPU.
+package pool
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"libvirt-vgpu/mediatord/internal/config"
+	"libvirt-vgpu/mediatord/internal/refusal"
+	"libvirt-vgpu/plugin/window"
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+// Device is one GPU of a pool.
+type Device struct {
+	Name        string // as the pool file has it
+	Argument    string // as the executor's --gpu wants it
+	PCI         string // "" for the GPU in software
+	Description *window.Description
+}
+
+// Prober finds the GPU that a pool file names. It may take seconds the first
+// time. An error says in one sentence what is missing.
+type Prober interface {
+	Probe(ctx context.Context, backend config.Backend, name string) (*Device, error)
+}
+
+// Request asks for a slot.
+type Request struct {
+	Owner    string // UUID of the domain or session; one slot each
+	Priority vgpuxml.Priority
+	Memory   uint64 // bytes; 0 = the pool's default
+}
+
+// Grant is a slot.
+type Grant struct {
+	Owner  string
+	Memory uint64 // quota in bytes
+	Device *Device
+}
+
+// Pool hands out the slots of one pool file. Methods may be called from
+// several goroutines.
+type Pool struct {
+	config.Pool
+	prober Prober
+
+	mu     sync.Mutex // guards grants
+	grants map[string]Grant
+}
+
+// New makes a pool with all slots free.
+func New(cfg config.Pool, prober Prober) *Pool {
+	return &Pool{Pool: cfg, prober: prober, grants: map[string]Grant{}}
+}
+
+// Acquire takes a slot, on the GPU with the most unpromised memory. It fails
+// with refusal.ErrPriorityNotAllowed, ErrPoolFull, ErrMemoryExceedsPool,
+// ErrAlreadyReserved or ErrGPUUnavailable.
+func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
+	if !p.Allows(r.Priority) {
+		return Grant{}, refusal.Because(refusal.ErrPriorityNotAllowed,
+			"pool %q does not admit priority %q: use %s, or add it to priorities in %s", p.Name, r.Priority, p.PriorityNames(), p.File)
+	}
+	if err := p.room(r); err != nil { // a full pool need not wait for a GPU
+		return Grant{}, err
+	}
+	devices, err := p.Devices(ctx)
+	if err != nil {
+		return Grant{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.roomLocked(r); err != nil {
+		return Grant{}, err
+	}
+	grant, err := p.place(r, devices)
+	if err != nil {
+		return Grant{}, err
+	}
+	p.grants[r.Owner] = grant
+	return grant, nil
+}
+
+// Release gives an owner's slot back; without one it does nothing.
+func (p *Pool) Release(owner string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.grants, owner)
+}
+
+// Used counts the slots taken and the bytes promised to them.
+func (p *Pool) Used() (slots int, memory uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.grants {
+		memory += g.Memory
+	}
+	return len(p.grants), memory
+}
+
+// Devices returns the GPUs of the pool that exist. It fails with
+// refusal.ErrGPUUnavailable when there is none.
+func (p *Pool) Devices(ctx context.Context) ([]*Device, error) {
+	var devices []*Device
+	var reason error
+	for _, name := range p.GPUs {
+		device, err := p.prober.Probe(ctx, p.Backend, name)
+		if err != nil {
+			reason = err
+			continue
+		}
+		devices = append(devices, device)
+	}
+	if len(devices) == 0 {
+		return nil, refusal.Because(refusal.ErrGPUUnavailable, "pool %q has no usable GPU: %v", p.Name, reason)
+	}
+	return devices, nil
+}
+
+func (p *Pool) room(r Request) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roomLocked(r)
+}
+
+func (p *Pool) roomLocked(r Request) error {
+	if _, taken := p.grants[r.Owner]; taken {
+		return refusal.Because(refusal.ErrAlreadyReserved, "%s already has a slot in pool %q: release it first", r.Owner, p.Name)
+	}
+	if len(p.grants) >= p.Slots {
+		return refusal.Because(refusal.ErrPoolFull,
+			"pool %q is full, %d of %d slots are in use: stop a domain that uses it, or raise slots in %s", p.Name, len(p.grants), p.Slots, p.File)
+	}
+	return nil
+}
+
+// place chooses the device and the quota.
+func (p *Pool) place(r Request, devices []*Device) (Grant, error) {
+	var best Grant
+	var bestFree, largestFree, largestQuota uint64
+	for _, d := range devices {
+		total := d.Description.TotalMemory
+		ceiling := total
+		if p.MaxMemory != 0 {
+			ceiling = min(ceiling, p.MaxMemory)
+		}
+		largestQuota = max(largestQuota, ceiling)
+		quota := r.Memory
+		if quota == 0 {
+			quota = min(p.defaultQuota(total, len(devices)), ceiling)
+		}
+		limit, promised := uint64(float64(total)*p.Overcommit), p.promised(d)
+		free := limit - min(limit, promised)
+		largestFree = max(largestFree, min(free, ceiling))
+		if quota <= ceiling && quota <= free && free > bestFree {
+			best, bestFree = Grant{Owner: r.Owner, Memory: quota, Device: d}, free
+		}
+	}
+	switch {
+	case best.Device != nil:
+		return best, nil
+	case r.Memory > largestQuota:
+		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
+			"pool %q gives a domain at most %s of GPU memory, %s was asked for: lower memory in the domain's vgpu:gpu element, or raise max_memory in %s",
+			p.Name, approximate(largestQuota), approximate(r.Memory), p.File)
+	default:
+		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
+			"pool %q has %s of GPU memory left to promise, which is less than the domain needs: lower memory in its vgpu:gpu element, stop another domain, or raise overcommit in %s",
+			p.Name, approximate(largestFree), p.File)
+	}
+}
+
+// defaultQuota is the pool file's, or an even share in whole MiB.
+func (p *Pool) defaultQuota(total uint64, devices int) uint64 {
+	if p.Memory != 0 {
+		return p.Memory
+	}
+	perDevice := uint64((p.Slots + devices - 1) / devices)
+	return max(total/perDevice&^(1<<20-1), 1<<20)
+}
+
+func (p *Pool) promised(d *Device) uint64 {
+	var sum uint64
+	for _, g := range p.grants {
+		if g.Device.Name == d.Name {
+			sum += g.Memory
+		}
+	}
+	return sum
+}
+
+// Owners lists who has a slot, sorted.
+func (p *Pool) Owners() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	owners := make([]string, 0, len(p.grants))
+	for owner := range p.grants {
+		owners = append(owners, owner)
+	}
+	slices.Sort(owners)
+	return owners
+}
+
+// approximate writes a size for a person: whole MiB rounded down.
+func approximate(size uint64) string {
+	if size >= 1<<20 {
+		size &^= 1<<20 - 1
+	}
+	return vgpuxml.FormatSize(size)
+}

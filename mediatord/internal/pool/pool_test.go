@@ -1,0 +1,116 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"libvirt-vgpu/mediatord/internal/config"
+	"libvirt-vgpu/mediatord/internal/refusal"
+	"libvirt-vgpu/plugin/window"
+)
+
+// fakeProber has GPUs of the given sizes in bytes; others do not exist.
+type fakeProber map[string]uint64
+
+func (f fakeProber) Probe(_ context.Context, _ config.Backend, name string) (*Device, error) {
+	memory, found := f[name]
+	if !found {
+		return nil, fmt.Errorf("GPU %s is not in this host", name)
+	}
+	return &Device{Name: name, Argument: name, Description: &window.Description{TotalMemory: memory}}, nil
+}
+
+func testPool(t *testing.T, gpus fakeProber, text string) *Pool {
+	t.Helper()
+	cfg, err := config.Parse("gold.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(cfg, gpus)
+}
+
+const oneGPU = "gpus = [\"01:00.0\"]\n"
+
+func TestAcquire(t *testing.T) {
+	big := fakeProber{"0000:01:00.0": 80 << 30}
+	for _, tc := range []struct {
+		name, pool string
+		gpus       fakeProber
+		before     int // slots of the default size taken already
+		request    Request
+		memory     uint64
+		err        error
+		mentions   string
+	}{
+		{"even share", oneGPU, big, 0, Request{Priority: "normal"}, 10 << 30, nil, ""},
+		{"pool's default", oneGPU + `memory = "3GiB"`, big, 0, Request{Priority: "normal"}, 3 << 30, nil, ""},
+		{"asked for", oneGPU, big, 0, Request{Priority: "low", Memory: 80 << 30}, 80 << 30, nil, ""},
+		{"priority", oneGPU + `priorities = ["low"]`, big, 0, Request{Priority: "high"}, 0, refusal.ErrPriorityNotAllowed, "use low"},
+		{"full", oneGPU + "slots = 2", big, 2, Request{Priority: "high"}, 0, refusal.ErrPoolFull, "2 of 2"},
+		{"over max_memory", oneGPU + `max_memory = "4GiB"`, big, 0, Request{Priority: "high", Memory: 5 << 30}, 0, refusal.ErrMemoryExceedsPool, "at most 4GiB"},
+		{"over the GPU", oneGPU, big, 0, Request{Priority: "high", Memory: 81 << 30}, 0, refusal.ErrMemoryExceedsPool, "at most 80GiB"},
+		{"over what is left", oneGPU, big, 7, Request{Priority: "high", Memory: 11 << 30}, 0, refusal.ErrMemoryExceedsPool, "10GiB of GPU memory left"},
+		{"overcommitted", oneGPU + "overcommit = 2.0", big, 7, Request{Priority: "high", Memory: 80 << 30}, 80 << 30, nil, ""},
+		{"default over the maximum", oneGPU + `max_memory = "1GiB"`, big, 0, Request{Priority: "high"}, 1 << 30, nil, ""},
+		{"no GPU", oneGPU, fakeProber{}, 0, Request{Priority: "high"}, 0, refusal.ErrGPUUnavailable, "not in this host"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := testPool(t, tc.gpus, tc.pool)
+			for i := range tc.before {
+				if _, err := p.Acquire(context.Background(), Request{Owner: fmt.Sprint(i), Priority: "normal"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tc.request.Owner = "me"
+			grant, err := p.Acquire(context.Background(), tc.request)
+			if !errors.Is(err, tc.err) {
+				t.Fatalf("error is %v", err)
+			}
+			if err != nil {
+				if !strings.Contains(err.Error(), tc.mentions) || !strings.Contains(err.Error(), "gold") {
+					t.Errorf("%q does not mention the pool and %q", err, tc.mentions)
+				}
+				if slots, _ := p.Used(); slots != tc.before {
+					t.Errorf("%d slots in use after a refusal", slots)
+				}
+				return
+			}
+			if grant.Memory != tc.memory {
+				t.Errorf("quota is %d, want %d", grant.Memory, tc.memory)
+			}
+		})
+	}
+}
+
+func TestAcquireSpreadsOverGPUsAndReleaseGivesBack(t *testing.T) {
+	p := testPool(t, fakeProber{"0000:01:00.0": 10 << 30, "0000:02:00.0": 10 << 30},
+		`gpus = ["01:00.0", "02:00.0", "03:00.0"]`)
+	seen := map[string]int{}
+	for i := range 4 {
+		g, err := p.Acquire(context.Background(), Request{Owner: fmt.Sprint(i), Priority: "normal", Memory: 5 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[g.Device.Name]++
+	}
+	if seen["0000:01:00.0"] != 2 || seen["0000:02:00.0"] != 2 {
+		t.Errorf("placed %v", seen)
+	}
+	if _, err := p.Acquire(context.Background(), Request{Owner: "0", Priority: "normal"}); !errors.Is(err, refusal.ErrAlreadyReserved) {
+		t.Errorf("second slot for one owner: %v", err)
+	}
+	if _, err := p.Acquire(context.Background(), Request{Owner: "5", Priority: "normal", Memory: 1 << 30}); !errors.Is(err, refusal.ErrMemoryExceedsPool) {
+		t.Errorf("both GPUs are promised away: %v", err)
+	}
+	p.Release("0")
+	p.Release("nobody")
+	if slots, memory := p.Used(); slots != 3 || memory != 15<<30 {
+		t.Errorf("used %d slots, %d bytes", slots, memory)
+	}
+	if got := fmt.Sprint(p.Owners()); got != "[1 2 3]" {
+		t.Errorf("owners are %s", got)
+	}
+}
