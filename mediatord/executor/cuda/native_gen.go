@@ -4,36 +4,36 @@ package cuda
 
 /*
 #include <stdint.h>
-static int vg_cuCtxGetLimit(void *f, unsigned long long * value, unsigned int limit) { return ((int (*)(unsigned long long *, unsigned int))f)(value, limit); }
-static int vg_cuCtxSetLimit(void *f, unsigned int limit, unsigned long long value) { return ((int (*)(unsigned int, unsigned long long))f)(limit, value); }
-static int vg_cuCtxSetCacheConfig(void *f, unsigned int config) { return ((int (*)(unsigned int))f)(config); }
-static int vg_cuCtxResetPersistingL2Cache(void *f) { return ((int (*)(void))f)(); }
-static int vg_cuMemcpyDtoDAsync_v2(void *f, unsigned long long dst, unsigned long long src, unsigned long long size, uintptr_t s) { return ((int (*)(unsigned long long, unsigned long long, unsigned long long, uintptr_t))f)(dst, src, size, s); }
-static int vg_cuFuncSetAttribute(void *f, uintptr_t f, int attribute, int value) { return ((int (*)(uintptr_t, int, int))f)(f, attribute, value); }
-static int vg_cuFuncGetAttribute(void *f, int * value, int attribute, uintptr_t f) { return ((int (*)(int *, int, uintptr_t))f)(value, attribute, f); }
-static int vg_cuFuncSetCacheConfig(void *f, uintptr_t f, unsigned int config) { return ((int (*)(uintptr_t, unsigned int))f)(f, config); }
-static int vg_cuLibraryGetKernelCount(void *f, unsigned int * count, uintptr_t l) { return ((int (*)(unsigned int *, uintptr_t))f)(count, l); }
-static int vg_cuModuleGetFunctionCount(void *f, unsigned int * count, uintptr_t m) { return ((int (*)(unsigned int *, uintptr_t))f)(count, m); }
-static int vg_cuFuncLoad(void *f, uintptr_t f) { return ((int (*)(uintptr_t))f)(f); }
-static int vg_cuStreamCreateWithPriority(void *f, uintptr_t * s, unsigned int flags, int priority) { return ((int (*)(uintptr_t *, unsigned int, int))f)(s, flags, priority); }
-static int vg_cuStreamDestroy_v2(void *f, uintptr_t s) { return ((int (*)(uintptr_t))f)(s); }
-static int vg_cuStreamWaitEvent(void *f, uintptr_t s, uintptr_t e, unsigned int flags) { return ((int (*)(uintptr_t, uintptr_t, unsigned int))f)(s, e, flags); }
-static int vg_cuStreamWaitValue32_v2(void *f, uintptr_t s, unsigned long long address, unsigned int value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned int, unsigned int))f)(s, address, value, flags); }
-static int vg_cuStreamWriteValue32_v2(void *f, uintptr_t s, unsigned long long address, unsigned int value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned int, unsigned int))f)(s, address, value, flags); }
-static int vg_cuStreamWaitValue64_v2(void *f, uintptr_t s, unsigned long long address, unsigned long long value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned long long, unsigned int))f)(s, address, value, flags); }
-static int vg_cuStreamWriteValue64_v2(void *f, uintptr_t s, unsigned long long address, unsigned long long value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned long long, unsigned int))f)(s, address, value, flags); }
-static int vg_cuStreamQuery(void *f, uintptr_t s) { return ((int (*)(uintptr_t))f)(s); }
-static int vg_cuEventCreate(void *f, uintptr_t * e, unsigned int flags) { return ((int (*)(uintptr_t *, unsigned int))f)(e, flags); }
-static int vg_cuEventDestroy_v2(void *f, uintptr_t e) { return ((int (*)(uintptr_t))f)(e); }
-static int vg_cuEventElapsedTime_v2(void *f, float * milliseconds, uintptr_t start, uintptr_t end) { return ((int (*)(float *, uintptr_t, uintptr_t))f)(milliseconds, start, end); }
-static int vg_cuEventQuery(void *f, uintptr_t e) { return ((int (*)(uintptr_t))f)(e); }
-static int vg_cuStreamBeginCapture_v2(void *f, uintptr_t s, unsigned int mode) { return ((int (*)(uintptr_t, unsigned int))f)(s, mode); }
-static int vg_cuGraphCreate(void *f, uintptr_t * g, unsigned int flags) { return ((int (*)(uintptr_t *, unsigned int))f)(g, flags); }
-static int vg_cuGraphClone(void *f, uintptr_t * g, uintptr_t original) { return ((int (*)(uintptr_t *, uintptr_t))f)(g, original); }
-static int vg_cuGraphInstantiateWithFlags(void *f, uintptr_t * x, uintptr_t g, unsigned long long flags) { return ((int (*)(uintptr_t *, uintptr_t, unsigned long long))f)(x, g, flags); }
-static int vg_cuGraphLaunch(void *f, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))f)(x, s); }
-static int vg_cuGraphUpload(void *f, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))f)(x, s); }
-static int vg_cuGraphExecDestroy(void *f, uintptr_t x) { return ((int (*)(uintptr_t))f)(x); }
+static int vg_cuCtxGetLimit(void *symbol, unsigned long long * value, unsigned int limit) { return ((int (*)(unsigned long long *, unsigned int))symbol)(value, limit); }
+static int vg_cuCtxSetLimit(void *symbol, unsigned int limit, unsigned long long value) { return ((int (*)(unsigned int, unsigned long long))symbol)(limit, value); }
+static int vg_cuCtxSetCacheConfig(void *symbol, unsigned int config) { return ((int (*)(unsigned int))symbol)(config); }
+static int vg_cuCtxResetPersistingL2Cache(void *symbol) { return ((int (*)(void))symbol)(); }
+static int vg_cuMemcpyDtoDAsync_v2(void *symbol, unsigned long long dst, unsigned long long src, unsigned long long size, uintptr_t s) { return ((int (*)(unsigned long long, unsigned long long, unsigned long long, uintptr_t))symbol)(dst, src, size, s); }
+static int vg_cuFuncSetAttribute(void *symbol, uintptr_t f, int attribute, int value) { return ((int (*)(uintptr_t, int, int))symbol)(f, attribute, value); }
+static int vg_cuFuncGetAttribute(void *symbol, int * value, int attribute, uintptr_t f) { return ((int (*)(int *, int, uintptr_t))symbol)(value, attribute, f); }
+static int vg_cuFuncSetCacheConfig(void *symbol, uintptr_t f, unsigned int config) { return ((int (*)(uintptr_t, unsigned int))symbol)(f, config); }
+static int vg_cuLibraryGetKernelCount(void *symbol, unsigned int * count, uintptr_t l) { return ((int (*)(unsigned int *, uintptr_t))symbol)(count, l); }
+static int vg_cuModuleGetFunctionCount(void *symbol, unsigned int * count, uintptr_t m) { return ((int (*)(unsigned int *, uintptr_t))symbol)(count, m); }
+static int vg_cuFuncLoad(void *symbol, uintptr_t f) { return ((int (*)(uintptr_t))symbol)(f); }
+static int vg_cuStreamCreateWithPriority(void *symbol, uintptr_t * s, unsigned int flags, int priority) { return ((int (*)(uintptr_t *, unsigned int, int))symbol)(s, flags, priority); }
+static int vg_cuStreamDestroy_v2(void *symbol, uintptr_t s) { return ((int (*)(uintptr_t))symbol)(s); }
+static int vg_cuStreamWaitEvent(void *symbol, uintptr_t s, uintptr_t e, unsigned int flags) { return ((int (*)(uintptr_t, uintptr_t, unsigned int))symbol)(s, e, flags); }
+static int vg_cuStreamWaitValue32_v2(void *symbol, uintptr_t s, unsigned long long address, unsigned int value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned int, unsigned int))symbol)(s, address, value, flags); }
+static int vg_cuStreamWriteValue32_v2(void *symbol, uintptr_t s, unsigned long long address, unsigned int value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned int, unsigned int))symbol)(s, address, value, flags); }
+static int vg_cuStreamWaitValue64_v2(void *symbol, uintptr_t s, unsigned long long address, unsigned long long value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned long long, unsigned int))symbol)(s, address, value, flags); }
+static int vg_cuStreamWriteValue64_v2(void *symbol, uintptr_t s, unsigned long long address, unsigned long long value, unsigned int flags) { return ((int (*)(uintptr_t, unsigned long long, unsigned long long, unsigned int))symbol)(s, address, value, flags); }
+static int vg_cuStreamQuery(void *symbol, uintptr_t s) { return ((int (*)(uintptr_t))symbol)(s); }
+static int vg_cuEventCreate(void *symbol, uintptr_t * e, unsigned int flags) { return ((int (*)(uintptr_t *, unsigned int))symbol)(e, flags); }
+static int vg_cuEventDestroy_v2(void *symbol, uintptr_t e) { return ((int (*)(uintptr_t))symbol)(e); }
+static int vg_cuEventElapsedTime_v2(void *symbol, float * milliseconds, uintptr_t start, uintptr_t end) { return ((int (*)(float *, uintptr_t, uintptr_t))symbol)(milliseconds, start, end); }
+static int vg_cuEventQuery(void *symbol, uintptr_t e) { return ((int (*)(uintptr_t))symbol)(e); }
+static int vg_cuStreamBeginCapture_v2(void *symbol, uintptr_t s, unsigned int mode) { return ((int (*)(uintptr_t, unsigned int))symbol)(s, mode); }
+static int vg_cuGraphCreate(void *symbol, uintptr_t * g, unsigned int flags) { return ((int (*)(uintptr_t *, unsigned int))symbol)(g, flags); }
+static int vg_cuGraphClone(void *symbol, uintptr_t * g, uintptr_t original) { return ((int (*)(uintptr_t *, uintptr_t))symbol)(g, original); }
+static int vg_cuGraphInstantiateWithFlags(void *symbol, uintptr_t * x, uintptr_t g, unsigned long long flags) { return ((int (*)(uintptr_t *, uintptr_t, unsigned long long))symbol)(x, g, flags); }
+static int vg_cuGraphLaunch(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
+static int vg_cuGraphUpload(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
+static int vg_cuGraphExecDestroy(void *symbol, uintptr_t x) { return ((int (*)(uintptr_t))symbol)(x); }
 */
 import "C"
 

@@ -43,8 +43,8 @@ func CUDA(ops []api.Op) ([]byte, error) {
 		if len(types) > 0 {
 			voids = strings.Join(types, ", ")
 		}
-		fmt.Fprintf(&c, "static int vg_%s(%s) { return ((int (*)(%s))f)(%s); }\n", op.Native,
-			strings.Join(append([]string{"void *f"}, params...), ", "), voids, strings.Join(args, ", "))
+		fmt.Fprintf(&c, "static int vg_%s(%s) { return ((int (*)(%s))symbol)(%s); }\n", op.Native,
+			strings.Join(append([]string{"void *symbol"}, params...), ", "), voids, strings.Join(args, ", "))
 		fmt.Fprintf(&symbols, "%s unsafe.Pointer\n", op.Native)
 
 		fmt.Fprintf(&g, "// %s calls %s.\nfunc (d *Driver) %s {\n", op.GoName(), op.Native, nativeSignature(op, true))
