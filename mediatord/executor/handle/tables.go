@@ -8,14 +8,28 @@ import "libvirt-vgpu/mediatord/executor/driver"
 // Limit is the number of handles of one kind that a guest process may hold.
 const Limit = 1 << 20
 
+// Owner is the handle with which another one ends: the context of a stream, the
+// module of a function.
+type Owner struct {
+	Kind   driver.Kind
+	Number uint32
+}
+
+// none owns the handles that outlive every other: there is no context 0.
+var none = Owner{Kind: driver.KindContext}
+
 type entry struct {
 	native uint64
+	owner  Owner
 	used   bool
 }
 
 // Tables holds one table per kind.
 type Tables struct {
-	kinds [driver.KindCount][]entry
+	// Context is the number of the current context: it owns the streams,
+	// events and modules that are put from now on.
+	Context uint32
+	kinds   [driver.KindCount][]entry
 }
 
 // Get returns the native handle of number; false if there is none.
@@ -38,23 +52,66 @@ func (t *Tables) Free(kind driver.Kind, number uint32) bool {
 
 // Put stores a handle; the caller has asked Free.
 func (t *Tables) Put(kind driver.Kind, number uint32, native uint64) {
+	owner := none
+	switch kind {
+	case driver.KindStream, driver.KindEvent, driver.KindModule:
+		owner.Number = t.Context
+	}
+	t.PutOwned(kind, number, native, owner)
+}
+
+// PutOwned is Put for a handle that ends with owner.
+func (t *Tables) PutOwned(kind driver.Kind, number uint32, native uint64, owner Owner) {
 	if missing := int(number) + 1 - len(t.kinds[kind]); missing > 0 {
 		t.kinds[kind] = append(t.kinds[kind], make([]entry, missing)...)
 	}
-	t.kinds[kind][number] = entry{native: native, used: true}
+	t.kinds[kind][number] = entry{native: native, owner: owner, used: true}
 }
 
-// Delete forgets number.
+// Delete forgets number and everything it owns.
 func (t *Tables) Delete(kind driver.Kind, number uint32) {
-	if _, ok := t.Get(kind, number); ok {
-		t.kinds[kind][number] = entry{}
+	if _, ok := t.Get(kind, number); !ok {
+		return
 	}
+	t.kinds[kind][number] = entry{}
+	for _, owned := range ownedKinds(kind) {
+		for i, e := range t.kinds[owned] {
+			if e.used && e.owner == (Owner{kind, number}) {
+				t.Delete(owned, uint32(i))
+			}
+		}
+	}
+}
+
+func ownedKinds(kind driver.Kind) []driver.Kind {
+	switch kind {
+	case driver.KindContext:
+		return []driver.Kind{driver.KindStream, driver.KindEvent, driver.KindModule}
+	case driver.KindModule:
+		return []driver.Kind{driver.KindFunction}
+	case driver.KindLibrary:
+		return []driver.Kind{driver.KindKernel, driver.KindModule}
+	case driver.KindKernel:
+		return []driver.Kind{driver.KindFunction}
+	case driver.KindGraph:
+		return []driver.Kind{driver.KindNode}
+	}
+	return nil
 }
 
 // Each calls fn for every handle of kind.
 func (t *Tables) Each(kind driver.Kind, fn func(number uint32, native uint64)) {
 	for i, e := range t.kinds[kind] {
 		if e.used {
+			fn(uint32(i), e.native)
+		}
+	}
+}
+
+// EachOwned calls fn for every handle of kind that owner owns.
+func (t *Tables) EachOwned(kind driver.Kind, owner Owner, fn func(number uint32, native uint64)) {
+	for i, e := range t.kinds[kind] {
+		if e.used && e.owner == owner {
 			fn(uint32(i), e.native)
 		}
 	}

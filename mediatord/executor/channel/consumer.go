@@ -1,0 +1,169 @@
+package channel
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/plugin/window"
+)
+
+// Executor runs what a Consumer reads. All methods are called on its thread.
+type Executor interface {
+	// Execute runs one record and appends reply data to reply, an empty slice
+	// of capacity RepDataMax. An error ends the consumer; wire.Deferred: the
+	// executor replies later by itself.
+	Execute(r *Record, reply []byte) ([]byte, driver.Result, error)
+	// Idle is called before the consumer sleeps.
+	Idle()
+	// Waiting says that the guest process may be waiting for the device.
+	Waiting() bool
+	// Poll looks for faults while Waiting.
+	Poll()
+	// Interrupted is called after Wake.
+	Interrupted() error
+}
+
+// How long the consumer looks at an empty ring before it sleeps, and how often
+// it then looks for faults while the process waits for the device.
+const (
+	spinTime    = 50 * time.Microsecond
+	pollFirst   = 200 * time.Microsecond
+	pollLongest = 2 * time.Millisecond
+	// slowReply is when a process has stopped spinning and sleeps.
+	slowReply = 200 * time.Microsecond
+)
+
+// Consumer consumes one channel's ring in order.
+type Consumer struct {
+	channel  *Channel
+	executor Executor
+	doorbell int
+	wakeFD   int
+	woken    atomic.Bool
+	reply    []byte
+}
+
+// NewConsumer consumes c. doorbell is the eventfd that the guest rings when the
+// channel's SLEEPING word is 1.
+func NewConsumer(c *Channel, e Executor, doorbell int) (*Consumer, error) {
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("creating wake-up eventfd: %w", err)
+	}
+	return &Consumer{channel: c, executor: e, doorbell: doorbell, wakeFD: wake, reply: make([]byte, 0, window.RepDataMax)}, nil
+}
+
+// Wake makes the consumer call Interrupted soon. Any goroutine may call it.
+func (c *Consumer) Wake() {
+	c.woken.Store(true)
+	_, _ = unix.Write(c.wakeFD, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+}
+
+// Run consumes until Execute or Interrupted fails, or the ring is malformed
+// (ErrRecord, wire.ErrMalformed).
+func (c *Consumer) Run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var r Record
+	for {
+		if c.woken.Swap(false) {
+			if err := c.executor.Interrupted(); err != nil {
+				return err
+			}
+		}
+		ok, err := c.channel.Next(&r)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			c.idle()
+			continue
+		}
+		if err := c.consume(&r); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Consumer) consume(r *Record) error {
+	var start time.Time
+	if r.HasReply() {
+		start = time.Now()
+	}
+	data, result, err := c.executor.Execute(r, c.reply[:0])
+	if err != nil {
+		return fmt.Errorf("executing %s: %w", wire.Name(r.Opcode), err)
+	}
+	if len(data) > window.RepDataMax {
+		return fmt.Errorf("executing %s: reply of %d bytes, at most %d", wire.Name(r.Opcode), len(data), window.RepDataMax)
+	}
+	if result.Sticky() {
+		c.channel.SetSticky(result)
+	}
+	switch {
+	case result == wire.Deferred:
+	case r.HasReply():
+		c.channel.Reply(r.Call.Reply, r.Call.Sequence, result, data)
+	case result != driver.Success:
+		c.channel.SetAsync(r.Opcode, result)
+	}
+	c.channel.Advance(r)
+	if r.HasReply() && time.Since(start) > slowReply {
+		c.channel.Interrupt()
+	}
+	return nil
+}
+
+func (c *Consumer) empty() bool {
+	return c.channel.ringWord(c.channel.head%window.RingSize).Load() == 0 && !c.woken.Load()
+}
+
+// idle returns when there may be something to do.
+func (c *Consumer) idle() {
+	for start := time.Now(); time.Since(start) < spinTime; {
+		for range 64 {
+			if !c.empty() {
+				return
+			}
+		}
+	}
+	c.executor.Idle()
+	for pause := pollFirst; ; pause = min(2*pause, pollLongest) {
+		timeout := (*unix.Timespec)(nil)
+		if c.executor.Waiting() {
+			t := unix.NsecToTimespec(int64(pause))
+			timeout = &t
+		}
+		// Both sides store, then load; sequentially consistent atomics
+		// see to it that at least one notices the other.
+		c.channel.sleeping.Store(1)
+		if !c.empty() {
+			c.channel.sleeping.Store(0)
+			return
+		}
+		fds := [...]unix.PollFd{
+			{Fd: int32(c.doorbell), Events: unix.POLLIN},
+			{Fd: int32(c.wakeFD), Events: unix.POLLIN},
+		}
+		_, _ = unix.Ppoll(fds[:], timeout, nil) // interrupted is as good as woken
+		c.channel.sleeping.Store(0)
+		for _, fd := range fds {
+			if fd.Revents&unix.POLLIN != 0 {
+				var count [8]byte
+				_, _ = unix.Read(int(fd.Fd), count[:])
+			}
+		}
+		if !c.empty() {
+			return
+		}
+		if timeout != nil {
+			c.executor.Poll()
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package handle
+
+import (
+	"testing"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+)
+
+func TestTablesKeepKindsApart(t *testing.T) {
+	var tables Tables
+	if _, ok := tables.Get(driver.KindStream, 0); ok {
+		t.Error("an empty table has number 0")
+	}
+	tables.Put(driver.KindStream, 7, 99)
+	if native, ok := tables.Get(driver.KindStream, 7); !ok || native != 99 {
+		t.Errorf("got %d, %v", native, ok)
+	}
+	if _, ok := tables.Get(driver.KindEvent, 7); ok {
+		t.Error("the stream is an event too")
+	}
+	if tables.Free(driver.KindStream, 7) || !tables.Free(driver.KindStream, 6) || tables.Free(driver.KindStream, Limit) || tables.Free(driver.KindStream, 1<<32-1) {
+		t.Error("wrong free numbers")
+	}
+	tables.Delete(driver.KindStream, 7)
+	tables.Delete(driver.KindStream, 1<<32-1)
+	if _, ok := tables.Get(driver.KindStream, 7); ok {
+		t.Error("deleted number is still there")
+	}
+}
+
+func TestDeleteTakesTheOwned(t *testing.T) {
+	var tables Tables
+	tables.Put(driver.KindContext, 1, 1)
+	tables.Put(driver.KindContext, 2, 2)
+	tables.Context = 2
+	tables.Put(driver.KindStream, 1, 10)
+	tables.Put(driver.KindModule, 1, 11)
+	tables.PutOwned(driver.KindFunction, 1, 12, Owner{driver.KindModule, 1})
+	tables.Put(driver.KindGraph, 1, 13)
+	tables.Context = 1
+	tables.Put(driver.KindStream, 2, 20)
+	tables.Delete(driver.KindContext, 2)
+	for _, gone := range []Owner{{driver.KindContext, 2}, {driver.KindStream, 1}, {driver.KindModule, 1}, {driver.KindFunction, 1}} {
+		if _, ok := tables.Get(gone.Kind, gone.Number); ok {
+			t.Errorf("%+v outlived its context", gone)
+		}
+	}
+	for _, left := range []Owner{{driver.KindContext, 1}, {driver.KindStream, 2}, {driver.KindGraph, 1}} {
+		if _, ok := tables.Get(left.Kind, left.Number); !ok {
+			t.Errorf("%+v ended with another context", left)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+// Package modcache keeps device code images by their SHA-256 on disk, shared by
+// all executors of a host, so that a guest process sends an image's bytes only
+// if no process sent them before. What is read is hashed again: a file changed
+// by anybody is as good as none.
+package modcache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultLimit bounds the cache in bytes.
+const DefaultLimit = 8 << 30
+
+const (
+	temporaryPrefix = "incoming-"
+	// temporaryAge is when a file that nobody finished is abandoned.
+	temporaryAge = time.Hour
+)
+
+// Cache is a directory of images. Several processes may use one directory.
+type Cache struct {
+	dir   string
+	limit int64
+}
+
+// Open uses dir, which must exist; limit is in bytes.
+func Open(dir string, limit int64) (*Cache, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening module cache: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("opening module cache: %s is no directory", dir)
+	}
+	return &Cache{dir: dir, limit: limit}, nil
+}
+
+// Get returns the image of that hash and size, false if it is not there.
+func (c *Cache) Get(sum [sha256.Size]byte, size uint64) ([]byte, bool) {
+	path := c.path(sum)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || uint64(info.Size()) != size {
+		return nil, false
+	}
+	image := make([]byte, size)
+	if _, err := io.ReadFull(f, image); err != nil || sha256.Sum256(image) != sum {
+		_ = os.Remove(path)
+		return nil, false
+	}
+	now := time.Now()
+	_ = os.Chtimes(path, now, now) // eviction takes the longest unused
+	return image, true
+}
+
+// Put stores an image under its hash, which the caller has verified, and evicts
+// what has not been used for longest beyond the limit.
+func (c *Cache) Put(sum [sha256.Size]byte, image []byte) error {
+	if int64(len(image)) > c.limit {
+		return nil
+	}
+	if err := c.write(c.path(sum), image); err != nil {
+		return fmt.Errorf("storing module %x: %w", sum[:4], err)
+	}
+	if err := c.evict(time.Now()); err != nil {
+		return fmt.Errorf("evicting from module cache: %w", err)
+	}
+	return nil
+}
+
+func (c *Cache) write(path string, image []byte) error {
+	f, err := os.CreateTemp(c.dir, temporaryPrefix)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once renamed
+	if _, err := f.Write(image); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func (c *Cache) evict(now time.Time) error {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return err
+	}
+	var files []os.FileInfo
+	var total int64
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if strings.HasPrefix(e.Name(), temporaryPrefix) {
+			if now.Sub(info.ModTime()) > temporaryAge {
+				_ = os.Remove(filepath.Join(c.dir, e.Name()))
+			}
+			continue
+		}
+		files = append(files, info)
+		total += info.Size()
+	}
+	sort.Slice(files, func(i, j int) bool { return files[i].ModTime().Before(files[j].ModTime()) })
+	for _, f := range files {
+		if total <= c.limit {
+			break
+		}
+		if err := os.Remove(filepath.Join(c.dir, f.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		total -= f.Size()
+	}
+	return nil
+}
+
+func (c *Cache) path(sum [sha256.Size]byte) string {
+	return filepath.Join(c.dir, hex.EncodeToString(sum[:]))
+}

@@ -1,0 +1,45 @@
+package pinned
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const reserveFlags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE
+
+// pointer makes an address of this process a pointer; it points outside Go's heap.
+func pointer(address uint64) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&address))
+}
+
+func reserve(base, size uint64) error {
+	at, err := unix.MmapPtr(-1, 0, pointer(base), uintptr(size), unix.PROT_NONE, reserveFlags|unix.MAP_FIXED_NOREPLACE)
+	if err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	if uint64(uintptr(at)) != base { // kernels before 4.17 take the flag as a hint
+		_ = unix.MunmapPtr(at, uintptr(size))
+		return fmt.Errorf("mmap: the kernel chose %#x instead", uintptr(at))
+	}
+	return nil
+}
+
+func reserveAgain(va, size uint64) error {
+	_, err := unix.MmapPtr(-1, 0, pointer(va), uintptr(size), unix.PROT_NONE, reserveFlags|unix.MAP_FIXED)
+	return err
+}
+
+func release(base, size uint64) error {
+	return unix.MunmapPtr(pointer(base), uintptr(size))
+}
+
+func mapShared(fd int, offset int64, va, size uint64) error {
+	_, err := unix.MmapPtr(fd, offset, pointer(va), uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED)
+	return err
+}
+
+func bytesAt(va, size uint64) []byte {
+	return unsafe.Slice((*byte)(pointer(va)), size)
+}
