@@ -1,0 +1,53 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// Root is the top of the source tree that this package was compiled from.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// BuildGuestInit compiles guestinit, static, into dir and returns its path.
+func BuildGuestInit(ctx context.Context, dir string) (string, error) {
+	out := filepath.Join(dir, "guestinit")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, "./tests/vm/guestinit")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return out, runIn(cmd, "building guestinit")
+}
+
+// BuildModule compiles vgpu.ko for the kernel that FindKernel returns and
+// returns its path, which is where `make build` puts it too.
+func BuildModule(ctx context.Context) (string, error) {
+	kernel, err := FindKernel()
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(Root(), "build", "guest")
+	cmd := exec.CommandContext(ctx, "make", "-C", "guest/kernel", "OUT="+out, "KERNEL="+kernel.Headers)
+	return filepath.Join(out, "vgpu.ko"), runIn(cmd, "building vgpu.ko")
+}
+
+// BuildC compiles one C source below tests/ into a static program in dir.
+func BuildC(ctx context.Context, source, dir string) (string, error) {
+	base := filepath.Base(source)
+	out := filepath.Join(dir, base[:len(base)-len(filepath.Ext(base))])
+	cmd := exec.CommandContext(ctx, "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-static", "-pthread",
+		"-Iguest/include", "-o", out, filepath.Join("tests", source))
+	return out, runIn(cmd, "building "+base)
+}
+
+func runIn(cmd *exec.Cmd, what string) error {
+	cmd.Dir = Root()
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", what, err, output)
+	}
+	return nil
+}
