@@ -24,5 +24,7 @@ extern const unsigned int vg_call_count;
 /* Answer of a call that is not carried: counts it, tells the host if there is
  * one, returns CUDA_ERROR_NOT_SUPPORTED. */
 int vg_refuse(unsigned int call);
+/* Logs the counts. */
+void vg_refused_report(void);
 
 #endif

@@ -36,9 +36,13 @@ struct vg_object {
 	uint32_t number;
 };
 
-/* Next free number of a kind and its return. Thread safe. */
-uint32_t vg_number_take(enum vg_kind kind);
-void vg_number_give(enum vg_kind kind, uint32_t number);
+/*
+ * A zeroed object of size bytes with a free number from 1 on; NULL: out of
+ * memory. An ended object's memory is only reused for objects of its kind, so
+ * that a stale handle is recognised. Thread safe.
+ */
+void *vg_object_new(enum vg_kind kind, size_t size);
+void vg_object_end(void *object);
 
 /* The number of a handle, CUDA_ERROR_INVALID_HANDLE when it is none of that kind. */
 static inline int vg_number(enum vg_kind kind, const void *handle, uint32_t *number)
@@ -67,7 +71,13 @@ struct vg_context {
 	struct vg_stream *legacy;
 };
 
-struct vg_capture;
+/* Streams that take part in one capture point here; freed when the last one lets go. */
+struct vg_capture {
+	uint64_t id;
+	uint32_t thread;	/* that began it */
+	unsigned int mode;	/* 0 global, 1 thread local, 2 relaxed */
+	struct vg_stream *origin;
+};
 
 struct vg_stream {
 	struct vg_object object;	/* number 0: the legacy stream of the current context */
@@ -96,6 +106,16 @@ static inline void vg_stream_busy(struct vg_stream *s)
 	if (!(s->flags & 1) && s->object.number)
 		atomic_store_explicit(&s->context->legacy->dirty, 1, memory_order_release);
 }
+
+struct vg_event {
+	struct vg_object object;
+	struct vg_context *context;
+	unsigned int flags;		/* 1 blocking sync, 2 no timing, 4 IPC */
+	uint32_t slot;			/* fence word, 0: none was free, the executor is asked */
+	_Atomic uint32_t fence;		/* value that the last record posts */
+	_Atomic int recorded;
+	_Atomic(struct vg_capture *) capture;	/* recorded in a capture, not in the stream */
+};
 
 /* Contexts: implemented in context.c. */
 struct vg_context *vg_primary(void);	/* stable for the process, active or not */

@@ -40,6 +40,7 @@ struct vg_thread {
 	unsigned int depth, capacity;
 	struct vg_stream *per_thread;	/* its CU_STREAM_PER_THREAD of the primary context */
 	unsigned int capture_mode;	/* cuThreadExchangeStreamCaptureMode */
+	unsigned int captures_begun;	/* active, not relaxed, begun by this thread */
 };
 
 extern _Thread_local struct vg_thread *vg_self __attribute__((tls_model("initial-exec")));
@@ -57,6 +58,11 @@ int vg_process_init(void);
 /* 0 when cuInit has succeeded, else 3 or 4: what a call before, after or in a
  * forked child answers. */
 int vg_process_ready(void);
+
+/* What cuDriverGetVersion answers, also before cuInit: the host's version, at
+ * most VG_API_VERSION. The same for the life of the process. */
+int vg_process_driver_version(void);
+#define VG_API_VERSION 13000	/* the newest CUDA that calls.table knows */
 
 /* Debug lines on stderr if VGPU_LOG is set; never on a hot path. */
 void vg_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

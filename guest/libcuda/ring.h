@@ -44,10 +44,12 @@ bool vg_ring_wait_room(struct vg_channel *c, uint64_t end);
 /* Number of the context that records of this thread run in. */
 uint32_t vg_thread_context(const struct vg_thread *t);
 
-/* What every call answers once the channel or the context is lost, else 0. */
+/* Why a record could not be reserved: the channel or context is lost, or the record would be too long. */
 static inline int vg_channel_error(const struct vg_thread *t)
 {
-	return vg_channel_lost(t->channel);
+	int lost = vg_channel_lost(t->channel);
+
+	return lost ? lost : VG_INVALID_VALUE;
 }
 
 static inline void *vg_reserve_sized(struct vg_thread *t, uint16_t opcode, uint16_t reply, size_t size)

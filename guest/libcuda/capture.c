@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture.h"
+
+#include <stdlib.h>
+
+#include "calls.h"
+#include "enter.h"
+#include "gen/ops.h"
+#include "graph.h"
+
+enum { MODE_GLOBAL, MODE_THREAD_LOCAL, MODE_RELAXED };
+enum { STATUS_NONE, STATUS_ACTIVE };
+
+#define CUDA_ERROR_STREAM_CAPTURE_MERGE 902
+#define CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD 908
+
+/*
+ * Captures are few and small: they are kept for the life of the process, so a stale
+ * pointer in an event still says "captured, but over".
+ */
+static struct {
+	pthread_mutex_t lock;
+	_Atomic unsigned int forbidding;	/* active captures whose mode is not relaxed */
+	_Atomic unsigned int global;		/* of these, with global mode */
+	uint64_t next_id;
+} captures = { .lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1 };
+
+void vg_capture_record(struct vg_event *event, struct vg_stream *s)
+{
+	atomic_store_explicit(&event->capture, atomic_load(&s->capture), memory_order_release);
+}
+
+void vg_capture_release_event(struct vg_event *event)
+{
+	atomic_store_explicit(&event->capture, NULL, memory_order_release);
+}
+
+static bool active(const struct vg_capture *c)
+{
+	return c && c->origin;
+}
+
+int vg_capture_wait(struct vg_stream *s, struct vg_event *event)
+{
+	struct vg_capture *theirs = atomic_load(&event->capture);
+	struct vg_capture *ours = atomic_load(&s->capture);
+
+	if (!theirs)
+		return ours ? 905 /* STREAM_CAPTURE_ISOLATION: the event lies outside */ : 0;
+	if (!active(theirs))
+		return CUDA_ERROR_CAPTURED_EVENT;
+	if (ours && ours != theirs)
+		return CUDA_ERROR_STREAM_CAPTURE_MERGE;
+	if (!s->object.number)
+		return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+	atomic_store_explicit(&s->capture, theirs, memory_order_release);
+	return 0;
+}
+
+int vg_capture_forbids(struct vg_thread *t)
+{
+	if (__builtin_expect(atomic_load_explicit(&captures.forbidding, memory_order_relaxed) == 0, 1))
+		return 0;
+	if (t->capture_mode == MODE_RELAXED)
+		return 0;
+	if (t->capture_mode == MODE_GLOBAL && atomic_load(&captures.global))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	return t->captures_begun ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : 0;
+}
+
+static void count(struct vg_thread *t, const struct vg_capture *c, int step)
+{
+	if (c->mode == MODE_RELAXED)
+		return;
+	atomic_fetch_add(&captures.forbidding, (unsigned int)step);
+	if (c->mode == MODE_GLOBAL)
+		atomic_fetch_add(&captures.global, (unsigned int)step);
+	t->captures_begun += (unsigned int)step;
+}
+
+static CUresult begin(CUstream handle, unsigned int mode, bool per_thread)
+{
+	struct vg_capture *c;
+	struct vg_stream *s;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_stream_get(t, handle, per_thread, &s);
+	if (result)
+		return result;
+	if (mode > MODE_RELAXED)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!s->object.number)
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	if (atomic_load(&s->capture))
+		return CUDA_ERROR_ILLEGAL_STATE;
+	c = calloc(1, sizeof *c);
+	if (!c)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_op_capture_begin(t, s->object.number, MODE_RELAXED);
+	if (result) {
+		free(c);
+		return result;
+	}
+	pthread_mutex_lock(&captures.lock);
+	c->id = captures.next_id++;
+	pthread_mutex_unlock(&captures.lock);
+	c->thread = t->number;
+	c->mode = mode;
+	c->origin = s;
+	count(t, c, 1);
+	atomic_store_explicit(&s->capture, c, memory_order_release);
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, unsigned int mode)
+{
+	return begin(stream, mode, false);
+}
+
+VG_EXPORT CUresult cuStreamBeginCapture_v2_ptsz(CUstream stream, unsigned int mode)
+{
+	return begin(stream, mode, true);
+}
+
+static void leave(struct vg_context *context, const struct vg_capture *c)
+{
+	pthread_mutex_lock(&context->lock);
+	for (struct vg_stream *s = context->streams; s; s = s->next)
+		if (atomic_load(&s->capture) == c)
+			atomic_store_explicit(&s->capture, NULL, memory_order_release);
+	pthread_mutex_unlock(&context->lock);
+}
+
+static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
+{
+	struct vg_capture *c;
+	struct vg_graph *g;
+	struct vg_stream *s;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_stream_get(t, handle, per_thread, &s);
+	if (result)
+		return result;
+	if (!out)
+		return CUDA_ERROR_INVALID_VALUE;
+	c = atomic_load(&s->capture);
+	if (!c)
+		return CUDA_ERROR_ILLEGAL_STATE;
+	if (c->origin != s)
+		return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+	if (c->mode != MODE_RELAXED && c->thread != t->number)
+		return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+	g = vg_object_new(VG_GRAPH, sizeof *g);
+	if (!g)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_op_capture_end(t, s->object.number, g->object.number);
+	leave(s->context, c);
+	count(t, c, -1);
+	c->origin = NULL;
+	if (result) {
+		vg_object_end(g);
+		*out = NULL;
+		return result;
+	}
+	*out = g;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph)
+{
+	return end(stream, graph, false);
+}
+
+VG_EXPORT CUresult cuStreamEndCapture_ptsz(CUstream stream, CUgraph *graph)
+{
+	return end(stream, graph, true);
+}
+
+VG_EXPORT CUresult cuThreadExchangeStreamCaptureMode(unsigned int *mode)
+{
+	struct vg_thread *t = vg_thread_get();
+	int result = vg_process_ready();
+	unsigned int previous;
+
+	if (result)
+		return result;
+	if (!t || !mode || *mode > MODE_RELAXED)
+		return CUDA_ERROR_INVALID_VALUE;
+	previous = t->capture_mode;
+	t->capture_mode = *mode;
+	*mode = previous;
+	return CUDA_SUCCESS;
+}
+
+/*
+ * Shared by the versions of cuStreamGetCaptureInfo. Dependencies and graph of an
+ * active capture belong to explicit graph construction, which is not carried.
+ */
+static CUresult info(CUstream handle, unsigned int *status, unsigned long long *id, CUgraph *graph, const void **nodes,
+		     const void **edges, size_t *count_out, bool per_thread)
+{
+	struct vg_capture *c;
+	struct vg_stream *s;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_stream_get(t, handle, per_thread, &s);
+	if (result)
+		return result;
+	if (!status)
+		return CUDA_ERROR_INVALID_VALUE;
+	c = atomic_load(&s->capture);
+	if (c && (graph || nodes))
+		return CUDA_ERROR_NOT_SUPPORTED;
+	*status = c ? STATUS_ACTIVE : STATUS_NONE;
+	if (c && id)
+		*id = c->id;
+	if (!c && nodes)
+		*nodes = NULL;
+	if (!c && edges)
+		*edges = NULL;
+	if (!c && count_out)
+		*count_out = 0;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuStreamGetCaptureInfo_v2(CUstream stream, unsigned int *status, unsigned long long *id,
+					     CUgraph *graph, const void **nodes, size_t *count_out)
+{
+	return info(stream, status, id, graph, nodes, NULL, count_out, false);
+}
+
+VG_EXPORT CUresult cuStreamGetCaptureInfo_v2_ptsz(CUstream stream, unsigned int *status, unsigned long long *id,
+						  CUgraph *graph, const void **nodes, size_t *count_out)
+{
+	return info(stream, status, id, graph, nodes, NULL, count_out, true);
+}
+
+VG_EXPORT CUresult cuStreamGetCaptureInfo_v3(CUstream stream, unsigned int *status, unsigned long long *id,
+					     CUgraph *graph, const void **nodes, const void **edges, size_t *count_out)
+{
+	return info(stream, status, id, graph, nodes, edges, count_out, false);
+}
+
+VG_EXPORT CUresult cuStreamGetCaptureInfo_v3_ptsz(CUstream stream, unsigned int *status, unsigned long long *id,
+						  CUgraph *graph, const void **nodes, const void **edges,
+						  size_t *count_out)
+{
+	return info(stream, status, id, graph, nodes, edges, count_out, true);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stream capture. The executor captures for real; here is kept which streams and
+ * events take part, because a fence must not enter a capture.
+ */
+#ifndef VGPU_CAPTURE_H
+#define VGPU_CAPTURE_H
+
+#include "objects.h"
+
+/* The event now stands for a point of the stream's capture. */
+void vg_capture_record(struct vg_event *event, struct vg_stream *s);
+void vg_capture_release_event(struct vg_event *event);
+
+/* A stream that waits for a captured event joins its capture: 0, or 902 to join two, 907. */
+int vg_capture_wait(struct vg_stream *s, struct vg_event *event);
+
+/* What calls that cannot be captured answer while a capture forbids them to this thread: 0 or 900. */
+int vg_capture_forbids(struct vg_thread *t);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fence.h"
+
+#include <unistd.h>
+
+#include "gen/ops.h"
+#include "pause.h"
+
+/*
+ * Long waits: native synchronisation spins as long as it takes; we spin for
+ * SPIN_NS, then sleep on the channel's interrupt, which the executor raises when the
+ * stream gets there, looking at the word at least every WAIT_US.
+ */
+#define SPIN_NS		3000000u
+#define SPIN_BLOCK_NS	30000u
+#define WAIT_US		10000u
+
+static struct {
+	pthread_mutex_t lock;
+	uint32_t highest;			/* words handed out so far */
+	uint32_t given[VGPU_FENCE_COUNT];	/* returned words, a ring */
+	uint32_t last[VGPU_FENCE_COUNT];	/* by word: value it must reach before reuse */
+	uint32_t first, count;
+} words = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+uint32_t vg_fence_take(struct vg_channel *c, uint32_t *value)
+{
+	uint32_t slot = 0;
+
+	pthread_mutex_lock(&words.lock);
+	if (words.highest + 1 < VGPU_FENCE_COUNT) {
+		slot = ++words.highest;
+	} else if (words.count) {
+		uint32_t oldest = words.given[words.first];
+
+		if (vg_fence_reached(c, oldest, words.last[oldest])) {
+			slot = oldest;
+			words.first = (words.first + 1) % VGPU_FENCE_COUNT;
+			words.count--;
+		}
+	}
+	*value = words.last[slot];
+	pthread_mutex_unlock(&words.lock);
+	return slot;
+}
+
+void vg_fence_give(uint32_t slot, uint32_t last)
+{
+	if (!slot)
+		return;
+	pthread_mutex_lock(&words.lock);
+	words.last[slot] = last;
+	words.given[(words.first + words.count++) % VGPU_FENCE_COUNT] = slot;
+	pthread_mutex_unlock(&words.lock);
+}
+
+static int sleep_for_fence(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_stream *s)
+{
+	struct vg_channel *c = t->channel;
+
+	if (s)
+		vg_op_notify(t, s->object.number);
+	while (!vg_fence_reached(c, slot, value)) {
+		int lost = vg_channel_lost(c);
+
+		if (lost)
+			return lost;
+		c->transport->ops->wait(c->transport, s ? WAIT_US : 500);
+	}
+	return 0;
+}
+
+int vg_fence_wait(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_stream *s, bool block)
+{
+	struct vg_channel *c = t->channel;
+	uint64_t end = 0;
+
+	for (uint32_t turn = 1; !vg_fence_reached(c, slot, value); turn++) {
+		__builtin_ia32_pause();
+		if (turn % 256)
+			continue;
+
+		uint64_t now = vg_now_ns();
+		int lost = vg_channel_lost(c);
+
+		if (lost)
+			return lost;
+		if (!end)
+			end = now + (block ? SPIN_BLOCK_NS : SPIN_NS);
+		else if (now > end)
+			return sleep_for_fence(t, slot, value, s);
+	}
+	return 0;
+}
+
+int vg_stream_fence(struct vg_thread *t, struct vg_stream *s, uint32_t *slot, uint32_t *value)
+{
+	int result = 0;
+
+	*slot = s->slot;
+	if (!atomic_load_explicit(&s->dirty, memory_order_acquire)) {
+		*value = __atomic_load_n(&s->fence, __ATOMIC_ACQUIRE);
+		return 0;
+	}
+	pthread_mutex_lock(&s->lock);
+	if (atomic_exchange_explicit(&s->dirty, 0, memory_order_acq_rel)) {
+		result = vg_op_fence(t, s->object.number, s->slot, s->fence + 1);
+		if (!result)
+			__atomic_store_n(&s->fence, s->fence + 1, __ATOMIC_RELEASE);
+	}
+	*value = s->fence;
+	pthread_mutex_unlock(&s->lock);
+	return result;
+}

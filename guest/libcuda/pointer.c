@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a pointer is: answered from the ranges. */
+#include <string.h>
+
+#include "calls.h"
+#include "enter.h"
+#include "memory.h"
+
+enum {
+	ATTR_CONTEXT = 1, ATTR_MEMORY_TYPE, ATTR_DEVICE_POINTER, ATTR_HOST_POINTER, ATTR_P2P_TOKENS, ATTR_SYNC_MEMOPS,
+	ATTR_BUFFER_ID, ATTR_IS_MANAGED, ATTR_DEVICE_ORDINAL, ATTR_IS_LEGACY_IPC_CAPABLE, ATTR_RANGE_START,
+	ATTR_RANGE_SIZE, ATTR_MAPPED, ATTR_ALLOWED_HANDLE_TYPES, ATTR_IS_GPU_DIRECT_RDMA_CAPABLE, ATTR_ACCESS_FLAGS,
+	ATTR_MEMPOOL_HANDLE, ATTR_MAPPING_SIZE, ATTR_MAPPING_BASE, ATTR_MEMORY_BLOCK_ID, ATTR_HW_DECOMPRESS,
+	ATTR_COUNT
+};
+
+#define NO_ORDINAL (-2)
+
+/* An attribute's value in r; NULL: memory that CUDA does not know. */
+static int attribute(void *out, int id, uint64_t address, const struct vg_range *r)
+{
+	bool pinned = r && r->kind == VG_RANGE_PINNED;
+	uint64_t word = 0;
+	size_t size = 4;
+
+	switch (id) {
+	case ATTR_CONTEXT:
+		word = r ? (uint64_t)(uintptr_t)r->context : 0;
+		size = 8;
+		break;
+	case ATTR_MEMORY_TYPE:
+		word = !r ? 0 : pinned ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		break;
+	case ATTR_DEVICE_POINTER:
+		word = r ? address : 0;
+		size = 8;
+		break;
+	case ATTR_HOST_POINTER:
+		word = pinned ? address : 0;
+		size = 8;
+		break;
+	case ATTR_BUFFER_ID:
+	case ATTR_MEMORY_BLOCK_ID:
+		word = r ? r->id : 0;
+		size = 8;
+		break;
+	case ATTR_DEVICE_ORDINAL:
+		word = r ? 0 : (uint32_t)NO_ORDINAL;
+		break;
+	case ATTR_RANGE_START:
+	case ATTR_MAPPING_BASE:
+		word = r ? r->base : 0;
+		size = 8;
+		break;
+	case ATTR_RANGE_SIZE:
+	case ATTR_MAPPING_SIZE:
+		word = r ? r->size : 0;
+		size = 8;
+		break;
+	case ATTR_MAPPED:
+		word = r != NULL;
+		break;
+	case ATTR_ACCESS_FLAGS:
+		word = !r ? 0 : r->kind == VG_RANGE_MAPPED ? r->flags : 3;
+		break;
+	case ATTR_ALLOWED_HANDLE_TYPES:
+	case ATTR_MEMPOOL_HANDLE:
+		size = 8;
+		break;
+	case ATTR_SYNC_MEMOPS:
+	case ATTR_IS_MANAGED:
+	case ATTR_IS_LEGACY_IPC_CAPABLE:
+	case ATTR_IS_GPU_DIRECT_RDMA_CAPABLE:
+	case ATTR_HW_DECOMPRESS:
+		break;
+	case ATTR_P2P_TOKENS:
+		return CUDA_ERROR_NOT_SUPPORTED;
+	default:
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	memcpy(out, &word, size);
+	return 0;
+}
+
+VG_EXPORT CUresult cuPointerGetAttribute(void *out, int id, CUdeviceptr address)
+{
+	struct vg_range r;
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
+	if (!out || id < 1 || id >= ATTR_COUNT)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!vg_range_find(address, &r))
+		return CUDA_ERROR_INVALID_VALUE;
+	/* a device pointer has no host pointer */
+	if (id == ATTR_HOST_POINTER && r.kind != VG_RANGE_PINNED)
+		return CUDA_ERROR_INVALID_VALUE;
+	return attribute(out, id, address, &r);
+}
+
+VG_EXPORT CUresult cuPointerGetAttributes(unsigned int count, const int *ids, void **out, CUdeviceptr address)
+{
+	struct vg_range r;
+	bool known;
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
+	if (!ids || !out || !count)
+		return CUDA_ERROR_INVALID_VALUE;
+	known = vg_range_find(address, &r);
+	for (unsigned int i = 0; i < count; i++) {
+		if (!out[i])
+			return CUDA_ERROR_INVALID_VALUE;
+		result = attribute(out[i], ids[i], address, known ? &r : NULL);
+		if (result)
+			return result;
+	}
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *size, CUdeviceptr address)
+{
+	struct vg_range r;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!vg_range_find(address, &r))
+		return CUDA_ERROR_NOT_FOUND;
+	if (base)
+		*base = r.base;
+	if (size)
+		*size = r.size;
+	return CUDA_SUCCESS;
+}

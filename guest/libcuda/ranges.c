@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sorted arrays of ranges: allocations are few, look-ups many. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+struct set {
+	struct vg_range *ranges;
+	size_t count, capacity;
+};
+
+static struct {
+	pthread_rwlock_t lock;
+	struct set set, reservations;
+} all = { .lock = PTHREAD_RWLOCK_INITIALIZER };
+
+static struct set *set_of(enum vg_range_kind kind)
+{
+	return kind == VG_RANGE_RESERVED ? &all.reservations : &all.set;
+}
+
+/* Index of the first range whose base is above address. */
+static size_t above(const struct set *s, uint64_t address)
+{
+	size_t low = 0, high = s->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (s->ranges[middle].base <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int vg_range_add(const struct vg_range *range)
+{
+	struct set *s = set_of(range->kind);
+	int result = 0;
+	size_t i;
+
+	pthread_rwlock_wrlock(&all.lock);
+	if (s->count == s->capacity) {
+		size_t capacity = s->capacity ? 2 * s->capacity : 64;
+		struct vg_range *ranges = realloc(s->ranges, capacity * sizeof *ranges);
+
+		if (!ranges) {
+			result = CUDA_ERROR_OUT_OF_MEMORY;
+			goto out;
+		}
+		s->ranges = ranges;
+		s->capacity = capacity;
+	}
+	i = above(s, range->base);
+	memmove(&s->ranges[i + 1], &s->ranges[i], (s->count - i) * sizeof *s->ranges);
+	s->ranges[i] = *range;
+	s->count++;
+out:
+	pthread_rwlock_unlock(&all.lock);
+	return result;
+}
+
+static bool find(const struct set *s, uint64_t address, struct vg_range *copy)
+{
+	bool found = false;
+	size_t i;
+
+	pthread_rwlock_rdlock(&all.lock);
+	i = above(s, address);
+	if (i && address - s->ranges[i - 1].base < s->ranges[i - 1].size) {
+		*copy = s->ranges[i - 1];
+		found = true;
+	}
+	pthread_rwlock_unlock(&all.lock);
+	return found;
+}
+
+bool vg_range_find(uint64_t address, struct vg_range *copy)
+{
+	return find(&all.set, address, copy);
+}
+
+bool vg_reservation_find(uint64_t address, struct vg_range *copy)
+{
+	return find(&all.reservations, address, copy);
+}
+
+bool vg_range_remove(uint64_t base, enum vg_range_kind kind, struct vg_range *copy)
+{
+	struct set *s = set_of(kind);
+	bool found = false;
+	size_t i;
+
+	pthread_rwlock_wrlock(&all.lock);
+	i = above(s, base);
+	if (i && s->ranges[i - 1].base == base && s->ranges[i - 1].kind == kind) {
+		*copy = s->ranges[i - 1];
+		memmove(&s->ranges[i - 1], &s->ranges[i], (s->count - i) * sizeof *s->ranges);
+		s->count--;
+		found = true;
+	}
+	pthread_rwlock_unlock(&all.lock);
+	return found;
+}
+
+void vg_range_set_flags(uint64_t base, unsigned int flags)
+{
+	size_t i;
+
+	pthread_rwlock_wrlock(&all.lock);
+	i = above(&all.set, base);
+	if (i && all.set.ranges[i - 1].base == base)
+		all.set.ranges[i - 1].flags = flags;
+	pthread_rwlock_unlock(&all.lock);
+}
+
+bool vg_range_next(uint64_t address, const struct vg_context *context, struct vg_range *copy)
+{
+	bool found = false;
+
+	pthread_rwlock_rdlock(&all.lock);
+	for (size_t i = 0; i < all.set.count && !found; i++) {
+		if (all.set.ranges[i].base < address || all.set.ranges[i].context != context)
+			continue;
+		*copy = all.set.ranges[i];
+		found = true;
+	}
+	pthread_rwlock_unlock(&all.lock);
+	return found;
+}
+
+/* Adjacent ranges of one sort count as one: a program may map memory piece by piece. */
+static bool covered(uint64_t address, uint64_t size, bool pinned)
+{
+	bool inside = false;
+	size_t i;
+
+	if (address + size < address)
+		return false;
+	pthread_rwlock_rdlock(&all.lock);
+	i = above(&all.set, address);
+	while (i && i <= all.set.count) {
+		const struct vg_range *r = &all.set.ranges[i - 1];
+
+		if ((r->kind == VG_RANGE_PINNED) != pinned || address < r->base || address - r->base > r->size ||
+		    (address - r->base == r->size && size))
+			break;
+		if (size <= r->size - (address - r->base)) {
+			inside = true;
+			break;
+		}
+		size -= r->size - (address - r->base);
+		address = r->base + r->size;
+		i++;
+	}
+	pthread_rwlock_unlock(&all.lock);
+	return inside;
+}
+
+bool vg_device_range(uint64_t address, uint64_t size)
+{
+	return covered(address, size, false);
+}
+
+bool vg_pinned_range(const void *address, uint64_t size)
+{
+	uint64_t a = (uint64_t)(uintptr_t)address;
+
+	return a - VGPU_PINNED_BASE < VGPU_PINNED_SIZE && covered(a, size, true);
+}

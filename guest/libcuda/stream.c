@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Streams: creation, waiting, and what a handle means. */
+#include "stream.h"
+
+#include "calls.h"
+#include "enter.h"
+#include "fence.h"
+#include "gen/ops.h"
+
+static _Atomic uint64_t next_id = 1;
+
+static int stream_init(struct vg_thread *t, struct vg_stream *s, struct vg_context *c, unsigned int flags, int priority)
+{
+	s->slot = vg_fence_take(t->channel, &s->fence);
+	if (!s->slot)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	pthread_mutex_init(&s->lock, NULL);
+	s->context = c;
+	s->flags = flags;
+	s->priority = priority;
+	s->id = atomic_fetch_add(&next_id, 1);
+	return 0;
+}
+
+int vg_stream_new_legacy(struct vg_context *c)
+{
+	struct vg_thread *t = vg_thread_get();
+	struct vg_stream *s = vg_object_new(VG_STREAM, sizeof *s);
+	int result;
+
+	if (!t || !s)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = stream_init(t, s, c, 0, 0);
+	if (result) {
+		vg_object_end(s);
+		return result;
+	}
+	/* on the wire the legacy stream of any context is number 0 */
+	s->object.number = 0;
+	c->legacy = s;
+	return 0;
+}
+
+static int clamp_priority(int priority)
+{
+	const struct vgpu_description *d = vg_process.description;
+
+	if (priority > d->priority_lowest)
+		return d->priority_lowest;
+	return priority < d->priority_highest ? d->priority_highest : priority;
+}
+
+static int stream_create(struct vg_thread *t, unsigned int flags, int priority, struct vg_stream **out)
+{
+	struct vg_context *c = t->current;
+	struct vg_stream *s;
+	int result;
+
+	if (flags & ~1u)
+		return CUDA_ERROR_INVALID_VALUE;
+	s = vg_object_new(VG_STREAM, sizeof *s);
+	if (!s)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = stream_init(t, s, c, flags, clamp_priority(priority));
+	if (!result)
+		result = vg_op_stream_create(t, s->object.number, flags, s->priority);
+	if (result) {
+		vg_fence_give(s->slot, s->fence);
+		vg_object_end(s);
+		return result;
+	}
+	pthread_mutex_lock(&c->lock);
+	s->next = c->streams;
+	if (s->next)
+		s->next->previous = s;
+	c->streams = s;
+	pthread_mutex_unlock(&c->lock);
+	*out = s;
+	return 0;
+}
+
+static void stream_forget(struct vg_stream *s)
+{
+	struct vg_context *c = s->context;
+
+	pthread_mutex_lock(&c->lock);
+	if (s->previous)
+		s->previous->next = s->next;
+	else
+		c->streams = s->next;
+	if (s->next)
+		s->next->previous = s->previous;
+	pthread_mutex_unlock(&c->lock);
+	vg_fence_give(s->slot, s->fence);
+	pthread_mutex_destroy(&s->lock);
+	vg_object_end(s);
+}
+
+void vg_streams_end(struct vg_context *c)
+{
+	while (c->streams)
+		stream_forget(c->streams);
+	if (c->legacy) {
+		vg_fence_give(c->legacy->slot, c->legacy->fence);
+		pthread_mutex_destroy(&c->legacy->lock);
+		/* its memory holds number 0 and must not serve another stream */
+		c->legacy->object.kind = 0;
+		c->legacy = NULL;
+	}
+}
+
+static int per_thread_stream(struct vg_thread *t, struct vg_stream **out)
+{
+	int result;
+
+	if (t->per_thread && t->per_thread->context == t->current) {
+		*out = t->per_thread;
+		return 0;
+	}
+	result = stream_create(t, 0, 0, out);
+	if (!result) {
+		(*out)->per_thread = true;
+		t->per_thread = *out;
+	}
+	return result;
+}
+
+int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream)
+{
+	if (handle && handle != CU_STREAM_LEGACY && handle != CU_STREAM_PER_THREAD) {
+		if (handle->object.kind != VG_STREAM)
+			return CUDA_ERROR_INVALID_HANDLE;
+		*stream = handle;
+		return 0;
+	}
+	if (handle == CU_STREAM_PER_THREAD || (!handle && per_thread))
+		return per_thread_stream(t, stream);
+	*stream = t->current->legacy;
+	return 0;
+}
+
+void vg_thread_end(struct vg_thread *t)
+{
+	struct vg_stream *s = t->per_thread;
+
+	t->per_thread = NULL;
+	if (!s || s->object.kind != VG_STREAM || vg_process_ready() || vg_channel_lost(t->channel))
+		return;
+	t->current = s->context;
+	vg_op_stream_destroy(t, s->object.number);
+	stream_forget(s);
+}
+
+int vg_stream_wait(struct vg_thread *t, struct vg_stream *s)
+{
+	uint32_t slot, value;
+	int result;
+
+	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	result = vg_stream_fence(t, s, &slot, &value);
+	if (!result)
+		result = vg_fence_wait(t, slot, value, s, s->context->flags & 4);
+	return result ? result : vg_channel_async(t->channel);
+}
+
+int vg_context_wait(struct vg_thread *t, struct vg_context *c)
+{
+	struct vg_context *current = t->current;
+	int result = 0;
+
+	t->current = c;
+	pthread_mutex_lock(&c->lock);
+	/* the legacy stream stands for all blocking streams */
+	for (struct vg_stream *s = c->streams; s && !result; s = s->next)
+		if ((s->flags & 1) && !atomic_load_explicit(&s->capture, memory_order_relaxed))
+			result = vg_stream_wait(t, s);
+	pthread_mutex_unlock(&c->lock);
+	if (!result)
+		result = vg_stream_wait(t, c->legacy);
+	t->current = current;
+	return result;
+}
+
+VG_EXPORT CUresult cuStreamCreateWithPriority(CUstream *stream, unsigned int flags, int priority)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!stream)
+		return CUDA_ERROR_INVALID_VALUE;
+	return stream_create(t, flags, priority, stream);
+}
+
+VG_EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned int flags)
+{
+	return cuStreamCreateWithPriority(stream, flags, 0);
+}
+
+VG_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD || stream->object.kind != VG_STREAM)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_op_stream_destroy(t, stream->object.number);
+	if (!result)
+		stream_forget(stream);
+	return result;
+}
+
+VG_EXPORT CUresult cuStreamDestroy(CUstream stream)
+{
+	return cuStreamDestroy_v2(stream);
+}
+
+static CUresult synchronize(CUstream handle, bool per_thread)
+{
+	struct vg_stream *s;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_stream_get(t, handle, per_thread, &s);
+	return result ? result : vg_stream_wait(t, s);
+}
+
+VG_EXPORT CUresult cuStreamSynchronize(CUstream stream)
+{
+	return synchronize(stream, false);
+}
+
+VG_EXPORT CUresult cuStreamSynchronize_ptsz(CUstream stream)
+{
+	return synchronize(stream, true);
+}
+
+static CUresult query(CUstream handle, bool per_thread)
+{
+	uint32_t slot, value;
+	struct vg_stream *s;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_stream_get(t, handle, per_thread, &s);
+	if (result)
+		return result;
+	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
+		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	result = vg_stream_fence(t, s, &slot, &value);
+	if (result)
+		return result;
+	if (!vg_fence_reached(t->channel, slot, value))
+		return CUDA_ERROR_NOT_READY;
+	return vg_channel_async(t->channel);
+}
+
+VG_EXPORT CUresult cuStreamQuery(CUstream stream)
+{
+	return query(stream, false);
+}
+
+VG_EXPORT CUresult cuStreamQuery_ptsz(CUstream stream)
+{
+	return query(stream, true);
+}
+
+VG_EXPORT CUresult cuCtxSynchronize(void)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	return result ? result : vg_context_wait(t, t->current);
+}
+
+VG_EXPORT CUresult cuCtxSynchronize_v2(CUcontext context)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (context && !vg_context_valid(context))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return vg_context_wait(t, context ? context : t->current);
+}

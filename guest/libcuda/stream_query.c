@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a program asks about a stream; all answered from the object. */
+#include "calls.h"
+#include "enter.h"
+
+static int find(CUstream handle, bool per_thread, struct vg_stream **s)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	return result ? result : vg_stream_get(t, handle, per_thread, s);
+}
+
+/* Both entry points of a query that fills one place. */
+#define STREAM_QUERY(name, type, value)                                      \
+	static CUresult query_##name(CUstream handle, bool per_thread, type *out) \
+	{                                                                    \
+		struct vg_stream *s;                                         \
+		int result = find(handle, per_thread, &s);                   \
+                                                                             \
+		if (result)                                                  \
+			return result;                                       \
+		if (!out)                                                    \
+			return CUDA_ERROR_INVALID_VALUE;                     \
+		*out = value;                                                \
+		return CUDA_SUCCESS;                                         \
+	}                                                                    \
+	VG_EXPORT CUresult name(CUstream handle, type *out)                  \
+	{                                                                    \
+		return query_##name(handle, false, out);                     \
+	}                                                                    \
+	VG_EXPORT CUresult name##_ptsz(CUstream handle, type *out)           \
+	{                                                                    \
+		return query_##name(handle, true, out);                      \
+	}
+
+STREAM_QUERY(cuStreamGetFlags, unsigned int, s->flags)
+STREAM_QUERY(cuStreamGetPriority, int, s->priority)
+STREAM_QUERY(cuStreamGetCtx, CUcontext, s->context)
+STREAM_QUERY(cuStreamGetId, unsigned long long, s->id)
+STREAM_QUERY(cuStreamGetDevice, CUdevice, 0)
+STREAM_QUERY(cuStreamIsCapturing, unsigned int, atomic_load_explicit(&s->capture, memory_order_relaxed) ? 1 : 0)

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Virtual memory management: reserve addresses, create physical memory, map one
+ * to the other. Addresses are ours, so reserving is settled here and told to
+ * the executor; the rest is the executor's.
+ */
+#include <string.h>
+
+#include "calls.h"
+#include "enter.h"
+#include "gen/ops.h"
+#include "spaces.h"
+
+#define LOCATION_DEVICE 1u
+#define ACCESS_NONE 0u
+#define ACCESS_READ 1u
+#define ACCESS_READWRITE 3u
+
+struct allocation_prop {
+	unsigned int type, handleTypes;
+	struct { unsigned int type; int id; } location;
+	void *win32;
+	unsigned char allocFlags[8];
+};
+_Static_assert(sizeof(struct allocation_prop) == 32, "CUmemAllocationProp");
+
+struct access_desc {
+	struct { unsigned int type; int id; } location;
+	unsigned int flags;
+};
+_Static_assert(sizeof(struct access_desc) == 12, "CUmemAccessDesc");
+
+struct vg_memory {
+	struct vg_object object;
+	uint64_t size;
+	struct allocation_prop prop;
+};
+
+static uint64_t granularity(void)
+{
+	return vg_process.description->vmm_granularity ? vg_process.description->vmm_granularity : 0x200000;
+}
+
+static int check_prop(const struct allocation_prop *prop)
+{
+	if (!prop || prop->type != 1)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (prop->location.type != LOCATION_DEVICE || prop->location.id < 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (prop->location.id >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	/* no export outside the process */
+	return prop->handleTypes ? CUDA_ERROR_NOT_SUPPORTED : 0;
+}
+
+VG_EXPORT CUresult cuMemGetAllocationGranularity(size_t *out, const struct allocation_prop *prop, unsigned int option)
+{
+	int result = vg_process_ready();
+
+	if (!result)
+		result = check_prop(prop);
+	if (result)
+		return result;
+	if (!out || option > 1)
+		return CUDA_ERROR_INVALID_VALUE;
+	*out = granularity();
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t align, CUdeviceptr hint,
+				       unsigned long long flags)
+{
+	struct vg_range r = { .size = size, .kind = VG_RANGE_RESERVED, .backing = size };
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!out || !size || flags || size % granularity() || (align & (align - 1)))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (align < granularity())
+		align = granularity();
+	pthread_mutex_lock(&vg_spaces.lock);
+	if (hint && hint % align == 0 && vg_space_take_at(&vg_spaces.device, hint, size))
+		r.base = hint;
+	else
+		r.base = vg_space_take(&vg_spaces.device, size, align);
+	pthread_mutex_unlock(&vg_spaces.lock);
+	if (!r.base)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_op_mem_reserve(t, r.base, size);
+	if (!result)
+		result = vg_range_add(&r);
+	if (result) {
+		vg_spaces_give(&vg_spaces.device, r.base, size);
+		return result;
+	}
+	*out = r.base;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
+{
+	struct vg_range r;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!vg_reservation_find(address, &r) || r.base != address || r.size != size)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_mem_unreserve(t, address, size);
+	if (!result && vg_range_remove(address, VG_RANGE_RESERVED, &r))
+		vg_spaces_give(&vg_spaces.device, address, size);
+	return result;
+}
+
+VG_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size, const struct allocation_prop *prop,
+			       unsigned long long flags)
+{
+	struct vg_memory *m;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = check_prop(prop);
+	if (result)
+		return result;
+	if (!handle || !size || flags || size % granularity())
+		return CUDA_ERROR_INVALID_VALUE;
+	m = vg_object_new(VG_MEMORY, sizeof *m);
+	if (!m)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	m->size = size;
+	m->prop = *prop;
+	result = vg_op_mem_create(t, m->object.number, size, prop, flags);
+	if (result)
+		vg_object_end(m);
+	else
+		*handle = (CUmemGenericAllocationHandle)(uintptr_t)m;
+	return result;
+}
+
+static struct vg_memory *find(CUmemGenericAllocationHandle handle)
+{
+	struct vg_memory *m = (struct vg_memory *)(uintptr_t)handle;
+
+	return m && m->object.kind == VG_MEMORY ? m : NULL;
+}
+
+VG_EXPORT CUresult cuMemRelease(CUmemGenericAllocationHandle handle)
+{
+	struct vg_memory *m = find(handle);
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!m)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_mem_release(t, m->object.number);
+	if (!result)
+		vg_object_end(m);
+	return result;
+}
+
+VG_EXPORT CUresult cuMemGetAllocationPropertiesFromHandle(struct allocation_prop *prop,
+							  CUmemGenericAllocationHandle handle)
+{
+	struct vg_memory *m = find(handle);
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
+	if (!prop || !m)
+		return CUDA_ERROR_INVALID_VALUE;
+	*prop = m->prop;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUmemGenericAllocationHandle handle,
+			    unsigned long long flags)
+{
+	struct vg_range r = { .base = address, .size = size, .kind = VG_RANGE_MAPPED, .backing = size };
+	struct vg_memory *m = find(handle);
+	struct vg_range reserved, taken;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!m || !size || flags || offset || size % granularity() || address % granularity() || size > m->size ||
+	    !vg_reservation_find(address, &reserved) || size > reserved.size - (address - reserved.base) ||
+	    vg_range_find(address, &taken))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_mem_map(t, address, size, offset, m->object.number, flags);
+	if (result)
+		return result;
+	r.context = t->current;
+	r.id = vg_range_id();
+	return vg_range_add(&r);
+}
+
+VG_EXPORT CUresult cuMemUnmap(CUdeviceptr address, size_t size)
+{
+	uint64_t end = address + size, at = address;
+	struct vg_range r;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	/* whole mappings only, as the driver has it */
+	while (at < end) {
+		if (!vg_range_find(at, &r) || r.kind != VG_RANGE_MAPPED || r.base != at || r.size > end - at)
+			return CUDA_ERROR_INVALID_VALUE;
+		at += r.size;
+	}
+	if (!size)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_mem_unmap(t, address, size);
+	for (at = address; !result && at < end; at += r.size)
+		if (!vg_range_remove(at, VG_RANGE_MAPPED, &r))
+			break;
+	return result;
+}
+
+VG_EXPORT CUresult cuMemSetAccess(CUdeviceptr address, size_t size, const struct access_desc *desc, size_t count)
+{
+	struct vg_range r;
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!desc || !count || count > 64 || !size || !vg_device_range(address, size))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (size_t i = 0; i < count; i++) {
+		if (desc[i].location.type != LOCATION_DEVICE)
+			return CUDA_ERROR_INVALID_VALUE;
+		if (desc[i].location.id < 0 || desc[i].location.id >= vg_process.device_count)
+			return CUDA_ERROR_INVALID_DEVICE;
+		if (desc[i].flags != ACCESS_NONE && desc[i].flags != ACCESS_READ && desc[i].flags != ACCESS_READWRITE)
+			return CUDA_ERROR_INVALID_VALUE;
+	}
+	result = vg_op_mem_set_access(t, address, size, (uint32_t)count, desc, (uint32_t)(count * sizeof *desc));
+	for (uint64_t at = address; !result && at < address + size && vg_range_find(at, &r); at = r.base + r.size)
+		vg_range_set_flags(r.base, desc[count - 1].flags);
+	return result;
+}
+
+VG_EXPORT CUresult cuMemGetAccess(unsigned long long *flags, const void *location, CUdeviceptr address)
+{
+	const struct { unsigned int type; int id; } *l = location;
+	struct vg_thread *t;
+	uint64_t value = 0;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!flags || !l || l->type != LOCATION_DEVICE || l->id != 0 || !vg_device_range(address, 1))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_mem_get_access(t, address, &value);
+	*flags = value;
+	return result;
+}
