@@ -17,6 +17,9 @@ func Root() string {
 
 // BuildGuestInit compiles guestinit, static, into dir and returns its path.
 func BuildGuestInit(ctx context.Context, dir string) (string, error) {
+	if err := watch("tests/vm/guestinit", "tests/vm/manifest"); err != nil {
+		return "", err
+	}
 	out := filepath.Join(dir, "guestinit")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, "./tests/vm/guestinit")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -30,6 +33,9 @@ func BuildModule(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := watch("guest/kernel", "guest/include"); err != nil {
+		return "", err
+	}
 	out := filepath.Join(Root(), "build", "guest")
 	cmd := exec.CommandContext(ctx, "make", "-C", "guest/kernel", "OUT="+out, "KERNEL="+kernel.Headers)
 	return filepath.Join(out, "vgpu.ko"), runIn(cmd, "building vgpu.ko")
@@ -37,6 +43,9 @@ func BuildModule(ctx context.Context) (string, error) {
 
 // BuildC compiles one C source below tests/ into a static program in dir.
 func BuildC(ctx context.Context, source, dir string) (string, error) {
+	if err := watch(filepath.Join("tests", filepath.Dir(source)), "guest/include"); err != nil {
+		return "", err
+	}
 	base := filepath.Base(source)
 	out := filepath.Join(dir, base[:len(base)-len(filepath.Ext(base))])
 	cmd := exec.CommandContext(ctx, "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-static", "-pthread",
@@ -48,6 +57,23 @@ func runIn(cmd *exec.Cmd, what string) error {
 	cmd.Dir = Root()
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", what, err, output)
+	}
+	return nil
+}
+
+// watch looks at the files of directories below the root, so that go test does
+// not answer from its cache when one of them has changed.
+func watch(dirs ...string) error {
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(filepath.Join(Root(), dir))
+		if err != nil {
+			return fmt.Errorf("looking at sources: %w", err)
+		}
+		for _, e := range entries {
+			if _, err := os.Stat(filepath.Join(Root(), dir, e.Name())); err != nil {
+				return fmt.Errorf("looking at sources: %w", err)
+			}
+		}
 	}
 	return nil
 }

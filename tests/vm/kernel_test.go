@@ -91,7 +91,7 @@ func TestKernelModule(t *testing.T) {
 	hold.Background = true
 	steps := []manifest.Step{kerneltest("info"), denied}
 	for _, name := range []string{
-		"channels", "channel-mapping", "channel-mapping-bad", "description", "chunks", "free", "exhaust",
+		"channels", "reopen", "channel-mapping", "channel-mapping-bad", "description", "chunks", "free", "exhaust",
 		"forged-table", "start", "wait", "ioctl-bad", "fork", "procmem", "cached",
 	} {
 		steps = append(steps, kerneltest(name))

@@ -237,6 +237,20 @@ static void case_channels(void)
 	exit(0);
 }
 
+/* A channel comes back only when the host has punched it, ring and all. */
+static void case_reopen(void)
+{
+	for (int i = 0; i < 30; i++) {
+		int fd = open_channel();
+		volatile uint8_t *channel = map_channel(fd);
+
+		check(is_zero(channel, VGPU_CHANNEL_SIZE));
+		memset((void *)(channel + VGPU_CH_RING), 0xaa, VGPU_RING_SIZE);
+		munmap((void *)channel, VGPU_CHANNEL_SIZE);
+		close(fd);
+	}
+}
+
 static void case_channel_mapping(void)
 {
 	int fd = open_channel(), other = open_channel();
@@ -636,6 +650,7 @@ static const struct {
 	{ "info", case_info },
 	{ "denied", case_denied },
 	{ "channels", case_channels },
+	{ "reopen", case_reopen },
 	{ "channel-mapping", case_channel_mapping },
 	{ "channel-mapping-bad", case_channel_mapping_bad },
 	{ "description", case_description },
