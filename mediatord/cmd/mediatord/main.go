@@ -1,0 +1,22 @@
+// Command mediatord hands out slots of GPU pools to libvirt domains and host
+// processes, serves their windows and supervises their executors.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the build: -ldflags "-X main.version=1.2.3".
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := newCommand(version, os.Stderr).ExecuteContext(ctx); err != nil {
+		stop()
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,100 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"libvirt-vgpu/mediatord/internal/mediator"
+	"libvirt-vgpu/mediatord/internal/refusal"
+	"libvirt-vgpu/plugin/window"
+)
+
+// callTimeout bounds a call: the hook waits at most ten seconds for prepare.
+const callTimeout = 9 * time.Second
+
+// manager is the root object's own interface.
+type manager struct {
+	bus  *Bus
+	conn *dbus.Conn
+}
+
+// Reserve makes the slot of a domain that is about to start and returns its
+// object.
+func (m *manager) Reserve(domainUUID, domainName, metadataElement, socketPath string) (dbus.ObjectPath, *dbus.Error) {
+	id, err := parseDomain(domainUUID)
+	if err != nil {
+		return "/", toDBus(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	err = m.bus.mediator.Reserve(ctx, mediator.ReserveRequest{
+		Domain: id, Name: domainName, Metadata: metadataElement, SocketPath: socketPath,
+	})
+	if err != nil {
+		m.bus.log.WithField("domain", printable(domainName)).WithError(err).Warn("reservation refused")
+		return "/", toDBus(err)
+	}
+	return SlotPath(id), nil
+}
+
+// Started notes that a reserved domain runs.
+func (m *manager) Started(domainUUID string) *dbus.Error {
+	id, err := parseDomain(domainUUID)
+	if err != nil {
+		return toDBus(err)
+	}
+	return toDBus(m.bus.mediator.Started(id))
+}
+
+// Stopped notes that a domain is gone.
+func (m *manager) Stopped(domainUUID string) *dbus.Error {
+	id, err := parseDomain(domainUUID)
+	if err != nil {
+		return toDBus(err)
+	}
+	m.bus.mediator.Stopped(id)
+	return nil
+}
+
+// Release gives a domain's slot back.
+func (m *manager) Release(domainUUID string) *dbus.Error {
+	id, err := parseDomain(domainUUID)
+	if err != nil {
+		return toDBus(err)
+	}
+	m.bus.mediator.Release(id)
+	return nil
+}
+
+// OpenSession makes a slot for processes of the caller's user and returns its
+// object and the path of its socket.
+func (m *manager) OpenSession(pool, priority string, memory uint64, name string, sender dbus.Sender) (dbus.ObjectPath, string, *dbus.Error) {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	var uid uint32
+	if err := m.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetConnectionUnixUser", 0, string(sender)).Store(&uid); err != nil {
+		return "/", "", toDBus(fmt.Errorf("asking the bus for the caller's user: %w", err))
+	}
+	id, socket, err := m.bus.mediator.OpenSession(ctx, mediator.SessionRequest{Pool: pool, Priority: priority, Memory: memory, Name: name, UID: uid})
+	if err != nil {
+		m.bus.log.WithField("uid", uid).WithError(err).Warn("session refused")
+		return "/", "", toDBus(err)
+	}
+	return SlotPath(id), socket, nil
+}
+
+func parseDomain(text string) (window.UUID, error) {
+	id, err := window.ParseUUID(text)
+	if err != nil {
+		return id, refusal.Because(refusal.ErrInvalidArgument, "domain UUID %q is not valid: 32 hexadecimal digits with hyphens are", text)
+	}
+	return id, nil
+}
+
+// printable makes a caller's text safe for the log.
+func printable(text string) string {
+	return fmt.Sprintf("%.100q", text)
+}

@@ -1,0 +1,86 @@
+package bus
+
+import (
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"libvirt-vgpu/plugin/window"
+)
+
+// SlotAdded tells of a new slot.
+func (b *Bus) SlotAdded(id window.UUID) {
+	if b.connection() == nil {
+		return
+	}
+	path := SlotPath(id)
+	values, err := (&objects{bus: b}).slot(id)
+	if err != nil {
+		return // gone again
+	}
+	b.emit(Root, objectManagerInterface+".InterfacesAdded", path, map[string]map[string]dbus.Variant{SlotInterface: values})
+	b.poolChanged(values["Pool"])
+}
+
+// SlotRemoved tells that a slot is gone.
+func (b *Bus) SlotRemoved(id window.UUID) {
+	b.mu.Lock()
+	if timer := b.pending[id]; timer != nil {
+		timer.Stop()
+		delete(b.pending, id)
+	}
+	b.mu.Unlock()
+	if b.connection() == nil {
+		return
+	}
+	b.emit(Root, objectManagerInterface+".InterfacesRemoved", SlotPath(id), []string{SlotInterface})
+	for _, name := range b.mediator.PoolNames() {
+		b.poolChanged(dbus.MakeVariant(name))
+	}
+}
+
+// SlotChanged tells of a change a little later, once for many.
+func (b *Bus) SlotChanged(id window.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conn == nil || b.pending[id] != nil {
+		return
+	}
+	b.pending[id] = time.AfterFunc(signalPeriod, func() { b.tellSlotChanged(id) })
+}
+
+func (b *Bus) tellSlotChanged(id window.UUID) {
+	b.mu.Lock()
+	delete(b.pending, id)
+	b.mu.Unlock()
+	values, err := (&objects{bus: b}).slot(id)
+	if err != nil {
+		return
+	}
+	changed := map[string]dbus.Variant{}
+	for _, name := range []string{"State", "Connected", "MemoryUsed", "Channels", "RefusedCalls"} {
+		changed[name] = values[name]
+	}
+	b.emit(SlotPath(id), propertiesInterface+".PropertiesChanged", SlotInterface, changed, []string{})
+}
+
+func (b *Bus) poolChanged(name dbus.Variant) {
+	text, _ := name.Value().(string)
+	status, err := b.mediator.Pool(text)
+	if err != nil {
+		return
+	}
+	b.emit(PoolPath(text), propertiesInterface+".PropertiesChanged", PoolInterface, map[string]dbus.Variant{
+		"Used": dbus.MakeVariant(uint32(status.Used)), "MemoryPromised": dbus.MakeVariant(status.Promised),
+	}, []string{})
+}
+
+func (b *Bus) emit(path dbus.ObjectPath, name string, values ...any) {
+	conn := b.connection()
+	if conn == nil {
+		return
+	}
+	if err := conn.Emit(path, name, values...); err != nil {
+		b.log.WithError(err).WithField("signal", name).Debug("sending signal failed")
+	}
+}

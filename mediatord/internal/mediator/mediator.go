@@ -1,0 +1,243 @@
+// Package mediator is mediatord without D-Bus: it turns requests into slots of
+// pools. Every request is idempotent by the UUID of the domain.
+//
+// Lock order: the lock of a domain, then Mediator.mu, then those of pools and
+// slots. Observers are called with the lock of the domain held.
+package mediator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/internal/config"
+	"libvirt-vgpu/mediatord/internal/gpu"
+	"libvirt-vgpu/mediatord/internal/pool"
+	"libvirt-vgpu/mediatord/internal/refusal"
+	"libvirt-vgpu/mediatord/internal/slot"
+	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/plugin/window"
+)
+
+// Observer hears about slots: the bus.
+type Observer interface {
+	SlotAdded(id window.UUID)
+	SlotRemoved(id window.UUID)
+	// SlotChanged may be called often and must return at once.
+	SlotChanged(id window.UUID)
+}
+
+// Settings say where and as whom mediatord works.
+type Settings struct {
+	RunDir        string // "/run/vgpu"
+	Executor      string // path of vgpu-executor
+	ModuleCache   string // directory
+	Credential    *syscall.Credential
+	QEMUUsers     []uint32 // uids that may connect to a domain's socket, beside root
+	SocketUID     int      // owner of a domain's socket
+	SocketGID     int      // group of a domain's socket, -1 = unchanged
+	SocketMode    os.FileMode
+	SessionWindow uint64        // bytes
+	KillAfter     time.Duration // an executor's grace
+	ReadyWithin   time.Duration // an executor's start
+	HoldWithin    time.Duration // from OpenSession to HOLD
+}
+
+// Mediator is the daemon's state.
+type Mediator struct {
+	settings Settings
+	pools    map[string]*pool.Pool
+	names    []string // of pools, sorted
+	prober   *prober
+	observer Observer
+	log      logrus.FieldLogger
+
+	domains    keyLock[window.UUID]
+	background sync.WaitGroup
+
+	mu     sync.RWMutex // guards the rest
+	slots  map[window.UUID]*held
+	closed bool
+}
+
+// held is a slot with what it was asked for by.
+type held struct {
+	*slot.Slot
+	pool    *pool.Pool
+	request any           // ReserveRequest or SessionRequest
+	hold    chan struct{} // a session's: closed at its first HOLD
+}
+
+// New makes a mediator with all slots free and removes what a mediatord that
+// died left in the runtime directory.
+func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d describer, observer Observer, log logrus.FieldLogger) (*Mediator, error) {
+	m := &Mediator{
+		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
+		observer: observer, log: log, slots: map[window.UUID]*held{},
+	}
+	for _, cfg := range pools {
+		m.pools[cfg.Name] = pool.New(cfg, m.prober)
+		m.names = append(m.names, cfg.Name)
+	}
+	slices.Sort(m.names)
+	if err := os.MkdirAll(settings.RunDir, 0o755); err != nil {
+		return nil, fmt.Errorf("making runtime directory: %w", err)
+	}
+	for _, pattern := range []string{domainPrefix, sessionPrefix} {
+		stale, err := filepath.Glob(filepath.Join(settings.RunDir, pattern+"*"))
+		if err != nil {
+			return nil, fmt.Errorf("looking for stale slots: %w", err)
+		}
+		for _, directory := range stale {
+			log.WithField("directory", directory).Warn("removing a slot that an earlier mediatord left")
+			if err := os.RemoveAll(directory); err != nil {
+				return nil, fmt.Errorf("removing stale slot: %w", err)
+			}
+		}
+	}
+	return m, nil
+}
+
+// Names of slots' directories in the runtime directory.
+const (
+	domainPrefix  = "domain-"
+	sessionPrefix = "session-"
+)
+
+// Warm finds the GPUs of all pools, so that the first domain need not wait,
+// and logs those that are missing.
+func (m *Mediator) Warm(ctx context.Context) {
+	for _, name := range m.names {
+		if _, err := m.pools[name].Devices(ctx); err != nil {
+			m.log.WithField("pool", name).WithError(err).Warn("pool is not usable now; trying again at the next request")
+		}
+	}
+}
+
+// Close releases every slot.
+func (m *Mediator) Close() {
+	m.mu.Lock()
+	m.closed = true
+	var ids []window.UUID
+	for id := range m.slots {
+		ids = append(ids, id)
+	}
+	m.mu.Unlock()
+	var all sync.WaitGroup
+	for _, id := range ids {
+		all.Go(func() { m.Release(id) })
+	}
+	all.Wait()
+	m.background.Wait()
+}
+
+// Release gives a slot back: executors, sockets and files are gone when it
+// returns. Without a slot it does nothing.
+func (m *Mediator) Release(id window.UUID) {
+	defer m.domains.lock(id)()
+	m.release(id)
+}
+
+// release needs the domain's lock.
+func (m *Mediator) release(id window.UUID) {
+	m.mu.Lock()
+	h := m.slots[id]
+	delete(m.slots, id)
+	m.mu.Unlock()
+	if h == nil {
+		return
+	}
+	h.Close()
+	h.pool.Release(id.String())
+	m.observer.SlotRemoved(id)
+	h.Log.Info("slot released")
+}
+
+// Started notes that the domain runs. It fails with refusal.ErrNoSuchDomain.
+func (m *Mediator) Started(id window.UUID) error {
+	defer m.domains.lock(id)()
+	h := m.slot(id)
+	if h == nil {
+		return refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot: it was not reserved before its start", id)
+	}
+	h.SetState(slot.Running)
+	return nil
+}
+
+// Stopped notes that the domain is gone and ends its executors. Without a slot
+// it does nothing.
+func (m *Mediator) Stopped(id window.UUID) {
+	defer m.domains.lock(id)()
+	if h := m.slot(id); h != nil {
+		h.SetState(slot.Stopped)
+	}
+}
+
+func (m *Mediator) slot(id window.UUID) *held {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.slots[id]
+}
+
+// open makes a slot of a pool and makes it known. It needs the domain's lock.
+func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg slot.Config, h *held) error {
+	grant, err := p.Acquire(ctx, r)
+	if err != nil {
+		return err
+	}
+	cfg.Grant, cfg.Pool, cfg.Priority = grant, p.Name, r.Priority
+	cfg.Executor = supervisor.Settings{
+		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
+		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
+	}
+	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
+	cfg.Changed = func() { m.observer.SlotChanged(cfg.UUID) }
+	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": cfg.UUID.String()})
+	if h.Slot, err = slot.Open(cfg); err != nil {
+		p.Release(r.Owner)
+		return err
+	}
+	h.pool = p
+	m.mu.Lock()
+	closed := m.closed
+	if !closed {
+		m.slots[cfg.UUID] = h
+	}
+	m.mu.Unlock()
+	if closed {
+		h.Close()
+		p.Release(r.Owner)
+		return errors.New("mediatord is shutting down")
+	}
+	m.observer.SlotAdded(cfg.UUID)
+	cfg.Log.WithFields(logrus.Fields{"pool": p.Name, "memory": grant.Memory, "gpu": grant.Device.Name}).Info("slot reserved")
+	return nil
+}
+
+func (m *Mediator) pool(name string) (*pool.Pool, error) {
+	if p := m.pools[name]; p != nil {
+		return p, nil
+	}
+	if len(m.names) == 0 {
+		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other: write one into mediatord's pool directory and restart mediatord", name)
+	}
+	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q: the pools are %s", name, strings.Join(m.names, ", "))
+}
+
+// allow decides who may connect to a domain's socket.
+func (m *Mediator) allow(peer unix.Ucred) error {
+	if peer.Uid == 0 || slices.Contains(m.settings.QEMUUsers, peer.Uid) {
+		return nil
+	}
+	return fmt.Errorf("uid %d of pid %d is no user that QEMU runs as", peer.Uid, peer.Pid)
+}

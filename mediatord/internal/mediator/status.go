@@ -1,0 +1,119 @@
+package mediator
+
+import (
+	"slices"
+	"strings"
+
+	"libvirt-vgpu/mediatord/internal/refusal"
+	"libvirt-vgpu/mediatord/internal/slot"
+	"libvirt-vgpu/plugin/window"
+)
+
+// PoolStatus is a pool as the operator sees it.
+type PoolStatus struct {
+	Name       string
+	Backend    string
+	GPUs       []string
+	Slots      int
+	Used       int
+	Memory     uint64 // default quota, 0 = an even share
+	MaxMemory  uint64 // 0 = the GPU's
+	Promised   uint64 // sum of the quotas
+	Weight     int
+	Overcommit float64
+	Priorities []string
+}
+
+// GPUStatus is a physical GPU, or the one in software, as the operator sees it.
+type GPUStatus struct {
+	Name      string // "NVIDIA H200"
+	UUID      string // "GPU-..." or "soft"
+	PCI       string // "" for the GPU in software
+	Memory    uint64 // bytes, 0 = not known yet
+	Driver    string
+	Pools     []string
+	Available bool // an executor has described it
+}
+
+// PoolNames lists the pools, sorted.
+func (m *Mediator) PoolNames() []string { return slices.Clone(m.names) }
+
+// Pool reads one pool. It fails with refusal.ErrNoSuchPool.
+func (m *Mediator) Pool(name string) (PoolStatus, error) {
+	p, err := m.pool(name)
+	if err != nil {
+		return PoolStatus{}, err
+	}
+	used, promised := p.Used()
+	status := PoolStatus{
+		Name: p.Name, Backend: string(p.Backend), GPUs: p.GPUs, Slots: p.Slots, Used: used,
+		Memory: p.Memory, MaxMemory: p.MaxMemory, Promised: promised, Weight: p.Weight, Overcommit: p.Overcommit,
+	}
+	for _, priority := range p.Priorities {
+		status.Priorities = append(status.Priorities, string(priority))
+	}
+	return status, nil
+}
+
+// SlotIDs lists the slots, sorted.
+func (m *Mediator) SlotIDs() []window.UUID {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	ids := make([]window.UUID, 0, len(m.slots))
+	for id := range m.slots {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b window.UUID) int { return strings.Compare(a.String(), b.String()) })
+	return ids
+}
+
+// Slot reads one slot. It fails with refusal.ErrNoSuchDomain.
+func (m *Mediator) Slot(id window.UUID) (slot.Status, error) {
+	h := m.slot(id)
+	if h == nil {
+		return slot.Status{}, refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot", id)
+	}
+	return h.Status(), nil
+}
+
+// GPUs lists what the driver has and what pools name, in a fixed order: a
+// GPU's place is its number on the bus.
+func (m *Mediator) GPUs() []GPUStatus {
+	listed, err := m.prober.inventory.List()
+	if err != nil {
+		m.log.WithError(err).Warn("listing GPUs failed")
+	}
+	var all []GPUStatus
+	for _, g := range listed {
+		all = append(all, GPUStatus{Name: g.Name, UUID: g.UUID, PCI: g.PCI, Memory: g.Memory, Driver: g.Driver})
+	}
+	for _, poolName := range m.names {
+		for _, name := range m.pools[poolName].GPUs {
+			i := slices.IndexFunc(all, func(g GPUStatus) bool { return g.UUID == name || g.PCI == name })
+			if i < 0 {
+				all = append(all, m.unlisted(name))
+				i = len(all) - 1
+			}
+			all[i].Pools = append(all[i].Pools, poolName)
+			all[i].Available = m.prober.Found(name) != nil
+		}
+	}
+	return all
+}
+
+// unlisted is a GPU that a pool names and the driver does not.
+func (m *Mediator) unlisted(name string) GPUStatus {
+	status := GPUStatus{UUID: name}
+	if pci, ok := gpuAddress(name); ok {
+		status = GPUStatus{PCI: pci}
+	}
+	if device := m.prober.Found(name); device != nil {
+		d := device.Description
+		status.Name, status.Memory, status.Driver = d.Name, d.TotalMemory, d.DriverString
+	}
+	return status
+}
+
+func gpuAddress(name string) (string, bool) {
+	return name, strings.Contains(name, ":")
+}

@@ -1,0 +1,223 @@
+// Package reconcile makes the host's half of a window's tables follow the
+// guest's half: it starts and stops executors and cleans channels and chunks.
+//
+// One goroutine owns all of a Loop's state. The tables are level triggered: a
+// doorbell only says "look again", and every scan reads each word once and acts
+// on the copy. Whatever the guest writes, a scan's work is bounded by the size
+// of the tables, scans and starts are rate limited, and only the domain's own
+// channels and chunks are touched.
+//
+// Lock order: Loop.mu is the only lock and guards what Status reads.
+package reconcile
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"libvirt-vgpu/mediatord/internal/limit"
+	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/plugin/window"
+)
+
+// Eventfds are a domain's doorbells and interrupts; vector 0 is control,
+// 1 + channel the channel's own. They stay open longer than the Loop.
+type Eventfds interface {
+	Doorbell(vector int) *os.File
+	Interrupt(vector int) *os.File
+}
+
+// Executor is one running executor. Neither method blocks.
+type Executor interface {
+	PID() int
+	Revoke(chunk int)
+	Stop()
+}
+
+// Launcher starts the executor of a channel; see supervisor.Launch.
+type Launcher func(channel int, generation uint32, sink func(supervisor.Event)) (Executor, error)
+
+// Sensors reads what the GPU reports of itself; 0 is unknown.
+type Sensors func() (utilization, temperature, milliwatts uint32)
+
+// Config is what a Loop works on. Window, Account and Eventfds belong to the
+// caller and must stay open until Close returned.
+type Config struct {
+	Window   *window.Window
+	Account  *window.Account
+	Eventfds Eventfds
+	Launch   Launcher
+	Sensors  Sensors // may be nil
+	// Changed is called, from the loop's goroutine, after Status changed.
+	Changed func()
+	Log     logrus.FieldLogger // carries the domain
+}
+
+// What a guest may cause per second.
+const (
+	scanRate, scanBurst     = 200, 400
+	launchRate, launchBurst = 10, 64
+)
+
+// The account is looked at this often while an executor runs: fast after a
+// change, slower when nothing happens.
+const (
+	refreshFast = 100 * time.Millisecond
+	refreshSlow = time.Second
+)
+
+// Loop serves one window.
+type Loop struct {
+	Config
+	warn *logrus.Logger // for what a guest can cause
+
+	channels []channel
+	scans    *limit.Bucket
+	launches *limit.Bucket
+	rescan   *time.Timer // a scan or a launch that had to wait
+	refresh  *time.Timer
+	pause    time.Duration
+	lastUsed uint64
+	launched uint64
+	raise    bool // vector 0 is to be raised
+	changed  bool // Status is to be published
+	closing  bool
+
+	kicks  chan struct{}
+	events chan event
+	stop   chan struct{} // StopExecutors asked
+	quit   chan struct{} // Close asked
+	done   chan struct{} // the loop has ended
+
+	mu      sync.Mutex // guards the rest
+	status  []ChannelStatus
+	refused map[string]uint64
+}
+
+// event is an executor's event with the launch it belongs to.
+type event struct {
+	channel int
+	launch  uint64
+	supervisor.Event
+}
+
+// Start begins to serve a window.
+func Start(cfg Config) (*Loop, error) {
+	l := &Loop{
+		Config: cfg, warn: limit.Logger(cfg.Log),
+		channels: make([]channel, cfg.Window.Channels),
+		scans:    limit.NewBucket(scanRate, scanBurst),
+		launches: limit.NewBucket(launchRate, launchBurst),
+		rescan:   stoppedTimer(), refresh: stoppedTimer(), pause: refreshFast,
+		kicks: make(chan struct{}), events: make(chan event, 64),
+		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+		refused: map[string]uint64{},
+	}
+	bell, err := listenDoorbell(cfg.Eventfds.Doorbell(window.VectorControl), l.kicks, l.done)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		l.run()
+		close(l.done)
+		bell.close()
+	}()
+	return l, nil
+}
+
+// StopExecutors ends all executors: the guest is gone. Their channels fail.
+func (l *Loop) StopExecutors() {
+	select {
+	case l.stop <- struct{}{}:
+	case <-l.done:
+	}
+}
+
+// Close ends all executors and returns when they are reaped and the loop has
+// ended.
+func (l *Loop) Close() {
+	l.mu.Lock()
+	select {
+	case <-l.quit:
+	default:
+		close(l.quit)
+	}
+	l.mu.Unlock()
+	<-l.done
+}
+
+func (l *Loop) run() {
+	l.scan()
+	quit := l.quit
+	for !l.closing || l.running() > 0 {
+		l.settle()
+		kicks := l.kicks
+		if l.scans.Wait(time.Now()) > 0 { // a flood of doorbells: let it coalesce
+			kicks = nil
+			l.rescanIn(l.scans.Wait(time.Now()))
+		}
+		select {
+		case <-kicks:
+			l.scan()
+		case <-l.rescan.C:
+			l.scan()
+		case e := <-l.events:
+			l.handle(e)
+		case <-l.refresh.C:
+			l.refreshAccount()
+		case <-l.stop:
+			l.stopAll()
+		case <-quit:
+			quit, l.closing = nil, true
+			l.stopAll()
+		}
+	}
+	l.rescan.Stop()
+	l.refresh.Stop()
+	l.mu.Lock()
+	l.status = nil // the account may be gone after this
+	l.mu.Unlock()
+}
+
+// settle passes on what the last step changed, once for many steps.
+func (l *Loop) settle() {
+	if len(l.events) > 0 {
+		return
+	}
+	if l.raise {
+		l.raise = false
+		l.interrupt(window.VectorControl)
+	}
+	if l.changed {
+		l.changed = false
+		l.publish()
+	}
+}
+
+func (l *Loop) running() int {
+	count := 0
+	for i := range l.channels {
+		if l.channels[i].executor != nil {
+			count++
+		}
+	}
+	return count
+}
+
+func (l *Loop) stopAll() {
+	for i := range l.channels {
+		if executor := l.channels[i].executor; executor != nil {
+			executor.Stop()
+		}
+	}
+}
+
+func (l *Loop) rescanIn(wait time.Duration) { l.rescan.Reset(wait) }
+
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}

@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"time"
+
+	"libvirt-vgpu/plugin/window"
+)
+
+func now() time.Time { return time.Now() }
+
+// scan compares both tables with what runs.
+func (l *Loop) scan() {
+	l.scans.Take(now())
+	for i := range l.channels {
+		l.reconcileChannel(i)
+	}
+	for chunk := range int(l.Window.Chunks) {
+		if e := l.Window.Chunk(chunk); e.Returned() {
+			l.reclaim(chunk, e)
+		}
+	}
+}
+
+// reclaim frees a returned chunk, after the executor that may have it mapped
+// confirmed that it dropped it.
+func (l *Loop) reclaim(chunk int, e window.ChunkEntry) {
+	owner := e.Owner()
+	if l.Window.CheckChannel(owner) != nil {
+		l.freeChunk(chunk, owner)
+		return
+	}
+	c := &l.channels[owner]
+	if c.executor == nil {
+		l.freeChunk(chunk, owner)
+		return
+	}
+	if _, asked := c.revoking[chunk]; !asked {
+		c.revoking[chunk] = struct{}{}
+		c.executor.Revoke(chunk)
+	}
+}
+
+// revoked acts on an executor's word that it dropped a chunk.
+func (l *Loop) revoked(owner, chunk int) {
+	c := &l.channels[owner]
+	if _, asked := c.revoking[chunk]; !asked {
+		l.logChannel(owner).Warnf("executor dropped chunk %d, which nobody asked for", chunk)
+		return
+	}
+	delete(c.revoking, chunk)
+	if e := l.Window.Chunk(chunk); e.Returned() && e.Owner() == owner {
+		l.freeChunk(chunk, owner)
+	}
+}
+
+// freeChunk makes a chunk read as zero and its entry free, if the entry still
+// names the owner.
+func (l *Loop) freeChunk(chunk, owner int) {
+	if err := l.Window.PunchChunk(chunk); err != nil {
+		l.warn.WithError(err).Error("cleaning chunk failed")
+		return
+	}
+	if e := l.Window.Chunk(chunk); e.Owner() == owner {
+		l.Window.SwapChunk(chunk, e, 0)
+	}
+	l.raise = true
+}
+
+// refreshAccount shows the guest its memory in use and the GPU's sensors. It
+// runs while an executor is ready, and less often while nothing changes.
+func (l *Loop) refreshAccount() {
+	ready := false
+	for i := range l.channels {
+		ready = ready || l.channels[i].executor != nil && l.channels[i].state == window.HostReady
+	}
+	if l.updateUsed() {
+		l.pause = refreshFast
+	} else {
+		l.pause = min(2*l.pause, refreshSlow)
+	}
+	if l.Sensors != nil {
+		l.Window.SetSensors(l.Sensors())
+	}
+	if ready {
+		l.refresh.Reset(l.pause)
+	}
+}
+
+func (l *Loop) updateUsed() (changed bool) {
+	used := l.Account.Total()
+	changed = used != l.lastUsed
+	l.lastUsed = used
+	l.Window.SetUsedMemory(used)
+	return changed
+}

@@ -1,0 +1,251 @@
+// Package slot is one vGPU in use: a domain's or a session's window, socket,
+// executors and files, made and removed together.
+//
+// Lock order: Slot.mu is the only lock; it is not held while executors stop.
+package slot
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/internal/describe"
+	"libvirt-vgpu/mediatord/internal/hostproc"
+	"libvirt-vgpu/mediatord/internal/pool"
+	"libvirt-vgpu/mediatord/internal/reconcile"
+	"libvirt-vgpu/mediatord/internal/revert"
+	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/plugin/ivshmem"
+	"libvirt-vgpu/plugin/window"
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+// Kind says who uses a slot.
+type Kind string
+
+// The kinds of slots.
+const (
+	Domain  Kind = "domain"  // a libvirt domain, through QEMU
+	Session Kind = "session" // processes of this host, through a socket
+)
+
+// State is where a slot stands.
+type State string
+
+// The states of a slot.
+const (
+	Reserved State = "reserved" // the socket listens
+	Running  State = "running"
+	Stopped  State = "stopped" // the domain is gone, release follows
+)
+
+// Socket says where a slot listens and who may connect.
+type Socket struct {
+	Path     string // in Config.Directory
+	UID, GID int
+	Mode     os.FileMode
+	// Allow decides about the peer of a domain's socket.
+	Allow func(unix.Ucred) error
+}
+
+// Config is everything a slot is made from.
+type Config struct {
+	UUID      window.UUID
+	Name      string // the domain's
+	Kind      Kind
+	Pool      string
+	Priority  vgpuxml.Priority
+	Weight    int
+	Window    uint64 // bytes
+	Channels  int
+	Grant     pool.Grant
+	Directory string // made and removed by the slot
+	Socket    Socket
+	Executor  supervisor.Settings // domain and GPU are filled in
+	Sensors   reconcile.Sensors
+	// Changed is called when Status would answer something new, Held when a
+	// session's HOLD connection came or went. Neither may call Close.
+	Changed func()
+	Held    func(holds bool)
+	Log     logrus.FieldLogger
+}
+
+// Slot is one vGPU in use.
+type Slot struct {
+	Config
+	window   *window.Window
+	account  *window.Account
+	endpoint endpoint
+	listener *net.UnixListener
+	loop     *reconcile.Loop
+
+	mu     sync.Mutex // guards the rest
+	state  State
+	closed bool
+}
+
+// Open makes a slot; its socket listens when it returns. On an error nothing
+// is left.
+func Open(cfg Config) (*Slot, error) {
+	s := &Slot{Config: cfg, state: Reserved}
+	var undo revert.Reverter
+	defer undo.Fail()
+	for _, step := range []func(*revert.Reverter) error{s.makeDirectory, s.makeMemory, s.makeEndpoint, s.listen, s.startLoop} {
+		if err := step(&undo); err != nil {
+			return nil, fmt.Errorf("opening slot of %s %s: %w", cfg.Kind, cfg.Name, err)
+		}
+	}
+	s.endpoint.serve(s.listener)
+	undo.Success()
+	return s, nil
+}
+
+func (s *Slot) makeDirectory(undo *revert.Reverter) error {
+	if err := os.RemoveAll(s.Directory); err != nil { // of a mediatord that died
+		return fmt.Errorf("removing stale directory: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(s.Directory), 0o711); err != nil {
+		return fmt.Errorf("making runtime directory: %w", err)
+	}
+	if err := os.Mkdir(s.Directory, 0o711); err != nil {
+		return fmt.Errorf("making runtime directory: %w", err)
+	}
+	undo.Add(func() { _ = os.RemoveAll(s.Directory) })
+	return os.Chmod(s.Directory, 0o711) // whatever the umask
+}
+
+func (s *Slot) makeMemory(undo *revert.Reverter) error {
+	var err error
+	if s.window, err = window.Create(s.UUID.String(), s.Config.Window, s.Channels); err != nil {
+		return err
+	}
+	undo.Add(func() { _ = s.window.Close() })
+	if s.account, err = window.CreateAccount(s.UUID.String(), s.Grant.Memory); err != nil {
+		return err
+	}
+	undo.Add(func() { _ = s.account.Close() })
+	d := *s.Grant.Device.Description
+	d.UUID = describe.VirtualUUID(s.UUID)
+	d.TotalMemory, d.UsedMemory = s.Grant.Memory, 0
+	d.Utilization, d.Temperature, d.PowerMilliwatts = 0, 0, 0
+	return s.window.SetDescription(&d)
+}
+
+func (s *Slot) makeEndpoint(undo *revert.Reverter) error {
+	if s.Kind == Session {
+		server, err := hostproc.New(hostproc.Options{
+			Window: s.window, Owner: uint32(s.Socket.UID), Connected: s.Changed, Held: s.Held, Log: s.Log,
+		})
+		if err != nil {
+			return err
+		}
+		s.endpoint = &session{Server: server, log: s.Log}
+	} else {
+		server, err := ivshmem.New(s.window.File(), vgpuxml.Vectors(s.Channels), s.Log)
+		if err != nil {
+			return err
+		}
+		s.endpoint = newDevice(server, s.Socket.Allow, s.Changed, s.Log)
+	}
+	undo.Add(s.endpoint.close)
+	return nil
+}
+
+func (s *Slot) listen(undo *revert.Reverter) error {
+	network := "unix"
+	if s.Kind == Session {
+		network = "unixpacket"
+	}
+	listener, err := net.ListenUnix(network, &net.UnixAddr{Name: s.Socket.Path, Net: network})
+	if err != nil {
+		return fmt.Errorf("listening on socket: %w", err)
+	}
+	undo.Add(func() { _ = listener.Close() })
+	s.listener = listener
+	if err := os.Chmod(s.Socket.Path, s.Socket.Mode); err != nil {
+		return fmt.Errorf("setting mode of socket: %w", err)
+	}
+	if s.Socket.UID == os.Geteuid() && s.Socket.GID < 0 {
+		return nil
+	}
+	if err := os.Chown(s.Socket.Path, s.Socket.UID, s.Socket.GID); err != nil {
+		return fmt.Errorf("setting owner of socket: %w", err)
+	}
+	return nil
+}
+
+func (s *Slot) startLoop(undo *revert.Reverter) error {
+	settings := s.Executor
+	settings.GPU = s.Grant.Device.Argument
+	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
+	loop, err := reconcile.Start(reconcile.Config{
+		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Log: s.Log,
+		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
+			executor, err := supervisor.Launch(settings, supervisor.Files{
+				Window: s.window.File(), Account: s.account.File(),
+				Doorbell: s.endpoint.Doorbell(1 + channel), Interrupt: s.endpoint.Interrupt(1 + channel),
+			}, channel, generation, sink)
+			if err != nil {
+				return nil, err
+			}
+			return executor, nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	undo.Add(loop.Close)
+	s.loop = loop
+	return nil
+}
+
+// SetState notes what libvirt says about the domain. Stopped ends all
+// executors.
+func (s *Slot) SetState(state State) {
+	s.mu.Lock()
+	changed := s.state != state && !s.closed
+	s.state = state
+	s.mu.Unlock()
+	if !changed {
+		return
+	}
+	if state == Stopped {
+		s.loop.StopExecutors()
+	}
+	s.Changed()
+}
+
+// Fresh says that no QEMU has used the slot yet.
+func (s *Slot) Fresh() bool { return !s.endpoint.everConnected() }
+
+// Connected says that QEMU, or a process of a session, is connected.
+func (s *Slot) Connected() bool { return s.endpoint.connections() > 0 }
+
+// Close ends executors and connections and removes everything; it returns when
+// nothing is left. A second call waits for nothing.
+func (s *Slot) Close() {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return
+	}
+	s.endpoint.disconnect()
+	s.loop.Close()
+	s.endpoint.close()
+	_ = s.listener.Close()
+	for what, closer := range map[string]interface{ Close() error }{"account": s.account, "window": s.window} {
+		if err := closer.Close(); err != nil {
+			s.Log.WithError(err).Warn("closing " + what + " failed")
+		}
+	}
+	if err := os.RemoveAll(s.Directory); err != nil {
+		s.Log.WithError(err).Warn("removing runtime directory failed")
+	}
+}

@@ -1,0 +1,37 @@
+package slot
+
+import "libvirt-vgpu/mediatord/internal/reconcile"
+
+// Status is a slot as the operator sees it.
+type Status struct {
+	UUID       string
+	Name       string
+	Kind       Kind
+	Pool       string
+	Priority   string
+	Weight     int
+	State      State
+	Connected  bool
+	SocketPath string
+	GPU        string // as the pool file names it
+	Quota      uint64 // bytes
+	MemoryUsed uint64 // bytes
+	Channels   []reconcile.ChannelStatus
+	Refused    map[string]uint64 // calls that are not carried, by name
+}
+
+// Status reads the slot's state of this moment.
+func (s *Slot) Status() Status {
+	s.mu.Lock()
+	state := s.state
+	s.mu.Unlock()
+	status := Status{
+		UUID: s.UUID.String(), Name: s.Name, Kind: s.Kind, Pool: s.Pool, Priority: string(s.Priority), Weight: s.Weight,
+		State: state, Connected: s.Connected(), SocketPath: s.Socket.Path, GPU: s.Grant.Device.Name,
+		Quota: s.Grant.Memory, Channels: s.loop.Status(), Refused: s.loop.Refused(),
+	}
+	for _, c := range status.Channels {
+		status.MemoryUsed += c.MemoryUsed
+	}
+	return status
+}

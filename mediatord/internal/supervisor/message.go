@@ -1,0 +1,103 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind is what an Event tells.
+type Kind int
+
+// The kinds of events of an executor.
+const (
+	Ready   Kind = iota // it consumes the ring
+	Log                 // Level, Text
+	Fault               // Result, Text: the context is dead
+	Revoked             // Chunk is unmapped
+	Refused             // Name was called Count times and is not carried
+	Exited              // reaped; Result and Text are for the guest process. The last event
+)
+
+// Event is something an executor said, or its end. Strings are short and
+// printable, numbers are as the executor gave them.
+type Event struct {
+	Kind   Kind
+	Level  string
+	Text   string
+	Result uint32 // CUresult
+	Chunk  int
+	Name   string
+	Count  uint64
+}
+
+// Bounds on what an executor may say.
+const (
+	maxLine = 64 << 10
+	maxText = 1000
+	maxName = 128
+)
+
+// incoming is one JSON line of an executor.
+type incoming struct {
+	Type    string `json:"type"`
+	Level   string `json:"level"`
+	Message string `json:"message"`
+	Result  uint32 `json:"result"`
+	Chunk   *int   `json:"chunk"`
+	Name    string `json:"name"`
+	Count   uint64 `json:"count"`
+}
+
+// outgoing is one JSON line to an executor.
+type outgoing struct {
+	Type  string `json:"type"`
+	Chunk *int   `json:"chunk,omitempty"`
+}
+
+var errMessage = errors.New("invalid message from executor")
+
+func parse(line []byte) (Event, error) {
+	var in incoming
+	if err := json.Unmarshal(line, &in); err != nil {
+		return Event{}, fmt.Errorf("%w: %w", errMessage, err)
+	}
+	switch in.Type {
+	case "ready":
+		return Event{Kind: Ready}, nil
+	case "log":
+		return Event{Kind: Log, Level: in.Level, Text: printable(in.Message, maxText)}, nil
+	case "fault":
+		if in.Result == 0 {
+			return Event{}, fmt.Errorf("%w: a fault without a result", errMessage)
+		}
+		return Event{Kind: Fault, Result: in.Result, Text: printable(in.Message, maxText)}, nil
+	case "revoked":
+		if in.Chunk == nil {
+			return Event{}, fmt.Errorf("%w: revoked without a chunk", errMessage)
+		}
+		return Event{Kind: Revoked, Chunk: *in.Chunk}, nil
+	case "refused":
+		name := printable(in.Name, maxName)
+		if name == "" {
+			return Event{}, fmt.Errorf("%w: refused without a name", errMessage)
+		}
+		return Event{Kind: Refused, Name: name, Count: in.Count}, nil
+	}
+	return Event{}, fmt.Errorf("%w: type %q", errMessage, printable(in.Type, 40))
+}
+
+// printable cuts text to limit bytes and replaces what a terminal or a log
+// would act on.
+func printable(text string, limit int) string {
+	if len(text) > limit {
+		text = text[:limit]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}
