@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stddef.h>
+
+#include "nvml.h"
+
+static const char *const texts[] = {
+	[0] = "Success",
+	[1] = "Uninitialized",
+	[2] = "Invalid Argument",
+	[3] = "Not Supported",
+	[4] = "Insufficient Permissions",
+	[5] = "Already Initialized",
+	[6] = "Not Found",
+	[7] = "Insufficient Size",
+	[8] = "Insufficient External Power",
+	[9] = "Driver Not Loaded",
+	[10] = "Timeout",
+	[11] = "Interrupt Request Issue",
+	[12] = "NVML Shared Library Not Found",
+	[13] = "Function Not Found",
+	[14] = "Corrupted infoROM",
+	[15] = "GPU is lost",
+	[16] = "GPU requires reset",
+	[17] = "The operating system has blocked the request",
+	[18] = "RM has detected an NVML/RM version mismatch.",
+	[19] = "In use by another client",
+	[20] = "Insufficient Memory",
+	[21] = "No data",
+	[22] = "The requested vgpu operation is not available on target device, becasue ECC is enabled",
+	[23] = "Insufficient Resources",
+	[24] = "Freq Not Supported",
+	[25] = "The provided version is invalid/unsupported",
+	[26] = "The requested functionality has been deprecated",
+	[27] = "The system is not ready for the request",
+	[28] = "No GPUs were found",
+	[29] = "Invalid State",
+};
+
+VN_EXPORT const char *nvmlErrorString(nvmlReturn_t result)
+{
+	if (result >= 0 && (size_t)result < sizeof texts / sizeof *texts && texts[result])
+		return texts[result];
+	return "Unknown Error";
+}
