@@ -28,4 +28,10 @@ static inline int vg_enter(struct vg_thread **t)
 	return vg_channel_lost(self->channel);
 }
 
+/*
+ * For calls that need the executor but no context (libraries): as vg_enter, without
+ * 201 and 709. Starts the executor if it is not there yet.
+ */
+int vg_enter_library(struct vg_thread **t);
+
 #endif

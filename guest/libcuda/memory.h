@@ -39,6 +39,7 @@ bool vg_range_remove(uint64_t base, enum vg_range_kind kind, struct vg_range *co
 void vg_range_set_flags(uint64_t base, unsigned int flags);
 /* The next range of this context from address on, for clearing up. */
 bool vg_range_next(uint64_t address, const struct vg_context *context, struct vg_range *copy);
+bool vg_range_next_owned(uint64_t address, const void *owner, struct vg_range *copy);
 
 /* [address, address + size) lies inside device memory that kernels and copies may touch. */
 bool vg_device_range(uint64_t address, uint64_t size);

@@ -117,19 +117,31 @@ void vg_range_set_flags(uint64_t base, unsigned int flags)
 	pthread_rwlock_unlock(&all.lock);
 }
 
-bool vg_range_next(uint64_t address, const struct vg_context *context, struct vg_range *copy)
+static bool next(uint64_t address, const struct vg_context *context, const void *owner, struct vg_range *copy)
 {
 	bool found = false;
 
 	pthread_rwlock_rdlock(&all.lock);
 	for (size_t i = 0; i < all.set.count && !found; i++) {
-		if (all.set.ranges[i].base < address || all.set.ranges[i].context != context)
+		const struct vg_range *r = &all.set.ranges[i];
+
+		if (r->base < address || (context && r->context != context) || (owner && r->owner != owner))
 			continue;
-		*copy = all.set.ranges[i];
+		*copy = *r;
 		found = true;
 	}
 	pthread_rwlock_unlock(&all.lock);
 	return found;
+}
+
+bool vg_range_next(uint64_t address, const struct vg_context *context, struct vg_range *copy)
+{
+	return next(address, context, NULL, copy);
+}
+
+bool vg_range_next_owned(uint64_t address, const void *owner, struct vg_range *copy)
+{
+	return next(address, NULL, owner, copy);
 }
 
 /* Adjacent ranges of one sort count as one: a program may map memory piece by piece. */

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Attributes, names and parameters of functions: known since the look-up. */
+#include "calls.h"
+#include "enter.h"
+#include "gen/ops.h"
+#include "module.h"
+
+static int check(const struct vg_function *f)
+{
+	int result = vg_process_ready();
+
+	return result ? result : vg_function_check(f);
+}
+
+static CUresult get_attribute(int *value, int attribute, const struct vg_function *f)
+{
+	int result = check(f);
+
+	if (result)
+		return result;
+	if (!value || attribute < 0 || attribute >= VG_FUNCTION_ATTRIBUTES || atomic_load(&f->attributes[attribute]) < 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	*value = atomic_load(&f->attributes[attribute]);
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuFuncGetAttribute(int *value, int attribute, CUfunction function)
+{
+	return get_attribute(value, attribute, function);
+}
+
+VG_EXPORT CUresult cuKernelGetAttribute(int *value, int attribute, CUkernel kernel, CUdevice device)
+{
+	if (device < 0 || device >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	return get_attribute(value, attribute, kernel);
+}
+
+static CUresult set_attribute(struct vg_thread *t, struct vg_function *f, int attribute, int value)
+{
+	int result = f->object.kind == VG_KERNEL ?
+			     vg_op_kernel_set_attribute(t, f->object.number, attribute, value) :
+			     vg_op_function_set_attribute(t, f->object.number, attribute, value);
+
+	if (!result && attribute >= 0 && attribute < VG_FUNCTION_ATTRIBUTES) {
+		atomic_store(&f->attributes[attribute], value);
+		if (f->function)
+			atomic_store(&f->function->attributes[attribute], value);
+	}
+	return result;
+}
+
+VG_EXPORT CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_function_check(function);
+	return result ? result : set_attribute(t, function, attribute, value);
+}
+
+VG_EXPORT CUresult cuKernelSetAttribute(int attribute, int value, CUkernel kernel, CUdevice device)
+{
+	struct vg_thread *t;
+	int result = vg_enter_library(&t);
+
+	if (!result)
+		result = vg_function_check(kernel);
+	if (result)
+		return result;
+	if (device < 0 || device >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	return set_attribute(t, kernel, attribute, value);
+}
+
+VG_EXPORT CUresult cuKernelSetCacheConfig(CUkernel kernel, unsigned int config, CUdevice device)
+{
+	struct vg_thread *t;
+	int result = vg_enter_library(&t);
+
+	if (!result)
+		result = vg_function_check(kernel);
+	if (result)
+		return result;
+	if (config > 3)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (device < 0 || device >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	return vg_op_kernel_set_cache_config(t, kernel->object.number, config);
+}
+
+static CUresult parameter(const struct vg_function *f, size_t index, size_t *offset, size_t *size)
+{
+	int result = check(f);
+
+	if (result)
+		return result;
+	if (!offset || index >= f->count)
+		return CUDA_ERROR_INVALID_VALUE;
+	*offset = f->parameters[index].offset;
+	if (size)
+		*size = f->parameters[index].size;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offset, size_t *size)
+{
+	return parameter(function, index, offset, size);
+}
+
+VG_EXPORT CUresult cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t *offset, size_t *size)
+{
+	return parameter(kernel, index, offset, size);
+}
+
+static CUresult name_of(const char **name, const struct vg_function *f)
+{
+	int result = check(f);
+
+	if (result)
+		return result;
+	if (!name)
+		return CUDA_ERROR_INVALID_VALUE;
+	*name = f->name;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuFuncGetName(const char **name, CUfunction function)
+{
+	return name_of(name, function);
+}
+
+VG_EXPORT CUresult cuKernelGetName(const char **name, CUkernel kernel)
+{
+	return name_of(name, kernel);
+}
+
+VG_EXPORT CUresult cuFuncGetModule(CUmodule *module, CUfunction function)
+{
+	int result = check(function);
+
+	if (result)
+		return result;
+	if (!module)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (function->module->object.kind == VG_LIBRARY)
+		return cuLibraryGetModule(module, function->module);
+	*module = function->module;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuKernelGetLibrary(CUlibrary *library, CUkernel kernel)
+{
+	int result = check(kernel);
+
+	if (result)
+		return result;
+	if (kernel->object.kind != VG_KERNEL)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!library)
+		return CUDA_ERROR_INVALID_VALUE;
+	*library = kernel->module;
+	return CUDA_SUCCESS;
+}
+
+/* Functions that a program holds are loaded: looking one up loads it. */
+VG_EXPORT CUresult cuFuncIsLoaded(int *state, CUfunction function)
+{
+	int result = check(function);
+
+	if (result)
+		return result;
+	if (!state)
+		return CUDA_ERROR_INVALID_VALUE;
+	*state = 1;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuFuncLoad(CUfunction function)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (!result)
+		result = vg_function_check(function);
+	return result || function->object.kind == VG_KERNEL ? result : vg_op_function_load(t, function->object.number);
+}

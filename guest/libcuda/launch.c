@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Kernel launches. The parameters are packed straight into the record; what the driver would
+ * refuse at once is refused here with its code.
+ */
+#include <string.h>
+
+#include "calls.h"
+#include "enter.h"
+#include "gen/ops.h"
+#include "module.h"
+
+#define EXTRA_END	((void *)0)
+#define EXTRA_POINTER	((void *)1)
+#define EXTRA_SIZE	((void *)2)
+
+#define ATTRIBUTE_BYTES	72u
+#define ATTRIBUTES_MAX	16u
+enum { ATTRIBUTE_PROGRAMMATIC_EVENT = 7, ATTRIBUTE_COMPLETION_EVENT = 12, ATTRIBUTE_UPDATABLE_NODE = 13 };
+
+enum { FUNCTION_MAX_THREADS = 0, FUNCTION_MAX_DYNAMIC_SHARED = 8 };
+enum { DEVICE_MAX_THREADS = 1, DEVICE_MAX_BLOCK_X, DEVICE_MAX_BLOCK_Y, DEVICE_MAX_BLOCK_Z, DEVICE_MAX_GRID_X,
+       DEVICE_MAX_GRID_Y, DEVICE_MAX_GRID_Z };
+
+struct shape {
+	unsigned int gx, gy, gz, bx, by, bz, shared;
+};
+
+static bool above(unsigned int value, int attribute)
+{
+	return value > (unsigned int)vg_process.description->attributes[attribute].value;
+}
+
+static int check_shape(const struct vg_function *f, const struct shape *s)
+{
+	uint64_t threads = (uint64_t)s->bx * s->by * s->bz;
+
+	if (!s->gx || !s->gy || !s->gz || !threads)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (above(s->gx, DEVICE_MAX_GRID_X) || above(s->gy, DEVICE_MAX_GRID_Y) || above(s->gz, DEVICE_MAX_GRID_Z) ||
+	    above(s->bx, DEVICE_MAX_BLOCK_X) || above(s->by, DEVICE_MAX_BLOCK_Y) || above(s->bz, DEVICE_MAX_BLOCK_Z) ||
+	    threads > (uint64_t)vg_process.description->attributes[DEVICE_MAX_THREADS].value)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (threads > (uint64_t)atomic_load_explicit(&f->attributes[FUNCTION_MAX_THREADS], memory_order_relaxed))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (s->shared > (unsigned int)atomic_load_explicit(&f->attributes[FUNCTION_MAX_DYNAMIC_SHARED],
+							   memory_order_relaxed))
+		return CUDA_ERROR_INVALID_VALUE;
+	return 0;
+}
+
+/* The other form of parameters: {1, buffer, 2, &size, 0}. */
+static int read_extra(void **extra, const void **buffer, size_t *size)
+{
+	*buffer = NULL;
+	*size = 0;
+	for (; *extra != EXTRA_END; extra += 2) {
+		if (*extra == EXTRA_POINTER)
+			*buffer = extra[1];
+		else if (*extra == EXTRA_SIZE)
+			*size = *(const size_t *)extra[1];
+		else
+			return CUDA_ERROR_INVALID_VALUE;
+	}
+	return 0;
+}
+
+/* Fills f->bytes of packed parameters from either form. */
+static int pack(const struct vg_function *f, uint8_t *to, void **params, void **extra)
+{
+	const void *buffer;
+	size_t size;
+	int result;
+
+	if (params) {
+		for (uint32_t i = 0; i < f->count; i++)
+			memcpy(to + f->parameters[i].offset, params[i], f->parameters[i].size);
+		return 0;
+	}
+	result = read_extra(extra, &buffer, &size);
+	if (result)
+		return result;
+	if (!buffer || size < f->bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(to, buffer, f->bytes);
+	return 0;
+}
+
+static int check_params(const struct vg_function *f, void **params, void **extra)
+{
+	if (params && extra)
+		return CUDA_ERROR_INVALID_VALUE;
+	return f->count && !params && !extra ? CUDA_ERROR_INVALID_VALUE : 0;
+}
+
+/* launch and launch_kernel have one layout. */
+_Static_assert(sizeof(struct vg_rec_launch) == sizeof(struct vg_rec_launch_kernel), "launch records");
+
+static int post_launch(struct vg_thread *t, const struct vg_function *f, const struct shape *s, struct vg_stream *stream,
+		       void **params, void **extra)
+{
+	uint16_t opcode = f->object.kind == VG_KERNEL ? VG_OP_LAUNCH_KERNEL : VG_OP_LAUNCH;
+	struct vg_rec_launch *r;
+	uint8_t packed[f->bytes && !params ? f->bytes : 1];
+
+	/* only what cannot fail may happen once room is reserved */
+	if (f->bytes && !params) {
+		int result = pack(f, packed, NULL, extra);
+
+		if (result)
+			return result;
+	}
+	r = vg_reserve(t, opcode, sizeof *r + f->bytes);
+	if (!r)
+		return vg_channel_error(t);
+	r->f = f->object.number;
+	r->gx = s->gx;
+	r->gy = s->gy;
+	r->gz = s->gz;
+	r->bx = s->bx;
+	r->by = s->by;
+	r->bz = s->bz;
+	r->shared = s->shared;
+	r->s = stream->object.number;
+	if (params)
+		pack(f, (uint8_t *)(r + 1), params, NULL);
+	else if (f->bytes)
+		memcpy(r + 1, packed, f->bytes);
+	vg_commit(t, &r->h);
+	vg_stream_busy(stream);
+	return 0;
+}
+
+static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **params, void **extra, bool per_thread,
+		   struct vg_thread **t, struct vg_stream **stream)
+{
+	int result = vg_enter(t);
+
+	if (!result)
+		result = vg_function_check(f);
+	if (!result)
+		result = vg_stream_get(*t, handle, per_thread, stream);
+	if (!result)
+		result = check_shape(f, s);
+	return result ? result : check_params(f, params, extra);
+}
+
+static CUresult launch(CUfunction f, const struct shape *s, CUstream handle, void **params, void **extra, bool per_thread)
+{
+	struct vg_stream *stream;
+	struct vg_thread *t;
+	int result = prepare(f, s, handle, params, extra, per_thread, &t, &stream);
+
+	return result ? result : post_launch(t, f, s, stream, params, extra);
+}
+
+VG_EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
+				  unsigned int by, unsigned int bz, unsigned int shared, CUstream stream, void **params,
+				  void **extra)
+{
+	return launch(f, &(struct shape){ gx, gy, gz, bx, by, bz, shared }, stream, params, extra, false);
+}
+
+VG_EXPORT CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
+				       unsigned int by, unsigned int bz, unsigned int shared, CUstream stream,
+				       void **params, void **extra)
+{
+	return launch(f, &(struct shape){ gx, gy, gz, bx, by, bz, shared }, stream, params, extra, true);
+}
+
+static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle, void **params, bool per_thread)
+{
+	struct vg_stream *stream;
+	struct vg_thread *t;
+	int result = prepare(f, s, handle, params, NULL, per_thread, &t, &stream);
+
+	if (result)
+		return result;
+
+	uint8_t packed[f->bytes + 1];
+
+	pack(f, packed, params, NULL);
+	result = vg_op_launch_cooperative(t, f->object.number, vg_function_kind(f), s->gx, s->gy, s->gz, s->bx, s->by,
+					  s->bz, s->shared, stream->object.number, packed, f->bytes);
+	if (!result)
+		vg_stream_busy(stream);
+	return result;
+}
+
+VG_EXPORT CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz,
+					     unsigned int bx, unsigned int by, unsigned int bz, unsigned int shared,
+					     CUstream stream, void **params)
+{
+	return cooperative(f, &(struct shape){ gx, gy, gz, bx, by, bz, shared }, stream, params, false);
+}
+
+VG_EXPORT CUresult cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz,
+						  unsigned int bx, unsigned int by, unsigned int bz,
+						  unsigned int shared, CUstream stream, void **params)
+{
+	return cooperative(f, &(struct shape){ gx, gy, gz, bx, by, bz, shared }, stream, params, true);
+}
+
+/* Handles inside attribute values become numbers. */
+static int translate_attribute(uint8_t *attribute)
+{
+	uint32_t id, number;
+	void *handle;
+	int result;
+
+	memcpy(&id, attribute, sizeof id);
+	if (id == ATTRIBUTE_UPDATABLE_NODE)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (id != ATTRIBUTE_PROGRAMMATIC_EVENT && id != ATTRIBUTE_COMPLETION_EVENT)
+		return 0;
+	memcpy(&handle, attribute + 8, sizeof handle);
+	result = vg_number(VG_EVENT, handle, &number);
+	memset(attribute + 8, 0, sizeof handle);
+	memcpy(attribute + 8, &number, sizeof number);
+	return result;
+}
+
+static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, void **extra, bool per_thread)
+{
+	struct vg_stream *stream;
+	struct vg_thread *t;
+	struct shape s;
+	int result;
+
+	if (!c || c->numAttrs > ATTRIBUTES_MAX || (c->numAttrs && !c->attrs))
+		return CUDA_ERROR_INVALID_VALUE;
+	s = (struct shape){ c->gridDimX, c->gridDimY, c->gridDimZ, c->blockDimX, c->blockDimY, c->blockDimZ,
+			    c->sharedMemBytes };
+	result = prepare(f, &s, c->hStream, params, extra, per_thread, &t, &stream);
+	if (result)
+		return result;
+	if (!c->numAttrs)
+		return post_launch(t, f, &s, stream, params, extra);
+
+	size_t attributes = (size_t)c->numAttrs * ATTRIBUTE_BYTES;
+	uint8_t data[attributes + f->bytes + 1];
+
+	memcpy(data, c->attrs, attributes);
+	for (unsigned int i = 0; i < c->numAttrs && !result; i++)
+		result = translate_attribute(data + (size_t)i * ATTRIBUTE_BYTES);
+	if (!result && f->bytes)
+		result = pack(f, data + attributes, params, extra);
+	if (!result)
+		result = vg_op_launch_ex(t, f->object.number, vg_function_kind(f), s.gx, s.gy, s.gz, s.bx, s.by, s.bz,
+					 s.shared, stream->object.number, c->numAttrs, data,
+					 (uint32_t)(attributes + f->bytes));
+	if (!result)
+		vg_stream_busy(stream);
+	return result;
+}
+
+VG_EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)
+{
+	return launch_ex(config, f, params, extra, false);
+}
+
+VG_EXPORT CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)
+{
+	return launch_ex(config, f, params, extra, true);
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Modules and libraries: loading, unloading, global variables. */
+#include "module.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "enter.h"
+#include "gen/ops.h"
+#include "image.h"
+#include "spaces.h"
+
+/* CUjit_option ids whose value is a buffer or its size */
+enum { JIT_INFO_LOG = 3, JIT_INFO_SIZE, JIT_ERROR_LOG, JIT_ERROR_SIZE, JIT_OPTIONS_MAX = 64 };
+
+int vg_enter_library(struct vg_thread **t)
+{
+	int result = vg_process_ready();
+
+	*t = vg_thread_get();
+	if (result)
+		return result;
+	if (!*t)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	return vg_channel_start(vg_process.channel);
+}
+
+/* Options travel as (id, value) pairs; log buffers stay here and are filled from the reply. */
+struct jit {
+	uint32_t pairs[2 * JIT_OPTIONS_MAX];
+	uint32_t count;
+	char *info, *error;
+	uint32_t info_size, error_size;
+	void **info_size_out, **error_size_out;
+};
+
+static int jit_read(struct jit *j, unsigned int count, const int *options, void **values)
+{
+	memset(j, 0, sizeof *j);
+	if (count > JIT_OPTIONS_MAX || (count && (!options || !values)))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (unsigned int i = 0; i < count; i++) {
+		uint32_t value = (uint32_t)(uintptr_t)values[i];
+
+		switch (options[i]) {
+		case JIT_INFO_LOG:
+			j->info = values[i];
+			continue;
+		case JIT_ERROR_LOG:
+			j->error = values[i];
+			continue;
+		case JIT_INFO_SIZE:
+			j->info_size = value;
+			j->info_size_out = &values[i];
+			break;
+		case JIT_ERROR_SIZE:
+			j->error_size = value;
+			j->error_size_out = &values[i];
+			break;
+		}
+		j->pairs[2 * j->count] = (uint32_t)options[i];
+		j->pairs[2 * j->count++ + 1] = value;
+	}
+	return 0;
+}
+
+static void give_log(char *to, uint32_t room, void **size_out, const uint8_t *text, uint32_t size)
+{
+	if (size_out)
+		*size_out = (void *)(uintptr_t)size;
+	if (!to || !room)
+		return;
+	if (size >= room)
+		size = room - 1;
+	memcpy(to, text, size);
+	to[size] = 0;
+}
+
+/* The reply: u32 size of the info log, u32 size of the error log, both texts. */
+static void jit_logs(const struct jit *j, const uint8_t *logs, uint32_t size)
+{
+	uint32_t info, error;
+
+	if (size < 8)
+		return;
+	memcpy(&info, logs, 4);
+	memcpy(&error, logs + 4, 4);
+	if (info > size - 8 || error > size - 8 - info)
+		return;
+	give_log(j->info, j->info_size, j->info_size_out, logs + 8, info);
+	give_log(j->error, j->error_size, j->error_size_out, logs + 8 + info, error);
+}
+
+static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const void *image, struct jit *jit)
+{
+	uint8_t logs[VGPU_REP_DATA_MAX];
+	uint32_t size = sizeof logs, number;
+	size_t bytes;
+	struct vg_module *m;
+	int result;
+
+	image = vg_image_unwrap(image);
+	bytes = vg_image_size(image);
+	if (!bytes)
+		return CUDA_ERROR_INVALID_IMAGE;
+	m = vg_object_new(kind, sizeof *m);
+	if (!m)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_image_send(t, image, bytes, &number);
+	if (!result) {
+		uint32_t pairs = jit->count * 2 * sizeof jit->pairs[0];
+
+		result = kind == VG_MODULE ? vg_op_module_load(t, m->object.number, number, jit->count, jit->pairs,
+							       pairs, logs, &size) :
+					     vg_op_library_load(t, m->object.number, number, jit->count, jit->pairs,
+								pairs, logs, &size);
+		jit_logs(jit, logs, size);
+	}
+	vg_image_drop(t, number);
+	if (result) {
+		vg_object_end(m);
+		return result;
+	}
+	pthread_mutex_init(&m->lock, NULL);
+	m->context = t->current;
+	*out = m;
+	return 0;
+}
+
+static int read_file(const char *name, void **text)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *buffer = NULL;
+	size_t have = 0;
+
+	if (fd < 0)
+		return CUDA_ERROR_FILE_NOT_FOUND;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		buffer = malloc((size_t)st.st_size + 1);
+	while (buffer && have < (size_t)st.st_size) {
+		ssize_t n = read(fd, buffer + have, (size_t)st.st_size - have);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	close(fd);
+	if (!buffer)
+		return CUDA_ERROR_INVALID_VALUE;
+	buffer[have] = 0;
+	*text = buffer;
+	return 0;
+}
+
+/* An image of a file must not claim more than the file has. */
+static int load_file(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const char *name, struct jit *jit)
+{
+	void *text;
+	int result = read_file(name, &text);
+
+	if (result)
+		return result;
+	result = load(t, out, kind, text, jit);
+	free(text);
+	return result;
+}
+
+VG_EXPORT CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int count, int *options,
+				      void **values)
+{
+	struct vg_thread *t;
+	struct jit jit;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!module || !image)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = jit_read(&jit, count, options, values);
+	return result ? result : load(t, module, VG_MODULE, image, &jit);
+}
+
+VG_EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image)
+{
+	return cuModuleLoadDataEx(module, image, 0, NULL, NULL);
+}
+
+VG_EXPORT CUresult cuModuleLoadFatBinary(CUmodule *module, const void *image)
+{
+	return cuModuleLoadDataEx(module, image, 0, NULL, NULL);
+}
+
+VG_EXPORT CUresult cuModuleLoad(CUmodule *module, const char *name)
+{
+	struct vg_thread *t;
+	struct jit jit = { 0 };
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!module || !name)
+		return CUDA_ERROR_INVALID_VALUE;
+	return load_file(t, module, VG_MODULE, name, &jit);
+}
+
+/* Library options: 0 host universal table, refused; 1 binary is preserved, a permission we do not need. */
+static int check_library_options(unsigned int count, const int *options)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (!options || options[i] != 1)
+			return CUDA_ERROR_NOT_SUPPORTED;
+	return 0;
+}
+
+VG_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *image, int *jit_options, void **jit_values,
+				     unsigned int jit_count, int *options, void **values, unsigned int count)
+{
+	struct vg_thread *t;
+	struct jit jit;
+	int result = vg_enter_library(&t);
+
+	(void)values;
+	if (result)
+		return result;
+	if (!library || !image)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = check_library_options(count, options);
+	if (!result)
+		result = jit_read(&jit, jit_count, jit_options, jit_values);
+	return result ? result : load(t, library, VG_LIBRARY, image, &jit);
+}
+
+VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, int *jit_options, void **jit_values,
+					 unsigned int jit_count, int *options, void **values, unsigned int count)
+{
+	struct vg_thread *t;
+	struct jit jit;
+	int result = vg_enter_library(&t);
+
+	(void)values;
+	if (result)
+		return result;
+	if (!library || !name)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = check_library_options(count, options);
+	if (!result)
+		result = jit_read(&jit, jit_count, jit_options, jit_values);
+	return result ? result : load_file(t, library, VG_LIBRARY, name, &jit);
+}
+
+static void forget_globals(struct vg_module *m)
+{
+	struct vg_range r;
+	uint64_t from = 0;
+
+	while (vg_range_next_owned(from, m, &r)) {
+		from = r.base + 1;
+		vg_range_remove(r.base, VG_RANGE_GLOBAL, &r);
+	}
+}
+
+static void module_end(struct vg_module *m)
+{
+	forget_globals(m);
+	vg_functions_end(m);
+	pthread_mutex_destroy(&m->lock);
+	vg_object_end(m);
+}
+
+VG_EXPORT CUresult cuModuleUnload(CUmodule module)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!module || module->object.kind != VG_MODULE || module->library)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_op_module_unload(t, module->object.number);
+	if (!result)
+		module_end(module);
+	return result;
+}
+
+VG_EXPORT CUresult cuLibraryUnload(CUlibrary library)
+{
+	struct vg_thread *t;
+	int result = vg_enter_library(&t);
+
+	if (result)
+		return result;
+	if (!library || library->object.kind != VG_LIBRARY)
+		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_op_library_unload(t, library->object.number);
+	if (result)
+		return result;
+	if (library->module)
+		module_end(library->module);
+	module_end(library);
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuLibraryGetModule(CUmodule *module, CUlibrary library)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!library || library->object.kind != VG_LIBRARY)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!module)
+		return CUDA_ERROR_INVALID_VALUE;
+	pthread_mutex_lock(&library->lock);
+	if (!library->module) {
+		struct vg_module *m = vg_object_new(VG_MODULE, sizeof *m);
+
+		result = m ? vg_op_library_module(t, m->object.number, library->object.number) :
+			     CUDA_ERROR_OUT_OF_MEMORY;
+		if (!result) {
+			pthread_mutex_init(&m->lock, NULL);
+			m->library = library;
+			m->context = t->current;
+			library->module = m;
+		} else if (m) {
+			vg_object_end(m);
+		}
+	}
+	*module = library->module;
+	pthread_mutex_unlock(&library->lock);
+	return result;
+}
+
+/* Global variables are device memory that copies may name. */
+static int give_global(struct vg_thread *t, struct vg_module *m, CUdeviceptr *address, size_t *size, uint64_t base,
+		       uint64_t bytes)
+{
+	struct vg_range known, r = { .base = base, .size = bytes, .kind = VG_RANGE_GLOBAL, .owner = m };
+	int result = 0;
+
+	r.context = t->current;
+	r.id = vg_range_id();
+	if (bytes && !vg_range_find(base, &known))
+		result = vg_range_add(&r);
+	if (result)
+		return result;
+	if (address)
+		*address = base;
+	if (size)
+		*size = bytes;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *size, CUmodule module, const char *name)
+{
+	struct vg_thread *t;
+	uint64_t base = 0, bytes = 0;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!module || module->object.kind != VG_MODULE)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!name || (!address && !size))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_module_global(t, module->object.number, &base, &bytes, name, (uint32_t)strlen(name));
+	return result ? result : give_global(t, module, address, size, base, bytes);
+}
+
+VG_EXPORT CUresult cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary library, const char *name)
+{
+	struct vg_thread *t;
+	uint64_t base = 0, bytes = 0;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!library || library->object.kind != VG_LIBRARY)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!name || (!address && !size))
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_op_library_global(t, library->object.number, &base, &bytes, name, (uint32_t)strlen(name));
+	return result ? result : give_global(t, library, address, size, base, bytes);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Device code. A CUmodule and a CUlibrary are alike here, as are a CUfunction and
+ * a CUkernel: programs hand either to the calls that take the other.
+ */
+#ifndef VGPU_MODULE_H
+#define VGPU_MODULE_H
+
+#include "objects.h"
+
+#define VG_FUNCTION_ATTRIBUTES 16	/* CUfunction_attribute 0..15 travel with a function */
+
+struct vg_parameter {
+	uint32_t offset, size;		/* in the packed buffer */
+};
+
+struct vg_module {
+	struct vg_object object;	/* VG_MODULE or VG_LIBRARY */
+	pthread_mutex_t lock;		/* functions, module */
+	struct vg_function *functions;	/* found so far */
+	struct vg_module *library;	/* this is the module of that library */
+	struct vg_module *module;	/* of this library, once asked for */
+	struct vg_context *context;
+};
+
+#define VG_OCCUPANCY_CACHE 8
+
+struct vg_function {
+	struct vg_object object;	/* VG_FUNCTION or VG_KERNEL */
+	struct vg_function *next;
+	struct vg_module *module;
+	struct vg_function *function;	/* of this kernel, once asked for */
+	char *name;
+	_Atomic int attributes[VG_FUNCTION_ATTRIBUTES];	/* -1: the driver has none */
+	uint32_t bytes;			/* packed parameters */
+	uint32_t count;
+	struct vg_parameter *parameters;
+	/* last answers of the occupancy call, it is a pure function of these */
+	pthread_mutex_t lock;
+	struct vg_occupancy {
+		int block_size;
+		uint64_t shared;
+		uint32_t flags;
+		int blocks;		/* answer, 0: entry unused */
+	} occupancy[VG_OCCUPANCY_CACHE];
+	unsigned int next_occupancy;
+};
+
+/* A handle of either kind; CUDA_ERROR_INVALID_HANDLE for others. */
+static inline int vg_function_check(const struct vg_function *f)
+{
+	return f && (f->object.kind == VG_FUNCTION || f->object.kind == VG_KERNEL) ? 0 : CUDA_ERROR_INVALID_HANDLE;
+}
+
+/* 0 function, 1 kernel: what the wire calls kind. */
+static inline uint32_t vg_function_kind(const struct vg_function *f)
+{
+	return f->object.kind == VG_KERNEL;
+}
+
+/* Names of all functions of a module or kernels of a library, NUL separated; free() them. */
+int vg_module_names(struct vg_thread *t, struct vg_module *m, char **names, size_t *size);
+
+/* The function or kernel of that name; one object per name. */
+int vg_module_find(struct vg_thread *t, struct vg_module *m, const char *name, struct vg_function **f);
+
+void vg_functions_end(struct vg_module *m);
+
+CUresult cuLibraryGetModule(CUmodule *module, CUlibrary library);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Staging: pageable memory cannot be reached by the GPU, so it passes through a
+ * few page-locked buffers, one piece after the other, each reused when the GPU
+ * is done with it.
+ */
+#ifndef VGPU_STAGE_H
+#define VGPU_STAGE_H
+
+#include "objects.h"
+
+#define VG_STAGE_PIECE	0x100000u	/* bytes per buffer */
+#define VG_STAGE_INLINE	0x8000u		/* up to here data travels in the record */
+
+/*
+ * dst device, src pageable. Returns when src may be reused; with complete also
+ * when the data has arrived.
+ */
+int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_t size, struct vg_stream *s, bool complete);
+
+/* dst pageable, src device. Returns when dst is filled. */
+int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, struct vg_stream *s);
+
+#endif
