@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps the GPU busy for tests that kill, gate or measure: spin SECONDS [MILLISECONDS_PER_KERNEL]
+ * Without the second argument one kernel runs the whole time. Prints "started" once the GPU computes, then
+ * "finished" with the number of kernels. Exit status 0, 1 on a CUDA error (printed with its code).
+ */
+#include "cuda_driver.h"
+#include "kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct cuda_driver cu;
+
+static void fail(const char *what, CUresult result)
+{
+	printf("FAILED %s: result %d\n", what, result);
+	exit(1);
+}
+
+#define DO(call)                                                                                                      \
+	do {                                                                                                          \
+		CUresult result_ = (call);                                                                            \
+		if (result_)                                                                                          \
+			fail(#call, result_);                                                                         \
+	} while (0)
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+int main(int argc, char **argv)
+{
+	double seconds = argc > 1 ? atof(argv[1]) : 0;
+	double milliseconds = argc > 2 ? atof(argv[2]) : seconds * 1000;
+	unsigned long long duration = (unsigned long long)(milliseconds * 1e6);
+	CUdeviceptr nowhere = 0;
+	CUfunction kernel;
+	CUcontext context;
+	CUmodule module;
+	CUdevice device;
+	double start;
+	unsigned int count = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!(seconds > 0) || !(milliseconds > 0)) {
+		fprintf(stderr, "usage: spin SECONDS [MILLISECONDS_PER_KERNEL]\n");
+		return 2;
+	}
+	if (cuda_driver_open(&cu))
+		return 2;
+	DO(cu.Init(0));
+	DO(cu.DeviceGet(&device, 0));
+	DO(cu.DevicePrimaryCtxRetain(&context, device));
+	DO(cu.CtxSetCurrent(context));
+	DO(cu.ModuleLoadData(&module, kernels_ptx));
+	DO(cu.ModuleGetFunction(&kernel, module, "spin"));
+	start = seconds_now();
+	do {
+		DO(cu.LaunchKernel(kernel, 1, 1, 1, 32, 1, 1, 0, NULL, (void *[]){ &duration, &nowhere }, NULL));
+		if (!count++)
+			printf("started\n");
+		DO(cu.CtxSynchronize());
+	} while (seconds_now() - start < seconds);
+	printf("finished %u kernels\n", count);
+	return 0;
+}
