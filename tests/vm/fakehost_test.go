@@ -49,9 +49,9 @@ type fakeHost struct {
 	lives map[[2]uint32]*life
 }
 
-// newFakeHost serves a window of this geometry until the test ends. prepare
-// may change the window before a guest can see it.
-func newFakeHost(t *testing.T, vectors, channels int, prepare func(*window.Window)) *fakeHost {
+// newFakeHost serves a window of this geometry on a socket until the test ends.
+// prepare may change the window before a guest can see it.
+func newFakeHost(t *testing.T, socket string, vectors, channels int, prepare func(*window.Window)) *fakeHost {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -69,9 +69,10 @@ func newFakeHost(t *testing.T, vectors, channels int, prepare func(*window.Windo
 	log.SetOutput(t.Output())
 	server, err := ivshmem.New(w.File(), vectors, log)
 	must(err)
-	h := &fakeHost{window: w, server: server, socket: filepath.Join(t.TempDir(), "ivshmem"), lives: make(map[[2]uint32]*life)}
+	h := &fakeHost{window: w, server: server, socket: socket, lives: make(map[[2]uint32]*life)}
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.socket, Net: "unix"})
 	must(err)
+	must(os.Chmod(socket, 0o666)) // QEMU runs as another user under libvirt
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup

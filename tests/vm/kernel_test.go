@@ -12,15 +12,13 @@ import (
 	"libvirt-vgpu/tests/vm/manifest"
 )
 
-// boot runs the steps in a VM with vgpu.ko and kerneltest and returns its console.
-func boot(t *testing.T, steps []manifest.Step, devices ...string) *Console {
+// image makes an initramfs with vgpu.ko and kerneltest that does the steps.
+func image(t *testing.T, steps []manifest.Step, hold bool) (kernel Kernel, path string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots a VM")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	dir := t.TempDir()
+	ctx, dir := t.Context(), t.TempDir()
 	kernel, err := FindKernel()
 	if err != nil {
 		t.Fatal(err)
@@ -37,20 +35,30 @@ func boot(t *testing.T, steps []manifest.Step, devices ...string) *Console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := filepath.Join(dir, "initramfs")
+	path = filepath.Join(dir, "initramfs")
 	initramfs := Initramfs{
 		Init: guestInit,
 		Files: []File{
 			{Guest: "/lib/modules/vgpu.ko", Host: module},
 			{Guest: "/usr/bin/kerneltest", Host: program},
 		},
-		Manifest: manifest.Manifest{Modules: []string{"/lib/modules/vgpu.ko"}, Steps: steps},
+		Manifest: manifest.Manifest{Modules: []string{"/lib/modules/vgpu.ko"}, Steps: steps, Hold: hold},
 	}
-	if err := initramfs.Write(image); err != nil {
+	if err := initramfs.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	machine := Machine{Kernel: kernel.Image, Initramfs: image, Console: filepath.Join(dir, "console"), CPUs: 2, Args: devices}
-	q, err := StartQEMU(ctx, machine)
+	return kernel, path
+}
+
+// boot runs the steps in a VM without libvirt and returns its console.
+func boot(t *testing.T, steps []manifest.Step, devices ...string) *Console {
+	t.Helper()
+	kernel, initramfs := image(t, steps, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	q, err := StartQEMU(ctx, Machine{
+		Kernel: kernel.Image, Initramfs: initramfs, Console: filepath.Join(t.TempDir(), "console"), CPUs: 2, Args: devices,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +113,7 @@ func TestKernelModule(t *testing.T) {
 	)
 
 	const abandoned, dirty = 3, 1
-	host := newFakeHost(t, 9, 8, func(w *window.Window) {
+	host := newFakeHost(t, filepath.Join(t.TempDir(), "ivshmem"), 9, 8, func(w *window.Window) {
 		// as a guest leaves it that was reset
 		w.SetProcess(abandoned, window.Process{PID: 77, Comm: "abandoned"})
 		w.SetGuest(abandoned, window.GuestOpen, 7)
@@ -158,7 +166,7 @@ func TestKernelModuleFewVectors(t *testing.T) {
 	for _, vectors := range []int{1, 3} {
 		t.Run(fmt.Sprint(vectors), func(t *testing.T) {
 			steps := []manifest.Step{kerneltest("wait"), kerneltest("start"), kerneltest("channels"), kerneltest("unbind")}
-			host := newFakeHost(t, vectors, 8, nil)
+			host := newFakeHost(t, filepath.Join(t.TempDir(), "ivshmem"), vectors, 8, nil)
 			console := boot(t, steps, host.device(fmt.Sprint(vectors))...)
 			checkSteps(t, console, steps, nil)
 		})
