@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make demo    a VM computes on a vGPU, on a machine without a GPU
+#   make test    every test that needs no GPU
+#   make build   everything into build/
+#   make lint    style and static checks
+#   make bench   microbenchmarks on the GPU there is (software otherwise)
+#   make deps    installs the Debian packages that the above need; they call it themselves
+#
+# Needs Debian 12 or newer, Go 1.26 or newer, gcc, root for deps and for what runs libvirtd.
+
+BUILD := $(abspath build)
+GO ?= go
+GOFLAGS_BUILD := -trimpath
+export CGO_ENABLED := 1
+
+STATIC := vgpu-qemu-hook vgpuctl
+CGO := mediatord vgpu-executor
+
+.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo lint bench clean
+
+all: build
+
+deps:
+	@packaging/develop/install-deps.sh
+
+build: deps go-binaries guest kernel-module programs
+
+go-binaries:
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
+	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/mediatord ./mediatord/cmd/mediatord
+	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
+
+guest:
+	$(MAKE) --no-print-directory -C guest OUT=$(BUILD)/guest
+
+kernel-module:
+	$(MAKE) --no-print-directory -C guest/kernel OUT=$(BUILD)/guest
+
+programs:
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(BUILD)/tests
+
+generate:
+	$(GO) run ./plugin/cmd/vgpu-apigen
+
+test: build unit e2e
+
+# -p 1: packages run real daemons and VMs; two at once starve each other on two cores
+unit: build
+	$(GO) vet ./...
+	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /tests/e2e)
+
+e2e: build
+	$(GO) test -count=1 -timeout 20m -v ./tests/e2e/...
+
+demo: build
+	$(GO) run ./tests/demo
+
+lint: deps
+	packaging/develop/lint.sh
+
+clean:
+	rm -rf $(BUILD)
