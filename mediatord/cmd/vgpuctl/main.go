@@ -1,0 +1,57 @@
+// Command vgpuctl shows what mediatord does and runs host processes on a vGPU.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build: -ldflags "-X main.version=1.2.3".
+var version = "development"
+
+func main() {
+	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// exitCode is an error that is no message but the status to end with.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// execute runs vgpuctl and returns its exit status.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd := newCommand()
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintln(stderr, "vgpuctl:", err)
+	return 1
+}
+
+// newCommand is vgpuctl with all subcommands, one file each.
+func newCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:           "vgpuctl",
+		Short:         "Look at and use the host's vGPUs",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	bus := cmd.PersistentFlags().String("bus", "system", `message bus of mediatord: "system", "session" or a D-Bus address`)
+	cmd.AddCommand(newStatusCommand(bus), newRunCommand(bus), newAPICommand())
+	return cmd
+}

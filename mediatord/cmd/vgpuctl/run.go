@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/internal/bus"
+	"libvirt-vgpu/mediatord/internal/hostproc"
+	"libvirt-vgpu/plugin/window"
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+// Exit statuses of a command that could not run, as shells have them.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+	exitSignal        = 128 // + the signal's number
+)
+
+const (
+	socketVariable = "VGPU_SOCKET"
+	libVariable    = "VGPU_LIB_DIR"
+	defaultLibDir  = "/usr/lib/vgpu"
+	holdTimeout    = 5 * time.Second
+)
+
+type runOptions struct {
+	pool, priority, memory, libDir string
+}
+
+func newRunCommand(address *string) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- command [argument...]",
+		Short: "Run a command of this host on a vGPU",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, *address, args)
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false) // the command's own flags are not ours
+	f.StringVar(&o.pool, "pool", "", "pool of the vGPU (default: mediatord's default pool)")
+	f.StringVar(&o.priority, "priority", "", "high, normal or low (default: normal)")
+	f.StringVar(&o.memory, "memory", "", "quota of GPU memory, such as 16GiB (default: the pool's)")
+	libDir := os.Getenv(libVariable)
+	if libDir == "" {
+		libDir = defaultLibDir
+	}
+	f.StringVar(&o.libDir, "lib-dir", libDir, "directory of the guest's libcuda.so.1; environment variable "+libVariable)
+	return cmd
+}
+
+func (o runOptions) run(cmd *cobra.Command, address string, args []string) error {
+	var memory uint64
+	if o.memory != "" {
+		var err error
+		if memory, err = vgpuxml.ParseSize(o.memory); err != nil {
+			return fmt.Errorf("--memory: %w", err)
+		}
+	}
+	libDir, err := filepath.Abs(o.libDir)
+	if err != nil {
+		return fmt.Errorf("--lib-dir: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(libDir, "libcuda.so.1")); err != nil {
+		return fmt.Errorf("there is no libcuda.so.1 in %s: name its directory with --lib-dir or %s", libDir, libVariable)
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "vgpuctl:", err)
+		if errors.Is(err, os.ErrPermission) {
+			return exitCode(exitNotExecutable)
+		}
+		return exitCode(exitNotFound)
+	}
+	socket, hold, err := openSession(cmd.Context(), address, o.pool, o.priority, memory, sessionName(args[0]))
+	if err != nil {
+		return err
+	}
+	defer hold.Close() // ends the session
+	child := exec.Command(path, args[1:]...)
+	child.Args[0] = args[0]
+	child.Env = environment(os.Environ(), socket, libDir)
+	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	return runForwarding(child)
+}
+
+// openSession asks mediatord for a session and holds it: it lasts until the
+// connection closes.
+func openSession(ctx context.Context, address, pool, priority string, memory uint64, name string) (socket string, hold *net.UnixConn, err error) {
+	c, err := dial(address)
+	if err != nil {
+		return "", nil, err
+	}
+	defer c.close()
+	var slot string
+	err = c.call(ctx, bus.ManagerInterface+".OpenSession", []any{pool, priority, memory, name}, &slot, &socket)
+	if err != nil {
+		return "", nil, err
+	}
+	hold, err = net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	if err != nil {
+		return "", nil, fmt.Errorf("connecting to the session: %w", err)
+	}
+	if err := holdSession(hold); err != nil {
+		_ = hold.Close()
+		return "", nil, fmt.Errorf("holding the session: %w", err)
+	}
+	return socket, hold, nil
+}
+
+func holdSession(conn *net.UnixConn) error {
+	if err := conn.SetDeadline(time.Now().Add(holdTimeout)); err != nil {
+		return err
+	}
+	request := hostproc.Message{Type: hostproc.TypeHold, LayoutVersion: window.LayoutVersion}
+	if _, err := conn.Write(request.Encode()); err != nil {
+		return err
+	}
+	answer := make([]byte, hostproc.MessageSize)
+	n, err := conn.Read(answer)
+	if err != nil {
+		return err
+	}
+	reply, err := hostproc.Decode(answer[:n])
+	if err != nil {
+		return err
+	}
+	if reply.Error != 0 {
+		return syscall.Errno(reply.Error)
+	}
+	return conn.SetDeadline(time.Time{})
+}
+
+// environment puts our libcuda first and tells it its socket.
+func environment(inherited []string, socket, libDir string) []string {
+	var kept []string
+	libraries := libDir
+	for _, variable := range inherited {
+		name, value, _ := strings.Cut(variable, "=")
+		switch name {
+		case socketVariable:
+		case "LD_LIBRARY_PATH":
+			if value != "" {
+				libraries += ":" + value
+			}
+		default:
+			kept = append(kept, variable)
+		}
+	}
+	return append(kept, socketVariable+"="+socket, "LD_LIBRARY_PATH="+libraries)
+}
+
+// runForwarding runs the command, passes signals on to it and ends with its
+// status.
+func runForwarding(child *exec.Cmd) error {
+	forwarded := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGINT, syscall.SIGQUIT}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded...)
+	defer signal.Stop(signals)
+	if err := child.Start(); err != nil {
+		return fmt.Errorf("starting command: %w", err)
+	}
+	onTerminal := foreground()
+	done := make(chan error, 1)
+	go func() { done <- child.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			if onTerminal && (s == syscall.SIGINT || s == syscall.SIGQUIT) {
+				continue // the terminal sent it to the command too
+			}
+			_ = child.Process.Signal(s)
+		case err := <-done:
+			return ending(child, err)
+		}
+	}
+}
+
+func ending(child *exec.Cmd, err error) error {
+	if child.ProcessState == nil {
+		return fmt.Errorf("waiting for command: %w", err)
+	}
+	status, ok := child.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case ok && status.Signaled():
+		return exitCode(exitSignal + int(status.Signal()))
+	case child.ProcessState.ExitCode() != 0:
+		return exitCode(child.ProcessState.ExitCode())
+	}
+	return nil
+}
+
+// foreground says that a terminal sends its signals to our process group.
+func foreground() bool {
+	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// sessionName is the command's name as mediatord takes it.
+func sessionName(command string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, filepath.Base(command))
+	return name[:min(len(name), 64)]
+}
