@@ -91,11 +91,11 @@ func (a *Account) Total() uint64 {
 // nothing. Two calls that race for the last bytes may both fail.
 func (a *Account) Reserve(i int, bytes uint64) error {
 	quota := a.Quota()
-	if bytes > quota {
+	if quota != 0 && bytes > quota {
 		return fmt.Errorf("%w: %d bytes asked for, quota is %d", ErrQuota, bytes, quota)
 	}
 	a.used(i).Add(bytes)
-	if total := a.Total(); total > quota {
+	if total := a.Total(); quota != 0 && total > quota {
 		a.Release(i, bytes)
 		return fmt.Errorf("%w: %d bytes more would make %d, quota is %d", ErrQuota, bytes, total, quota)
 	}

@@ -103,9 +103,6 @@ func (c *Consumer) consume(r *Record) error {
 	if len(data) > window.RepDataMax {
 		return fmt.Errorf("executing %s: reply of %d bytes, at most %d", wire.Name(r.Opcode), len(data), window.RepDataMax)
 	}
-	if result.Sticky() {
-		c.channel.SetSticky(result)
-	}
 	switch {
 	case result == wire.Deferred:
 	case r.HasReply():

@@ -31,7 +31,7 @@ const (
 // JIT is the options of a load and what the compiler said.
 type JIT struct {
 	Options []JITOption
-	// Bytes wanted of each log; 0: not asked for. At most 4096 together.
+	// Bytes wanted of each log, at most 4096; 0: not asked for.
 	InfoSize, ErrorSize uint32
 	// Filled by the load, cut to the sizes wanted.
 	Info, Error []byte

@@ -1,0 +1,84 @@
+package cuda
+
+import "unsafe"
+
+// symbols are the driver functions that hand-written methods call, by their exact
+// names in libcuda.so.1.
+type symbols struct {
+	cuCtxCreate_v2                                       unsafe.Pointer
+	cuCtxDestroy_v2                                      unsafe.Pointer
+	cuCtxGetStreamPriorityRange                          unsafe.Pointer
+	cuCtxPopCurrent_v2                                   unsafe.Pointer
+	cuCtxSetCurrent                                      unsafe.Pointer
+	cuCtxSynchronize                                     unsafe.Pointer
+	cuDeviceGet                                          unsafe.Pointer
+	cuDeviceGetAttribute                                 unsafe.Pointer
+	cuDeviceGetByPCIBusId                                unsafe.Pointer
+	cuDeviceGetName                                      unsafe.Pointer
+	cuDeviceGetUuid_v2                                   unsafe.Pointer
+	cuDevicePrimaryCtxGetState                           unsafe.Pointer
+	cuDevicePrimaryCtxRelease_v2                         unsafe.Pointer
+	cuDevicePrimaryCtxReset_v2                           unsafe.Pointer
+	cuDevicePrimaryCtxRetain                             unsafe.Pointer
+	cuDevicePrimaryCtxSetFlags_v2                        unsafe.Pointer
+	cuDeviceTotalMem_v2                                  unsafe.Pointer
+	cuDriverGetVersion                                   unsafe.Pointer
+	cuEventRecordWithFlags                               unsafe.Pointer
+	cuFuncGetName                                        unsafe.Pointer
+	cuFuncGetParamInfo                                   unsafe.Pointer
+	cuGraphDestroy                                       unsafe.Pointer
+	cuGraphExecUpdate_v2                                 unsafe.Pointer
+	cuGraphGetNodes                                      unsafe.Pointer
+	cuGraphNodeGetType                                   unsafe.Pointer
+	cuInit                                               unsafe.Pointer
+	cuKernelGetAttribute                                 unsafe.Pointer
+	cuKernelGetFunction                                  unsafe.Pointer
+	cuKernelGetName                                      unsafe.Pointer
+	cuKernelGetParamInfo                                 unsafe.Pointer
+	cuKernelSetAttribute                                 unsafe.Pointer
+	cuKernelSetCacheConfig                               unsafe.Pointer
+	cuLaunchHostFunc                                     unsafe.Pointer
+	cuLaunchKernel                                       unsafe.Pointer
+	cuLaunchKernelEx                                     unsafe.Pointer
+	cuLibraryEnumerateKernels                            unsafe.Pointer
+	cuLibraryGetGlobal                                   unsafe.Pointer
+	cuLibraryGetKernel                                   unsafe.Pointer
+	cuLibraryGetModule                                   unsafe.Pointer
+	cuLibraryLoadData                                    unsafe.Pointer
+	cuLibraryUnload                                      unsafe.Pointer
+	cuMemAddressFree                                     unsafe.Pointer
+	cuMemAddressReserve                                  unsafe.Pointer
+	cuMemCreate                                          unsafe.Pointer
+	cuMemGetAccess                                       unsafe.Pointer
+	cuMemGetAllocationGranularity                        unsafe.Pointer
+	cuMemGetInfo_v2                                      unsafe.Pointer
+	cuMemHostGetDevicePointer_v2                         unsafe.Pointer
+	cuMemHostRegister_v2                                 unsafe.Pointer
+	cuMemHostUnregister                                  unsafe.Pointer
+	cuMemMap                                             unsafe.Pointer
+	cuMemRelease                                         unsafe.Pointer
+	cuMemSetAccess                                       unsafe.Pointer
+	cuMemUnmap                                           unsafe.Pointer
+	cuMemcpy3DAsync_v2                                   unsafe.Pointer
+	cuMemcpyDtoHAsync_v2                                 unsafe.Pointer
+	cuMemcpyHtoDAsync_v2                                 unsafe.Pointer
+	cuMemsetD16Async                                     unsafe.Pointer
+	cuMemsetD2D16Async                                   unsafe.Pointer
+	cuMemsetD2D32Async                                   unsafe.Pointer
+	cuMemsetD2D8Async                                    unsafe.Pointer
+	cuMemsetD32Async                                     unsafe.Pointer
+	cuMemsetD8Async                                      unsafe.Pointer
+	cuModuleEnumerateFunctions                           unsafe.Pointer
+	cuModuleGetFunction                                  unsafe.Pointer
+	cuModuleGetGlobal_v2                                 unsafe.Pointer
+	cuModuleLoadDataEx                                   unsafe.Pointer
+	cuModuleUnload                                       unsafe.Pointer
+	cuOccupancyAvailableDynamicSMemPerBlock              unsafe.Pointer
+	cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags unsafe.Pointer
+	cuOccupancyMaxActiveClusters                         unsafe.Pointer
+	cuOccupancyMaxPotentialBlockSizeWithFlags            unsafe.Pointer
+	cuOccupancyMaxPotentialClusterSize                   unsafe.Pointer
+	cuStreamEndCapture                                   unsafe.Pointer
+	cuStreamGetCaptureInfo_v2                            unsafe.Pointer
+	cuStreamIsCapturing                                  unsafe.Pointer
+}

@@ -1,0 +1,159 @@
+package process
+
+import (
+	"runtime"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/plugin/window"
+)
+
+// primary is the number of the primary context.
+const primary = 1
+
+// runsInContext says that the op needs the context of its record bound.
+func runsInContext(opcode uint16) bool {
+	switch opcode {
+	case wire.OpMapPinned, wire.OpUnmapPinned, wire.OpImageBegin, wire.OpImageAppend, wire.OpImageInline, wire.OpImageDrop,
+		wire.OpRefused, wire.OpPrimaryRetain, wire.OpPrimaryRelease, wire.OpPrimaryReset, wire.OpCtxCreate, wire.OpCtxDestroy:
+		return false
+	}
+	return true
+}
+
+// enter makes context number the current one.
+func (p *Process) enter(number uint32) driver.Result {
+	native, ok := p.tables.Get(driver.KindContext, number)
+	if !ok {
+		return driver.ErrorInvalidContext
+	}
+	if r := p.Driver.SetCurrent(driver.Context(native)); r != driver.Success {
+		return r
+	}
+	p.current, p.tables.Context = number, number
+	return driver.Success
+}
+
+// began makes a new context current and registers host memory in it.
+func (p *Process) began(number uint32) driver.Result {
+	if r := p.enter(number); r != driver.Success {
+		return r
+	}
+	return p.registerAll()
+}
+
+// ended forgets a context and what it owned. Host memory registered in it is
+// registered again in another one, or with the next.
+func (p *Process) ended(number uint32) {
+	p.tables.Delete(driver.KindContext, number)
+	p.current, p.tables.Context = 0, 0
+	clear(p.captures)
+	p.fences.clear()
+	if p.registrar != number {
+		return
+	}
+	p.registrar = 0
+	for _, m := range p.Pinned.All() {
+		m.Registered = false
+	}
+	other := uint32(0)
+	p.tables.Each(driver.KindContext, func(n uint32, _ uint64) { other = n })
+	if other != 0 {
+		if r := p.began(other); r != driver.Success {
+			p.Log.Errorf("host memory not registered in context %d: error %d", other, r)
+		}
+	}
+}
+
+// PrimaryRetain implements wire.Handler.
+func (p *Process) PrimaryRetain(_ wire.Call, in wire.PrimaryRetain) driver.Result {
+	native, r := p.Driver.PrimaryRetain(in.Flags)
+	if r != driver.Success {
+		return r
+	}
+	p.retained++
+	if p.tables.Free(driver.KindContext, primary) {
+		p.tables.Put(driver.KindContext, primary, uint64(native))
+	}
+	if r := p.began(primary); r != driver.Success {
+		p.PrimaryRelease(wire.Call{}, wire.PrimaryRelease{})
+		return r
+	}
+	return driver.Success
+}
+
+// PrimaryRelease implements wire.Handler. The last one ends the context.
+func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
+	if p.retained == 0 {
+		return driver.Success // a reset has released it
+	}
+	r := p.Driver.PrimaryRelease()
+	if p.retained--; p.retained == 0 {
+		p.ended(primary)
+	}
+	return r
+}
+
+// PrimaryReset implements wire.Handler. The process retains anew afterwards.
+func (p *Process) PrimaryReset(wire.Call, wire.PrimaryReset) driver.Result {
+	r := p.Driver.PrimaryReset()
+	for ; p.retained > 0; p.retained-- {
+		p.Driver.PrimaryRelease()
+	}
+	p.ended(primary)
+	return r
+}
+
+// CtxCreate implements wire.Handler.
+func (p *Process) CtxCreate(_ wire.Call, in wire.CtxCreate) driver.Result {
+	if in.C <= primary || !p.tables.Free(driver.KindContext, in.C) {
+		return driver.ErrorInvalidHandle
+	}
+	native, r := p.Driver.ContextCreate(in.Flags)
+	if r != driver.Success {
+		return r
+	}
+	p.tables.Put(driver.KindContext, in.C, uint64(native))
+	if r := p.began(in.C); r != driver.Success {
+		p.Driver.ContextDestroy(native)
+		p.ended(in.C)
+		return r
+	}
+	return driver.Success
+}
+
+// CtxDestroy implements wire.Handler.
+func (p *Process) CtxDestroy(_ wire.Call, in wire.CtxDestroy) driver.Result {
+	native, ok := p.tables.Get(driver.KindContext, in.C)
+	if !ok || in.C == primary {
+		return driver.ErrorInvalidContext
+	}
+	r := p.Driver.ContextDestroy(driver.Context(native))
+	if r == driver.Success {
+		p.ended(in.C)
+	}
+	return r
+}
+
+// CtxSynchronize implements wire.Handler. The wait is no reason to keep other
+// threads' records: their work may be what it waits for.
+func (p *Process) CtxSynchronize(c wire.Call, _ wire.CtxSynchronize) driver.Result {
+	native, ok := p.tables.Get(driver.KindContext, p.current)
+	if !ok {
+		return driver.ErrorInvalidContext
+	}
+	if p.synchronizing.Add(1) > window.ReplyCount {
+		p.synchronizing.Add(-1)
+		return p.violate("more than %d threads wait for a context", window.ReplyCount)
+	}
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		r := p.Driver.Synchronize(driver.Context(native))
+		p.lost(r, wire.OpCtxSynchronize)
+		p.synchronizing.Add(-1)
+		p.Channel.Reply(c.Reply, c.Sequence, r, nil)
+		p.Channel.Interrupt()
+	}()
+	return wire.Deferred
+}

@@ -1,0 +1,133 @@
+package process
+
+import (
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/handle"
+	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/plugin/api"
+)
+
+// ModuleFunction implements wire.Handler.
+func (p *Process) ModuleFunction(_ wire.Call, in wire.ModuleFunction) (wire.ModuleFunctionReply, driver.Result) {
+	native, ok := p.tables.Get(driver.KindModule, in.M)
+	if !ok || !p.tables.Free(driver.KindFunction, in.F) {
+		return wire.ModuleFunctionReply{}, driver.ErrorInvalidHandle
+	}
+	name, ok := symbolName(in.Name)
+	if !ok {
+		return wire.ModuleFunctionReply{}, driver.ErrorNotFound
+	}
+	f, r := p.Driver.ModuleFunction(driver.Module(native), name)
+	if r != driver.Success {
+		return wire.ModuleFunctionReply{}, r
+	}
+	info, r := p.functionInfo(f)
+	if r == driver.Success {
+		p.tables.PutOwned(driver.KindFunction, in.F, uint64(f), handle.Owner{Kind: driver.KindModule, Number: in.M})
+	}
+	return wire.ModuleFunctionReply{Info: info}, r
+}
+
+// LibraryKernel implements wire.Handler.
+func (p *Process) LibraryKernel(_ wire.Call, in wire.LibraryKernel) (wire.LibraryKernelReply, driver.Result) {
+	native, ok := p.tables.Get(driver.KindLibrary, in.L)
+	if !ok || !p.tables.Free(driver.KindKernel, in.K) {
+		return wire.LibraryKernelReply{}, driver.ErrorInvalidHandle
+	}
+	name, ok := symbolName(in.Name)
+	if !ok {
+		return wire.LibraryKernelReply{}, driver.ErrorNotFound
+	}
+	k, r := p.Driver.LibraryKernel(driver.Library(native), name)
+	if r != driver.Success {
+		return wire.LibraryKernelReply{}, r
+	}
+	info, r := describeFunction(
+		func(a int32) (int32, driver.Result) { return p.Driver.KernelGetAttribute(k, a) },
+		func(i int) (uint64, uint64, driver.Result) { return p.Driver.KernelParam(k, i) })
+	if r == driver.Success {
+		p.tables.PutOwned(driver.KindKernel, in.K, uint64(k), handle.Owner{Kind: driver.KindLibrary, Number: in.L})
+	}
+	return wire.LibraryKernelReply{Info: info}, r
+}
+
+// KernelFunction implements wire.Handler.
+func (p *Process) KernelFunction(_ wire.Call, in wire.KernelFunction) (wire.KernelFunctionReply, driver.Result) {
+	native, ok := p.tables.Get(driver.KindKernel, in.K)
+	if !ok || !p.tables.Free(driver.KindFunction, in.F) {
+		return wire.KernelFunctionReply{}, driver.ErrorInvalidHandle
+	}
+	f, r := p.Driver.KernelFunction(driver.Kernel(native))
+	if r != driver.Success {
+		return wire.KernelFunctionReply{}, r
+	}
+	info, r := p.functionInfo(f)
+	if r == driver.Success {
+		p.tables.PutOwned(driver.KindFunction, in.F, uint64(f), handle.Owner{Kind: driver.KindKernel, Number: in.K})
+	}
+	return wire.KernelFunctionReply{Info: info}, r
+}
+
+func (p *Process) functionInfo(f driver.Function) ([]byte, driver.Result) {
+	return describeFunction(
+		func(a int32) (int32, driver.Result) { return p.Driver.FunctionGetAttribute(a, f) },
+		func(i int) (uint64, uint64, driver.Result) { return p.Driver.FunctionParam(f, i) })
+}
+
+// describeFunction collects what plugin/api/function.go lays out.
+func describeFunction(attribute func(int32) (int32, driver.Result), param func(int) (uint64, uint64, driver.Result)) ([]byte, driver.Result) {
+	var info api.FunctionInfo
+	for i := range info.Attributes {
+		value, r := attribute(int32(i))
+		if r != driver.Success {
+			value = -1
+		}
+		info.Attributes[i] = value
+	}
+	for i := 0; ; i++ {
+		offset, size, r := param(i)
+		if r == driver.ErrorInvalidValue {
+			break
+		}
+		if r != driver.Success {
+			return nil, r
+		}
+		info.Parameters = append(info.Parameters, api.Parameter{Offset: uint32(offset), Size: uint32(size)})
+		if len(info.Parameters) > api.MaxParameters {
+			break
+		}
+	}
+	out, err := info.MarshalBinary()
+	if err != nil {
+		return nil, driver.ErrorNotSupported
+	}
+	return out, driver.Success
+}
+
+// KernelSetAttribute implements wire.Handler.
+func (p *Process) KernelSetAttribute(_ wire.Call, in wire.KernelSetAttribute) driver.Result {
+	native, ok := p.tables.Get(driver.KindKernel, in.K)
+	if !ok {
+		return driver.ErrorInvalidHandle
+	}
+	return p.Driver.KernelSetAttribute(driver.Kernel(native), in.Attribute, in.Value)
+}
+
+// KernelGetAttribute implements wire.Handler.
+func (p *Process) KernelGetAttribute(_ wire.Call, in wire.KernelGetAttribute) (wire.KernelGetAttributeReply, driver.Result) {
+	native, ok := p.tables.Get(driver.KindKernel, in.K)
+	if !ok {
+		return wire.KernelGetAttributeReply{}, driver.ErrorInvalidHandle
+	}
+	value, r := p.Driver.KernelGetAttribute(driver.Kernel(native), in.Attribute)
+	return wire.KernelGetAttributeReply{Value: value}, r
+}
+
+// KernelSetCacheConfig implements wire.Handler.
+func (p *Process) KernelSetCacheConfig(_ wire.Call, in wire.KernelSetCacheConfig) driver.Result {
+	native, ok := p.tables.Get(driver.KindKernel, in.K)
+	if !ok {
+		return driver.ErrorInvalidHandle
+	}
+	return p.Driver.KernelSetCacheConfig(driver.Kernel(native), in.Config)
+}

@@ -1,0 +1,167 @@
+// Package process is what an executor keeps for its guest process: handles,
+// contexts, memory, images, fences. It executes the records of the process's
+// channel on a driver.
+//
+// Everything in a record is the guest process's word. What only that process
+// can suffer from goes to the driver as it is; what names host memory, chunks
+// or lengths is checked. A process that lies there does not use our library:
+// the violation ends its executor.
+package process
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sirupsen/logrus"
+
+	"libvirt-vgpu/mediatord/executor/channel"
+	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/handle"
+	"libvirt-vgpu/mediatord/executor/modcache"
+	"libvirt-vgpu/mediatord/executor/pinned"
+	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/plugin/window"
+)
+
+// ErrViolation: the guest process asked for what no guest library asks for.
+var ErrViolation = errors.New("protocol violation by the guest process")
+
+// Sender takes messages for mediatord.
+type Sender interface {
+	Send(m control.Message) error
+}
+
+// Config is what a Process works with. All of it outlives the Process.
+type Config struct {
+	Driver    driver.Driver
+	Window    *window.Window
+	Number    int // of the channel
+	Channel   *channel.Channel
+	Pinned    *pinned.Range
+	Account   *window.Account
+	Cache     *modcache.Cache // nil: none
+	Interrupt int             // eventfd that wakes the guest process
+	Sender    Sender
+	Log       logrus.FieldLogger
+	// Granularity of device memory in bytes.
+	Granularity uint64
+	// Calls are the names of the driver's functions in the order of calls.table.
+	Calls []string
+}
+
+// Process implements channel.Executor and wire.Handler. Its methods run on the
+// consumer's thread, Revoke excepted.
+type Process struct {
+	Config
+	tables    handle.Tables
+	native    native
+	violation error
+
+	current   uint32 // context of the consumer's thread
+	retained  int    // of the primary context
+	registrar uint32 // context in which host memory is registered, 0: none
+
+	memory   deviceMemory
+	images   images
+	names    map[handle.Owner][]string
+	fences   fences
+	captures map[driver.Stream]struct{}
+	nodes    nodeNumbers
+	launch   driver.Launch
+	refused  map[uint32]uint64
+
+	synchronizing atomic.Int32
+	lostOnce      sync.Once
+	requests      requests
+}
+
+// New makes the state of a process that has asked for nothing yet.
+func New(c Config) *Process {
+	p := &Process{
+		Config:   c,
+		names:    map[handle.Owner][]string{},
+		captures: map[driver.Stream]struct{}{},
+		refused:  map[uint32]uint64{},
+	}
+	p.native = native{Driver: c.Driver, captures: p.captures, fences: &p.fences}
+	p.memory = newDeviceMemory(c.Account, c.Number)
+	p.images = newImages(c.Cache, c.Log)
+	p.nodes = newNodeNumbers()
+	p.tables.Put(driver.KindStream, 0, 0) // the current context's default stream
+	return p
+}
+
+// Execute implements channel.Executor.
+func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Result, error) {
+	if r.Call.Context != p.current && r.Call.Context != 0 && runsInContext(r.Opcode) {
+		if result := p.enter(r.Call.Context); result != driver.Success {
+			p.lost(result, r.Opcode)
+			return reply, result, nil
+		}
+	}
+	data, result, err := wire.Dispatch(r.Call, r.Opcode, r.Payload, reply, p.native, p, &p.tables)
+	if err == nil {
+		err = p.violation
+	}
+	p.lost(result, r.Opcode)
+	return data, result, err
+}
+
+// violate notes why the executor must end.
+func (p *Process) violate(format string, args ...any) driver.Result {
+	p.violation = fmt.Errorf("%w: %w", ErrViolation, fmt.Errorf(format, args...))
+	return driver.ErrorInvalidValue
+}
+
+// lost tells process and mediatord if the result means that the context is gone.
+func (p *Process) lost(result driver.Result, opcode uint16) {
+	if !result.Sticky() {
+		return
+	}
+	p.Channel.SetSticky(result)
+	p.lostOnce.Do(func() {
+		message := fmt.Sprintf("the context is lost: error %d, seen by %s", result, wire.Name(opcode))
+		_ = p.Sender.Send(control.Message{Type: control.Fault, Result: result, Message: message})
+	})
+}
+
+// Idle implements channel.Executor.
+func (p *Process) Idle() { p.reportRefused() }
+
+// native carries the native ops, with what an executor adds to them.
+type native struct {
+	driver.Driver
+	captures map[driver.Stream]struct{}
+	fences   *fences
+}
+
+// captureRelaxed is CU_STREAM_CAPTURE_MODE_RELAXED.
+const captureRelaxed = 2
+
+// CaptureBegin begins every capture in relaxed mode: which calls a capture
+// forbids in which guest thread is the guest library's business.
+func (n native) CaptureBegin(s driver.Stream, _ uint32) driver.Result {
+	r := n.Driver.CaptureBegin(s, captureRelaxed)
+	if r == driver.Success {
+		n.captures[s] = struct{}{}
+	}
+	return r
+}
+
+// StreamDestroy refuses the default stream, which no process has created.
+func (n native) StreamDestroy(s driver.Stream) driver.Result {
+	if s == 0 {
+		return driver.ErrorInvalidHandle
+	}
+	delete(n.captures, s)
+	n.fences.forget(s)
+	return n.Driver.StreamDestroy(s)
+}
+
+var (
+	_ channel.Executor = (*Process)(nil)
+	_ wire.Handler     = (*Process)(nil)
+)
