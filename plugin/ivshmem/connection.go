@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// start runs a connection's life in its own goroutine: admission, then waiting for its end. It reports false, and closes the socket,
+// start runs a connection's life in its own goroutine: admission, then waiting for its end. It reports false, and turns the peer away,
 // if the server is closed.
 func (s *Server) start(c *connection, admit func(*connection) error) bool {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
+		c.turnAway()
 		_ = c.socket.Close()
 		return false
 	}
@@ -29,6 +30,7 @@ func (s *Server) start(c *connection, admit func(*connection) error) bool {
 		defer close(c.gone)
 		if err := admit(c); err != nil {
 			s.log.WithError(err).WithFields(peerFields(c.peer)).Warn("turning a peer away")
+			c.turnAway()
 			s.leave(c)
 			return
 		}
@@ -166,6 +168,20 @@ func (s *Server) sendSetup(socket *net.UnixConn) error {
 		}
 	}
 	return socket.SetWriteDeadline(time.Time{})
+}
+
+// turnAway ends the setup of a QEMU that is in it.
+func (c *connection) turnAway() {
+	if !c.established {
+		refuse(c.socket)
+	}
+}
+
+// refuse ends QEMU's setup with an error. It is best effort: a peer that does not read gets nothing.
+func refuse(socket *net.UnixConn) {
+	if err := socket.SetWriteDeadline(time.Now().Add(refusalTimeout)); err == nil {
+		_ = send(socket, refusalMessage, nil)
+	}
 }
 
 // send sends one message, with a file descriptor unless file is nil.

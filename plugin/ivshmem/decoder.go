@@ -20,9 +20,12 @@ type decoder struct {
 func newDecoder(vectors int) *decoder { return &decoder{vectors: vectors, window: noFD} }
 
 // take takes one message and reports whether the handshake is complete. fd is noFD or belongs to the decoder if take succeeds;
-// any error is an ErrProtocol and the handshake is over.
+// an error is ErrRefused or an ErrProtocol, and the handshake is over.
 func (d *decoder) take(value int64, fd int) (complete bool, err error) {
 	d.messages++
+	if value == refusalMessage && fd == noFD {
+		return false, ErrRefused
+	}
 	switch d.messages {
 	case 1:
 		if value != protocolVersion {

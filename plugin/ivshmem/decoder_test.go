@@ -116,6 +116,8 @@ func TestDialRefuses(t *testing.T) {
 		{"nothing", func(*testing.T, *net.UnixConn) {}, io.EOF},
 		{"half a message", func(t *testing.T, s *net.UnixConn) { write(t, s, words(0)[:3]) }, io.ErrUnexpectedEOF},
 		{"wrong version", func(t *testing.T, s *net.UnixConn) { write(t, s, words(7)) }, ErrProtocol},
+		{"refusal", func(t *testing.T, s *net.UnixConn) { write(t, s, words(-2)) }, ErrRefused},
+		{"late refusal", func(t *testing.T, s *net.UnixConn) { write(t, s, words(0, 1, -2)) }, ErrRefused},
 		{"no memory", func(t *testing.T, s *net.UnixConn) { write(t, s, words(0, 1, -1)) }, ErrProtocol},
 		{"two descriptors", func(t *testing.T, s *net.UnixConn) { write(t, s, words(0, 1)); write(t, s, words(-1), null, null) }, ErrProtocol},
 		{"many descriptors", func(t *testing.T, s *net.UnixConn) {
@@ -201,8 +203,8 @@ func FuzzDecoder(f *testing.F) {
 			stream = stream[9:]
 			complete, err := d.take(value, fd)
 			if err != nil {
-				if !errors.Is(err, ErrProtocol) {
-					t.Fatalf("error %v is no ErrProtocol", err)
+				if !errors.Is(err, ErrProtocol) && !errors.Is(err, ErrRefused) {
+					t.Fatalf("error %v has no kind", err)
 				}
 				break
 			}

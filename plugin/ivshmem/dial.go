@@ -22,8 +22,8 @@ type Peer struct {
 	socket     *net.UnixConn
 }
 
-// Dial connects to a server as a device with this many vectors, 1 to MaxVectors. Errors of the server are ErrProtocol; a server that turns
-// the peer away closes the connection, which is io.EOF or io.ErrUnexpectedEOF.
+// Dial connects to a server as a device with this many vectors, 1 to MaxVectors. A server that turns
+// the peer away is ErrRefused, one that breaks the protocol ErrProtocol, one that ends io.EOF or io.ErrUnexpectedEOF.
 func Dial(ctx context.Context, path string, vectors int) (*Peer, error) {
 	if vectors < 1 || vectors > MaxVectors {
 		return nil, fmt.Errorf("dialing ivshmem server: %d vectors: allowed are 1 to %d", vectors, MaxVectors)

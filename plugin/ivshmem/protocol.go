@@ -11,6 +11,9 @@
 //
 // QEMU never sends anything, and never reconnects. Source: docs/specs/ivshmem-spec.txt of QEMU 7.2.
 //
+// A peer that is turned away gets -2, which is no message of the protocol: QEMU ends with an error that names it, wherever in
+// the setup it stands. A socket that is merely closed during the setup sends QEMU 7.2 into an endless loop (seen; TestQEMURefused).
+//
 // Doorbells and interrupts are eventfds and coalesce: they say that there is something to look at, never how much.
 //
 // Lock order: Server.mu is the only lock; it is not held during a callback, a send or a read.
@@ -32,6 +35,7 @@ const MaxVectors = 256
 const (
 	protocolVersion = 0
 	memoryMessage   = -1
+	refusalMessage  = -2
 	maxID           = 65535
 )
 
@@ -40,6 +44,8 @@ var (
 	ErrClosed = errors.New("ivshmem server is closed")
 	// ErrBusy says that a QEMU is connected already.
 	ErrBusy = errors.New("ivshmem server has a connection")
+	// ErrRefused is what Dial returns for a server that turns the peer away.
+	ErrRefused = errors.New("ivshmem server refuses this peer")
 	// ErrProtocol marks a server's message that breaks the protocol.
 	ErrProtocol = errors.New("ivshmem protocol error")
 )

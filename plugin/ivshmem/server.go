@@ -16,6 +16,9 @@ import (
 // handshakeTimeout bounds the sending of the setup messages; they fit into the socket's buffer.
 const handshakeTimeout = 5 * time.Second
 
+// refusalTimeout bounds the sending of a refusal.
+const refusalTimeout = time.Second
+
 // acceptRetry is the pause after an accept that failed for want of file descriptors or memory.
 const acceptRetry = 100 * time.Millisecond
 
@@ -51,6 +54,8 @@ type Server struct {
 type connection struct {
 	socket *net.UnixConn
 	peer   unix.Ucred
+	// established is set if the handshake was an earlier process's: such a QEMU must not be sent anything.
+	established bool
 	// ready is set after the handshake, under Server.mu.
 	ready bool
 	// gone is closed when the connection has left the server.
@@ -131,7 +136,7 @@ func (s *Server) ConnectionFile() (*os.File, error) {
 
 // Serve accepts QEMU on the listener until the context or the server ends, and returns nil then. allow is asked about every peer before
 // anything is sent to it and may run several times at once. One QEMU is connected at a time; another is turned away while the first
-// lives. The listener stays the caller's and stays open. The connection outlives Serve; Close ends it.
+// lives; QEMU ends with an error then. The listener stays the caller's and stays open. The connection outlives Serve; Close ends it.
 func (s *Server) Serve(ctx context.Context, listener *net.UnixListener, allow func(unix.Ucred) error) error {
 	s.mu.Lock()
 	if s.closed {
@@ -163,6 +168,7 @@ func (s *Server) Serve(ctx context.Context, listener *net.UnixListener, allow fu
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
+				refuse(socket)
 				_ = socket.Close()
 			}
 			return nil
@@ -183,7 +189,7 @@ func (s *Server) Serve(ctx context.Context, listener *net.UnixListener, allow fu
 // AdoptConnection takes over a connection of an earlier process whose handshake is complete. The socket is the server's from here on,
 // also on an error, which is ErrBusy or ErrClosed.
 func (s *Server) AdoptConnection(socket *net.UnixConn) error {
-	c := &connection{socket: socket, gone: make(chan struct{})}
+	c := &connection{socket: socket, established: true, gone: make(chan struct{})}
 	result := make(chan error, 1)
 	started := s.start(c, func(c *connection) error {
 		var err error
@@ -199,7 +205,8 @@ func (s *Server) AdoptConnection(socket *net.UnixConn) error {
 	return <-result
 }
 
-// Close ends Serve, the connection and the eventfds; after it the server holds no file descriptor. It waits for a running allow.
+// Close ends Serve, the connection and the eventfds; after it the server holds no file descriptor. It waits for a running allow and turns
+// peers away that have not finished the handshake.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -208,7 +215,9 @@ func (s *Server) Close() error {
 	}
 	s.closed = true
 	for c := range s.accepted {
-		_ = c.socket.Close()
+		if c.ready { // one that is not is turned away by its own goroutine
+			_ = c.socket.Close()
+		}
 	}
 	s.mu.Unlock()
 	s.end()
