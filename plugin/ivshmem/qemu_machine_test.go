@@ -232,4 +232,3 @@ func (q *qemu) quit() {
 		q.t.Errorf("QEMU ends with %v", err)
 	}
 }
-
