@@ -46,6 +46,7 @@ func (v *Var) Size() int { return v.Count * v.Vector * v.Type.Bytes() }
 // Add. A Byte other than -1 takes only that byte of the address (mask()).
 type Init struct {
 	Value   uint64
+	Kind    OperandKind // how Value was written: Int-, Float32- or Float64Operand
 	Sym     string
 	Add     int64
 	Generic bool

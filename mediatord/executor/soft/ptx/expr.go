@@ -9,6 +9,17 @@ type constValue struct {
 	value uint64
 }
 
+// operandKind is the kind of an operand with this value.
+func (v constValue) operandKind() OperandKind {
+	switch v.kind {
+	case tokFloat32:
+		return Float32Operand
+	case tokFloat64:
+		return Float64Operand
+	}
+	return IntOperand
+}
+
 var binaryLevels = []string{"|", "^", "&", "<>", "+-", "*/%"}
 
 // constExpr reads a constant expression of C's integer operators.

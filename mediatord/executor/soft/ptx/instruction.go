@@ -91,14 +91,7 @@ func (p *parser) operand() (Operand, error) {
 
 func (p *parser) constant() (Operand, error) {
 	v, err := p.constExpr()
-	op := Operand{Kind: IntOperand, Value: v.value}
-	switch v.kind {
-	case tokFloat32:
-		op.Kind = Float32Operand
-	case tokFloat64:
-		op.Kind = Float64Operand
-	}
-	return op, err
+	return Operand{Kind: v.operandKind(), Value: v.value}, err
 }
 
 // parenthesised reads the argument list of a call or a constant in

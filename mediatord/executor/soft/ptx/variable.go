@@ -218,7 +218,7 @@ func (p *parser) initialiser(dims []int) ([]Init, error) {
 		}
 		list = append(list, part...)
 		for nested && len(list)%row != 0 {
-			list = append(list, Init{Byte: -1})
+			list = append(list, Init{Kind: IntOperand, Byte: -1})
 		}
 		if !p.isPunct("}") {
 			if err := p.expect(","); err != nil {
@@ -235,7 +235,7 @@ func (p *parser) initValue() (Init, error) {
 	}
 	v, err := p.constExpr()
 	if err != nil || !p.isPunct("(") {
-		return Init{Value: v.value, Byte: -1}, err
+		return Init{Value: v.value, Kind: v.operandKind(), Byte: -1}, err
 	}
 	// 0xff00(symbol): one byte of an address
 	if v.kind != tokInt || v.value == 0 || bits.TrailingZeros64(v.value)%8 != 0 || v.value>>bits.TrailingZeros64(v.value) != 0xff {
