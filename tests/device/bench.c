@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Costs of the driver API, in microseconds where a name does not say otherwise: bench [BENCH_DIVIDE=n]
+ * The same binary measures natively and virtually. Prints one JSON object; exit status 1 when a call fails.
+ */
+#include "bench.h"
+#include "bench_stats.h"
+#include "kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SAMPLES 5000
+#define GRAPH_KERNELS 300
+
+struct cuda_driver cu;
+static double samples[SAMPLES];
+static CUfunction empty, spin;
+
+void bench_check(const char *call, CUresult result)
+{
+	if (result) {
+		fprintf(stderr, "%s: result %d\n", call, result);
+		exit(1);
+	}
+}
+
+unsigned int bench_repetitions(unsigned int wanted)
+{
+	const char *divide = getenv("BENCH_DIVIDE");
+	unsigned int divisor = divide ? (unsigned int)atoi(divide) : 1;
+
+	wanted /= divisor ? divisor : 1;
+	return wanted ? wanted : 1;
+}
+
+static void launch(CUfunction function, CUstream stream, void **parameters)
+{
+	DO(cu.LaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, parameters, NULL));
+}
+
+static CUmodule start(void)
+{
+	double begin = stats_now_us(), initialised, with_context;
+	CUcontext context;
+	CUmodule module;
+	CUdevice device;
+
+	DO(cu.Init(0));
+	DO(cu.DeviceGet(&device, 0));
+	initialised = stats_now_us();
+	DO(cu.DevicePrimaryCtxRetain(&context, device));
+	DO(cu.CtxSetCurrent(context));
+	DO(cu.CtxSynchronize());
+	with_context = stats_now_us();
+	DO(cu.ModuleLoadData(&module, kernels_ptx));
+	stats_number("init_ms", (initialised - begin) / 1000);
+	stats_number("context_ms", (with_context - initialised) / 1000);
+	stats_number("module_load_ms", (stats_now_us() - with_context) / 1000);
+	return module;
+}
+
+static void measure_launch_and_wait(CUstream stream)
+{
+	unsigned int count = bench_repetitions(SAMPLES);
+
+	for (unsigned int i = 0; i < count; i++) {
+		double begin = stats_now_us();
+
+		launch(empty, stream, NULL);
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin;
+	}
+	stats_distribution("launch_and_wait", samples, count);
+}
+
+static void measure_throughput(CUstream stream)
+{
+	unsigned int count = bench_repetitions(20000);
+	double begin, cpu, posted, done;
+
+	DO(cu.StreamSynchronize(stream));
+	cpu = stats_cpu_us();
+	begin = stats_now_us();
+	for (unsigned int i = 0; i < count; i++)
+		launch(empty, stream, NULL);
+	posted = stats_now_us();
+	cpu = stats_cpu_us() - cpu;
+	DO(cu.StreamSynchronize(stream));
+	done = stats_now_us();
+	stats_number("launch_call_back_to_back", (posted - begin) / count);
+	stats_number("launch_cpu_back_to_back", cpu / count);
+	stats_number("launches_per_second", count / (done - begin) * 1e6);
+}
+
+/* What a launch costs the calling thread while the queue is short: bursts of 100 behind nothing. */
+static void measure_launch_call(CUstream stream)
+{
+	unsigned int bursts = bench_repetitions(50), n = 0;
+
+	for (unsigned int burst = 0; burst < bursts; burst++) {
+		DO(cu.StreamSynchronize(stream));
+		for (int i = 0; i < 100; i++) {
+			double begin = stats_now_us();
+
+			launch(empty, stream, NULL);
+			samples[n++] = stats_now_us() - begin;
+		}
+	}
+	DO(cu.StreamSynchronize(stream));
+	stats_distribution("launch_call", samples, n);
+}
+
+static void measure_idle_calls(CUstream stream)
+{
+	unsigned int count = bench_repetitions(100000);
+	CUevent event;
+	double begin;
+
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	DO(cu.EventRecord(event, stream));
+	DO(cu.StreamSynchronize(stream));
+	begin = stats_now_us();
+	for (unsigned int i = 0; i < count; i++)
+		DO(cu.StreamSynchronize(stream));
+	stats_number("idle_stream_synchronize", (stats_now_us() - begin) / count);
+	begin = stats_now_us();
+	for (unsigned int i = 0; i < count; i++)
+		DO(cu.StreamQuery(stream));
+	stats_number("idle_stream_query", (stats_now_us() - begin) / count);
+	begin = stats_now_us();
+	for (unsigned int i = 0; i < count; i++)
+		DO(cu.EventQuery(event));
+	stats_number("event_query", (stats_now_us() - begin) / count);
+	count = bench_repetitions(SAMPLES);
+	for (unsigned int i = 0; i < count; i++) {
+		begin = stats_now_us();
+		DO(cu.EventRecord(event, stream));
+		DO(cu.EventSynchronize(event));
+		samples[i] = stats_now_us() - begin;
+	}
+	stats_distribution("event_record_and_wait", samples, count);
+	DO(cu.EventDestroy(event));
+}
+
+/* A wait for a kernel of 200 us: how late the thread learns of its end, and what the wait costs. */
+static void measure_long_wait(CUstream stream)
+{
+	unsigned int count = bench_repetitions(500);
+	unsigned long long nanoseconds = 200000;
+	CUdeviceptr nowhere = 0;
+	double cpu = stats_cpu_us();
+
+	for (unsigned int i = 0; i < count; i++) {
+		double begin = stats_now_us();
+
+		launch(spin, stream, PARAMETERS(&nanoseconds, &nowhere));
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin - 200;
+	}
+	stats_number("wait_200us_cpu", (stats_cpu_us() - cpu) / count);
+	stats_distribution("wait_200us_lateness", samples, count);
+}
+
+static void measure_graph(CUstream stream)
+{
+	unsigned int count = bench_repetitions(500);
+	CUgraph graph;
+	CUgraphExec exec;
+	double begin, call = 0;
+
+	DO(cu.StreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+	for (int i = 0; i < GRAPH_KERNELS; i++)
+		launch(empty, stream, NULL);
+	DO(cu.StreamEndCapture(stream, &graph));
+	begin = stats_now_us();
+	DO(cu.GraphInstantiate(&exec, graph, 0));
+	stats_number("graph_300_instantiate", stats_now_us() - begin);
+	DO(cu.GraphLaunch(exec, stream));
+	DO(cu.StreamSynchronize(stream));
+	for (unsigned int i = 0; i < count; i++) {
+		begin = stats_now_us();
+		DO(cu.GraphLaunch(exec, stream));
+		call += stats_now_us() - begin;
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin;
+	}
+	stats_number("graph_300_launch_call", call / count);
+	stats_distribution("graph_300_launch_and_wait", samples, count);
+	DO(cu.GraphExecDestroy(exec));
+	DO(cu.GraphDestroy(graph));
+}
+
+int main(void)
+{
+	CUmodule module;
+	CUstream stream;
+
+	if (cuda_driver_open(&cu))
+		return 2;
+	stats_open();
+	module = start();
+	DO(cu.ModuleGetFunction(&empty, module, "empty"));
+	DO(cu.ModuleGetFunction(&spin, module, "spin"));
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < 100; i++)
+		launch(empty, stream, NULL);
+	DO(cu.StreamSynchronize(stream));
+
+	measure_launch_and_wait(stream);
+	measure_launch_call(stream);
+	measure_throughput(stream);
+	measure_idle_calls(stream);
+	measure_long_wait(stream);
+	measure_graph(stream);
+	bench_memory();
+	bench_copies(stream);
+	stats_close();
+	return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+#include "bench_stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LARGEST (256u << 20)
+#define ROUNDS 200
+
+static double samples[ROUNDS];
+
+static unsigned int rounds_of(size_t bytes)
+{
+	return bench_repetitions(bytes <= 1 << 20 ? ROUNDS : bytes <= 16 << 20 ? 40 : 8);
+}
+
+static void report(const char *kind, size_t bytes, unsigned int rounds)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_%zuKiB_GBps", kind, bytes >> 10);
+	stats_number(name, bytes / stats_median(samples, rounds) / 1000);
+}
+
+static void measure_pinned(void *host, CUdeviceptr address, size_t bytes, CUstream stream)
+{
+	unsigned int rounds = rounds_of(bytes);
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin = stats_now_us();
+
+		DO(cu.MemcpyHtoDAsync(address, host, bytes, stream));
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin;
+	}
+	report("pinned_h2d", bytes, rounds);
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin = stats_now_us();
+
+		DO(cu.MemcpyDtoHAsync(host, address, bytes, stream));
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin;
+	}
+	report("pinned_d2h", bytes, rounds);
+}
+
+static void measure_pageable(void *host, CUdeviceptr address, size_t bytes)
+{
+	unsigned int rounds = rounds_of(bytes);
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin = stats_now_us();
+
+		DO(cu.MemcpyHtoD(address, host, bytes));
+		samples[i] = stats_now_us() - begin;
+	}
+	report("pageable_h2d", bytes, rounds);
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin = stats_now_us();
+
+		DO(cu.MemcpyDtoH(host, address, bytes));
+		samples[i] = stats_now_us() - begin;
+	}
+	report("pageable_d2h", bytes, rounds);
+}
+
+static void measure_small(CUdeviceptr address, CUstream stream)
+{
+	unsigned int rounds = bench_repetitions(ROUNDS), word = 0;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin = stats_now_us();
+
+		DO(cu.MemcpyDtoHAsync(&word, address, sizeof(word), stream));
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin;
+	}
+	stats_distribution("pageable_d2h_4_bytes", samples, rounds);
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin = stats_now_us();
+
+		DO(cu.MemcpyHtoDAsync(address, &word, sizeof(word), stream));
+		samples[i] = stats_now_us() - begin;
+		DO(cu.StreamSynchronize(stream));
+	}
+	stats_distribution("pageable_h2d_4_bytes_call", samples, rounds);
+}
+
+void bench_copies(CUstream stream)
+{
+	size_t largest = LARGEST;
+	CUdeviceptr address;
+	void *pinned, *pageable = malloc(largest);
+	double begin;
+
+	if (!pageable)
+		exit(1);
+	memset(pageable, 1, largest);
+	DO(cu.MemAlloc(&address, largest));
+	begin = stats_now_us();
+	DO(cu.MemHostAlloc(&pinned, largest, 0));
+	stats_number("pinned_alloc_256MiB_ms", (stats_now_us() - begin) / 1000);
+	memset(pinned, 1, largest);
+	measure_small(address, stream);
+	for (size_t bytes = 64 << 10; bytes <= largest; bytes *= 4) {
+		measure_pinned(pinned, address, bytes, stream);
+		measure_pageable(pageable, address, bytes);
+	}
+	begin = stats_now_us();
+	DO(cu.MemFreeHost(pinned));
+	stats_number("pinned_free_256MiB_ms", (stats_now_us() - begin) / 1000);
+	DO(cu.MemFree(address));
+	free(pageable);
+}
+
+void bench_memory(void)
+{
+	static double frees[ROUNDS];
+	unsigned int rounds = bench_repetitions(ROUNDS);
+	static const size_t sizes[] = { 1 << 20, 64 << 20 };
+	char name[64];
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		for (unsigned int i = 0; i < rounds; i++) {
+			CUdeviceptr address;
+			double begin = stats_now_us(), middle;
+
+			DO(cu.MemAlloc(&address, sizes[s]));
+			middle = stats_now_us();
+			DO(cu.MemFree(address));
+			samples[i] = middle - begin;
+			frees[i] = stats_now_us() - middle;
+		}
+		snprintf(name, sizeof(name), "alloc_%zuMiB", sizes[s] >> 20);
+		stats_distribution(name, samples, rounds);
+		snprintf(name, sizeof(name), "free_%zuMiB", sizes[s] >> 20);
+		stats_distribution(name, frees, rounds);
+	}
+}
