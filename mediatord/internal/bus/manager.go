@@ -34,7 +34,7 @@ func (m *manager) Reserve(domainUUID, domainName, metadataElement, socketPath st
 		Domain: id, Name: domainName, Metadata: metadataElement, SocketPath: socketPath,
 	})
 	if err != nil {
-		m.bus.log.WithField("domain", printable(domainName)).WithError(err).Warn("reservation refused")
+		m.bus.log.WithField("domain", domainName).WithError(err).Warn("reservation refused")
 		return "/", toDBus(err)
 	}
 	return SlotPath(id), nil
@@ -92,9 +92,4 @@ func parseDomain(text string) (window.UUID, error) {
 		return id, refusal.Because(refusal.ErrInvalidArgument, "domain UUID %q is not valid: 32 hexadecimal digits with hyphens are", text)
 	}
 	return id, nil
-}
-
-// printable makes a caller's text safe for the log.
-func printable(text string) string {
-	return fmt.Sprintf("%.100q", text)
 }
