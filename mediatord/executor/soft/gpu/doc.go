@@ -14,7 +14,8 @@
 // and work that is queued is dropped. Kill does the same from outside and
 // ends kernels that run.
 //
-// Lock order: Device.submit, then Device.memory, then Stream.mu, then the
-// address space's lock. Event.mu and Module.mu are leaves. Stream goroutines
-// execute operations without any of these held.
+// Lock order: Device.submit, then Graph.mu, then GraphExec.mu, then Stream.mu.
+// Module.mu comes before the heap's lock, and that before the address
+// space's. Event.mu is a leaf. Stream goroutines execute operations without
+// any of these held.
 package gpu

@@ -7,7 +7,7 @@ import "sync"
 type GraphExec struct {
 	dev   *Device
 	mu    sync.Mutex
-	nodes []*Node // of the graph it was made from, or of the latest update
+	nodes []*Node // of the graph it was made from
 	works []work  // by index of nodes; replaced, never changed
 	order []int   // indices such that dependencies come first
 	deps  [][]int
@@ -179,7 +179,7 @@ func (x *GraphExec) Update(g *Graph) (UpdateResult, *Node, error) {
 			return UpdateTopologyChanged, n, GraphExecUpdateFailure
 		}
 	}
-	x.nodes, x.works = next.nodes, next.works
+	x.works = next.works
 	return UpdateSuccess, nil, nil
 }
 
@@ -199,16 +199,16 @@ func sameSet(a, b []int) bool {
 	return true
 }
 
-// SetKernel replaces the launch of the node that n became.
+// SetKernel replaces the launch of n, a node of the graph that x was made from.
 func (x *GraphExec) SetKernel(n *Node, l Launch) error {
 	l.Params = append([]byte(nil), l.Params...)
 	return x.setWork(n, &l)
 }
 
-// SetCopy replaces the copy of the node that n became.
+// SetCopy replaces the copy of n.
 func (x *GraphExec) SetCopy(n *Node, c Copy) error { return x.setWork(n, &c) }
 
-// SetFill replaces the fill of the node that n became.
+// SetFill replaces the fill of n.
 func (x *GraphExec) SetFill(n *Node, f Fill) error { return x.setWork(n, &f) }
 
 func (x *GraphExec) setWork(n *Node, w work) error {

@@ -90,27 +90,36 @@ func (s *Stream) Destroy() error {
 	d := s.dev
 	d.submit.Lock()
 	defer d.submit.Unlock()
-	if _, ok := d.streams[s]; !ok || s == d.standard {
+	if s == d.standard || !s.close() {
 		return InvalidHandle
 	}
 	if s.capture != nil {
 		s.capture.invalid = true
 		s.capture.leave(s)
 	}
-	delete(d.streams, s)
-	s.close()
 	return d.Err()
 }
 
-func (s *Stream) close() {
+// close lets the stream's goroutine end; false when it was told already.
+func (s *Stream) close() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := !s.closed
 	s.closed = true
 	s.changed.Broadcast()
-	s.mu.Unlock()
+	return open
 }
 
-// work executes the queue until the stream is closed and empty.
+// work executes the queue until the stream is closed and empty, then forgets
+// the stream.
 func (s *Stream) work() {
+	s.drain()
+	s.dev.submit.Lock()
+	delete(s.dev.streams, s)
+	s.dev.submit.Unlock()
+}
+
+func (s *Stream) drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
