@@ -21,6 +21,7 @@ const (
 	ErrorNoBinaryForGPU     Result = 209
 	ErrorECC                Result = 214
 	ErrorInvalidPTX         Result = 218
+	ErrorUnsupportedLimit   Result = 215
 	ErrorNVLink             Result = 220
 	ErrorUnsupportedPTX     Result = 222
 	ErrorContained          Result = 226

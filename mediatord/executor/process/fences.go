@@ -115,8 +115,9 @@ func (p *Process) stream(number uint32) (driver.Stream, bool) {
 }
 
 // refuseCapture fails with ErrorCaptureUnsupported while s is being captured.
+// The default stream never is.
 func (p *Process) refuseCapture(s driver.Stream) driver.Result {
-	if len(p.captures) == 0 {
+	if len(p.captures) == 0 || s == 0 {
 		return driver.Success
 	}
 	status, r := p.Driver.Capturing(s)

@@ -1,0 +1,72 @@
+// Command vgpu-executor executes the CUDA calls of one guest process on a GPU.
+// mediatord starts one per guest process; docs/architecture.md says with which
+// arguments and file descriptors.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/sirupsen/logrus"
+)
+
+// Exit codes besides 0.
+const (
+	exitStart     = 1 // did not become ready
+	exitViolation = 3 // the guest process broke the protocol
+	exitFailure   = 4 // anything else that ended a ready executor
+)
+
+type options struct {
+	backend, gpu       string
+	describe           bool
+	channel            int
+	generation         uint
+	domain, domainUUID string
+	moduleCache        string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.backend, "backend", "cuda", "cuda: the GPU's driver; soft: a GPU in software")
+	flag.StringVar(&o.gpu, "gpu", "0", "PCI address or ordinal of the GPU")
+	flag.BoolVar(&o.describe, "describe", false, "print the GPU's description as JSON and exit")
+	flag.IntVar(&o.channel, "channel", -1, "number of the channel in the window")
+	flag.UintVar(&o.generation, "generation", 0, "generation of the channel")
+	flag.StringVar(&o.domain, "domain", "", "name of the domain")
+	flag.StringVar(&o.domainUUID, "domain-uuid", "", "UUID of the domain")
+	flag.StringVar(&o.moduleCache, "module-cache", "", "directory of the module cache; empty: none")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fail(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
+	}
+	if o.describe {
+		if err := describe(o); err != nil {
+			fail(err)
+		}
+		return
+	}
+	os.Exit(serve(o))
+}
+
+func describe(o options) error {
+	gpu, err := openBackend(o.backend, o.gpu, logrus.StandardLogger())
+	if err != nil {
+		return err
+	}
+	description, err := gpu.Describe()
+	if err != nil {
+		return fmt.Errorf("describing GPU: %w", err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(description); err != nil {
+		return fmt.Errorf("writing description: %w", err)
+	}
+	return nil
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "vgpu-executor:", err)
+	os.Exit(exitStart)
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/executor/channel"
+	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/modcache"
+	"libvirt-vgpu/mediatord/executor/pinned"
+	"libvirt-vgpu/mediatord/executor/process"
+	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/plugin/api"
+	"libvirt-vgpu/plugin/window"
+)
+
+// File descriptors that mediatord passes.
+const (
+	fdControl = 3 + iota
+	fdWindow
+	fdDoorbell
+	fdInterrupt
+	fdAccount
+)
+
+// serve executes the channel's records until its end and returns the exit code.
+func serve(o options) int {
+	socket := os.NewFile(fdControl, "control socket")
+	if socket == nil {
+		fail(errors.New("file descriptor 3 is no control socket; mediatord starts this program"))
+	}
+	conn := control.New(socket)
+	log := conn.Logger(logrus.Fields{})
+	ended := func(code int, result driver.Result, err error) int {
+		_ = conn.Send(control.Message{Type: control.Fault, Result: result, Message: err.Error()})
+		return code
+	}
+	p, consumer, err := start(o, conn, log)
+	if err != nil {
+		return ended(exitStart, resultOf(err), fmt.Errorf("starting executor: %w", err))
+	}
+	stopOnSignal()
+	go listen(conn, p, consumer, log)
+	if err := conn.Send(control.Message{Type: control.Ready}); err != nil {
+		return exitStart
+	}
+	log.Debugf("executing channel %d, generation %d, of domain %s (%s)", o.channel, o.generation, o.domain, o.domainUUID)
+	err = consumer.Run()
+	if errors.Is(err, process.ErrViolation) || errors.Is(err, channel.ErrRecord) || errors.Is(err, wire.ErrMalformed) {
+		return ended(exitViolation, driver.ErrorUnknown, err)
+	}
+	return ended(exitFailure, driver.ErrorUnknown, err)
+}
+
+// start maps what mediatord passed and opens the GPU.
+func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Process, *channel.Consumer, error) {
+	for fd := fdControl; fd <= fdAccount; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+			return nil, nil, fmt.Errorf("file descriptor %d: %w", fd, err)
+		}
+	}
+	w, err := window.Map(os.NewFile(fdWindow, "window"))
+	if err != nil {
+		return nil, nil, err
+	}
+	account, err := window.MapAccount(os.NewFile(fdAccount, "account"))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := channel.Open(w, o.channel, fdInterrupt)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Before the driver is loaded, which might take the addresses.
+	memory, err := pinned.Reserve(w, o.channel, window.PinnedBase, window.PinnedSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	var cache *modcache.Cache
+	if o.moduleCache != "" {
+		if cache, err = modcache.Open(o.moduleCache, modcache.DefaultLimit); err != nil {
+			log.WithError(err).Warn("working without module cache")
+		}
+	}
+	gpu, err := openBackend(o.backend, o.gpu, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	functions, err := api.Functions()
+	if err != nil {
+		return nil, nil, err
+	}
+	calls := make([]string, len(functions))
+	for i, f := range functions {
+		calls[i] = f.Symbol
+	}
+	p := process.New(process.Config{
+		Driver: gpu, Window: w, Number: o.channel, Channel: c, Pinned: memory, Account: account, Cache: cache,
+		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls,
+	})
+	consumer, err := channel.NewConsumer(c, p, fdDoorbell)
+	return p, consumer, err
+}
+
+// granularity of device memory: what every GPU since Volta has.
+const granularity = 2 << 20
+
+// listen passes mediatord's wishes on. Without mediatord there is no executor.
+func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, log logrus.FieldLogger) {
+	for {
+		m, err := conn.Receive()
+		if errors.Is(err, io.EOF) || err == nil && m.Type == control.Stop {
+			os.Exit(0) // the consumer may be inside the driver; the kernel cleans up
+		}
+		if err != nil {
+			log.WithError(err).Error("ending")
+			os.Exit(exitFailure)
+		}
+		p.Revoke(*m.Chunk)
+		consumer.Wake()
+	}
+}
+
+func stopOnSignal() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGPIPE)
+	go func() {
+		<-signals
+		os.Exit(0)
+	}()
+}

@@ -1,0 +1,87 @@
+// Package soft is the driver backend for the GPU in software (package gpu): it
+// gives driver calls their meaning on it, so that everything runs on a machine
+// without NVIDIA hardware. What the software GPU cannot do is refused with the
+// driver's own error code.
+package soft
+
+import (
+	"errors"
+
+	"github.com/sirupsen/logrus"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/soft/gpu"
+)
+
+// Driver is one software GPU. All its contexts are one: the device's.
+type Driver struct {
+	driver.Unsupported
+	log logrus.FieldLogger
+	dev *gpu.Device
+
+	contexts  objects[struct{}]
+	retained  int
+	limits    map[uint32]uint64
+	streams   objects[*gpu.Stream]
+	events    objects[*gpu.Event]
+	modules   objects[*gpu.Module] // libraries too
+	functions objects[*gpu.Function]
+	memories  objects[*gpu.Memory]
+	graphs    objects[*gpu.Graph]
+	execs     objects[*gpu.GraphExec]
+	nodes     map[*gpu.Node]driver.Node
+	nodeKinds map[driver.Node]gpu.NodeKind
+	lastNode  driver.Node
+}
+
+var _ interface {
+	driver.Driver
+	driver.Device
+} = (*Driver)(nil)
+
+// Open makes a software GPU. log hears why something was refused.
+func Open(log logrus.FieldLogger) (*Driver, error) {
+	dev, err := gpu.New(gpu.Config{Memory: totalMemory, Major: computeMajor, Minor: computeMinor})
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
+	for i, value := range defaultLimits {
+		d.limits[uint32(i)] = uint64(value)
+	}
+	return d, nil
+}
+
+// Close ends the device and what runs on it.
+func (d *Driver) Close() { d.dev.Close() }
+
+// result is the driver's code of an error of the device. A reason in words is
+// logged: the code alone does not say which instruction is not known.
+func (d *Driver) result(err error) driver.Result {
+	var reason *gpu.Error
+	if errors.As(err, &reason) {
+		d.log.WithError(err).Warn("software GPU")
+	}
+	return driver.Result(gpu.CodeOf(err))
+}
+
+// objects numbers what the device gave as a driver would number its handles.
+type objects[T any] struct {
+	last  uint64
+	items map[uint64]T
+}
+
+func (o *objects[T]) put(item T) uint64 {
+	if o.items == nil {
+		o.items = map[uint64]T{}
+	}
+	o.last++
+	o.items[o.last] = item
+	return o.last
+}
+
+func (o *objects[T]) take(number uint64) (T, bool) {
+	item, ok := o.items[number]
+	delete(o.items, number)
+	return item, ok
+}
