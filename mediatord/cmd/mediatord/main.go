@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"libvirt-vgpu/mediatord/internal/daemon"
 )
 
 // version is set by the build: -ldflags "-X main.version=1.2.3".
@@ -15,7 +17,7 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := newCommand(version, os.Stderr).ExecuteContext(ctx); err != nil {
+	if err := daemon.NewCommand(version, os.Stderr).ExecuteContext(ctx); err != nil {
 		stop()
 		os.Exit(1)
 	}

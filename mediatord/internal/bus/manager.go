@@ -89,7 +89,7 @@ func (m *manager) OpenSession(pool, priority string, memory uint64, name string,
 func parseDomain(text string) (window.UUID, error) {
 	id, err := window.ParseUUID(text)
 	if err != nil {
-		return id, refusal.Because(refusal.ErrInvalidArgument, "domain UUID %q is not valid: 32 hexadecimal digits with hyphens are", text)
+		return id, refusal.Because(refusal.ErrInvalidArgument, "domain UUID %q is not valid; allowed are 32 hexadecimal digits with hyphens", text)
 	}
 	return id, nil
 }

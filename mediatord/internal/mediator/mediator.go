@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +57,7 @@ type Mediator struct {
 	settings Settings
 	pools    map[string]*pool.Pool
 	names    []string // of pools, sorted
+	lock     *os.File // of the runtime directory
 	prober   *prober
 	observer Observer
 	log      logrus.FieldLogger
@@ -78,8 +78,8 @@ type held struct {
 	hold    chan struct{} // a session's: closed at its first HOLD
 }
 
-// New makes a mediator with all slots free and removes what a mediatord that
-// died left in the runtime directory.
+// New makes a mediator with all slots free. It fails if another process uses
+// the runtime directory, and removes what one that died left there.
 func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d describer, observer Observer, log logrus.FieldLogger) (*Mediator, error) {
 	m := &Mediator{
 		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
@@ -90,29 +90,13 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 		m.names = append(m.names, cfg.Name)
 	}
 	slices.Sort(m.names)
-	if err := os.MkdirAll(settings.RunDir, 0o755); err != nil {
-		return nil, fmt.Errorf("making runtime directory: %w", err)
+	lock, err := claimRunDir(settings.RunDir, log)
+	if err != nil {
+		return nil, err
 	}
-	for _, pattern := range []string{domainPrefix, sessionPrefix} {
-		stale, err := filepath.Glob(filepath.Join(settings.RunDir, pattern+"*"))
-		if err != nil {
-			return nil, fmt.Errorf("looking for stale slots: %w", err)
-		}
-		for _, directory := range stale {
-			log.WithField("directory", directory).Warn("removing a slot that an earlier mediatord left")
-			if err := os.RemoveAll(directory); err != nil {
-				return nil, fmt.Errorf("removing stale slot: %w", err)
-			}
-		}
-	}
+	m.lock = lock
 	return m, nil
 }
-
-// Names of slots' directories in the runtime directory.
-const (
-	domainPrefix  = "domain-"
-	sessionPrefix = "session-"
-)
 
 // Warm finds the GPUs of all pools, so that the first domain need not wait,
 // and logs those that are missing.
@@ -139,6 +123,7 @@ func (m *Mediator) Close() {
 	}
 	all.Wait()
 	m.background.Wait()
+	_ = m.lock.Close()
 }
 
 // Release gives a slot back: executors, sockets and files are gone when it
@@ -168,7 +153,7 @@ func (m *Mediator) Started(id window.UUID) error {
 	defer m.domains.lock(id)()
 	h := m.slot(id)
 	if h == nil {
-		return refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot: it was not reserved before its start", id)
+		return refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot, because it was not reserved before its start; stop it and start it again", id)
 	}
 	h.SetState(slot.Running)
 	return nil
@@ -229,9 +214,9 @@ func (m *Mediator) pool(name string) (*pool.Pool, error) {
 		return p, nil
 	}
 	if len(m.names) == 0 {
-		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other: write one into mediatord's pool directory and restart mediatord", name)
+		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other; write one into mediatord's pool directory and restart mediatord", name)
 	}
-	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q: the pools are %s", name, strings.Join(m.names, ", "))
+	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q; the pools are %s", name, strings.Join(m.names, ", "))
 }
 
 // allow decides who may connect to a domain's socket.

@@ -30,7 +30,7 @@ type ReserveRequest struct {
 func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) error {
 	element, err := vgpuxml.ParseElement([]byte(r.Metadata))
 	if err != nil {
-		return refusal.Because(refusal.ErrInvalidMetadata, "domain %q: %v", r.Name, err)
+		return refusal.Because(refusal.ErrInvalidMetadata, "%v; correct the vgpu:gpu element in the domain's metadata", err)
 	}
 	directory := filepath.Join(m.settings.RunDir, domainPrefix+r.Domain.String())
 	if err := checkSocketPath(r.SocketPath, directory); err != nil {
@@ -46,7 +46,7 @@ func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) error {
 		case h.request == any(r) && (h.Fresh() || h.Connected()):
 			return nil
 		case h.Connected():
-			return refusal.Because(refusal.ErrAlreadyReserved, "domain %q runs with another vGPU: stop it first", r.Name)
+			return refusal.Because(refusal.ErrAlreadyReserved, "domain %q runs with another vGPU; stop it first", r.Name)
 		}
 		m.release(r.Domain)
 	}
@@ -64,10 +64,10 @@ func checkSocketPath(path, directory string) error {
 	wanted := filepath.Join(directory, "ivshmem.sock")
 	if filepath.Dir(path) != directory || filepath.Clean(path) != path || strings.ContainsRune(path, 0) {
 		return refusal.Because(refusal.ErrInvalidSocketPath,
-			"socket path %q is not in %s: set the server path of the domain's vgpu0 shmem device to %s", path, directory, wanted)
+			"socket path %q is not in %s; set the server path of the domain's vgpu0 shmem device to %s", path, directory, wanted)
 	}
 	if len(path) > maxSocketPath {
-		return refusal.Because(refusal.ErrInvalidSocketPath, "socket path %q is longer than %d bytes: use a shorter runtime directory", path, maxSocketPath)
+		return refusal.Because(refusal.ErrInvalidSocketPath, "socket path %q is longer than %d bytes; use a shorter runtime directory", path, maxSocketPath)
 	}
 	return nil
 }

@@ -39,10 +39,10 @@ func (m *Mediator) OpenSession(ctx context.Context, r SessionRequest) (window.UU
 	}
 	element.Memory = r.Memory
 	if err := element.Validate(); err != nil {
-		return window.UUID{}, "", refusal.Because(refusal.ErrInvalidArgument, "%s", strings.TrimPrefix(err.Error(), "vgpu:gpu attribute "))
+		return window.UUID{}, "", refusal.Because(refusal.ErrInvalidArgument, "%s; correct the request", strings.TrimPrefix(err.Error(), "vgpu:gpu attribute "))
 	}
 	if r.Name == "" || len(r.Name) > maxSessionName || strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' || c > '~' }) {
-		return window.UUID{}, "", refusal.Because(refusal.ErrInvalidArgument, "session name %q is not valid: allowed are 1 to %d printable ASCII characters", r.Name, maxSessionName)
+		return window.UUID{}, "", refusal.Because(refusal.ErrInvalidArgument, "session name %q is not valid; allowed are 1 to %d printable ASCII characters", r.Name, maxSessionName)
 	}
 	p, err := m.pool(element.Pool)
 	if err != nil {

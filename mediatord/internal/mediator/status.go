@@ -71,7 +71,7 @@ func (m *Mediator) SlotIDs() []window.UUID {
 func (m *Mediator) Slot(id window.UUID) (slot.Status, error) {
 	h := m.slot(id)
 	if h == nil {
-		return slot.Status{}, refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot", id)
+		return slot.Status{}, refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot; vgpuctl status lists those that have", id)
 	}
 	return h.Status(), nil
 }

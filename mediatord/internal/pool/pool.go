@@ -61,7 +61,7 @@ func New(cfg config.Pool, prober Prober) *Pool {
 func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
 	if !p.Allows(r.Priority) {
 		return Grant{}, refusal.Because(refusal.ErrPriorityNotAllowed,
-			"pool %q does not admit priority %q: use %s, or add it to priorities in %s", p.Name, r.Priority, p.PriorityNames(), p.File)
+			"pool %q does not admit priority %q; use %s, or add it to priorities in %s", p.Name, r.Priority, p.PriorityNames(), p.File)
 	}
 	if err := p.room(r); err != nil { // a full pool need not wait for a GPU
 		return Grant{}, err
@@ -114,7 +114,7 @@ func (p *Pool) Devices(ctx context.Context) ([]*Device, error) {
 		devices = append(devices, device)
 	}
 	if len(devices) == 0 {
-		return nil, refusal.Because(refusal.ErrGPUUnavailable, "pool %q has no usable GPU: %v", p.Name, reason)
+		return nil, refusal.Because(refusal.ErrGPUUnavailable, "pool %q has no usable GPU, %v; see vgpuctl status and journalctl -u mediatord", p.Name, reason)
 	}
 	return devices, nil
 }
@@ -127,11 +127,11 @@ func (p *Pool) room(r Request) error {
 
 func (p *Pool) roomLocked(r Request) error {
 	if _, taken := p.grants[r.Owner]; taken {
-		return refusal.Because(refusal.ErrAlreadyReserved, "%s already has a slot in pool %q: release it first", r.Owner, p.Name)
+		return refusal.Because(refusal.ErrAlreadyReserved, "%s already has a slot in pool %q; release it first", r.Owner, p.Name)
 	}
 	if len(p.grants) >= p.Slots {
 		return refusal.Because(refusal.ErrPoolFull,
-			"pool %q is full, %d of %d slots are in use: stop a domain that uses it, or raise slots in %s", p.Name, len(p.grants), p.Slots, p.File)
+			"pool %q is full, %d of %d slots are in use; stop a domain that uses it, or raise slots in %s", p.Name, len(p.grants), p.Slots, p.File)
 	}
 	return nil
 }
@@ -163,11 +163,11 @@ func (p *Pool) place(r Request, devices []*Device) (Grant, error) {
 		return best, nil
 	case r.Memory > largestQuota:
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
-			"pool %q gives a domain at most %s of GPU memory, %s was asked for: lower memory in the domain's vgpu:gpu element, or raise max_memory in %s",
+			"pool %q gives a domain at most %s of GPU memory, %s was asked for; lower memory in the domain's vgpu:gpu element, or raise max_memory in %s",
 			p.Name, approximate(largestQuota), approximate(r.Memory), p.File)
 	default:
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
-			"pool %q has %s of GPU memory left to promise, which is less than the domain needs: lower memory in its vgpu:gpu element, stop another domain, or raise overcommit in %s",
+			"pool %q has %s of GPU memory left to promise, which is less than the domain needs; lower memory in its vgpu:gpu element, stop another domain, or raise overcommit in %s",
 			p.Name, approximate(largestFree), p.File)
 	}
 }

@@ -32,7 +32,8 @@ func (r *refusal) Error() string { return r.text }
 func (r *refusal) Unwrap() error { return r.kind }
 
 // Because makes an error of the given kind whose text is the formatted
-// sentence alone.
+// sentence alone: what is wrong, a semicolon, what to do. The hook shows both
+// parts to whoever started the domain.
 func Because(kind error, format string, args ...any) error {
 	return &refusal{kind: kind, text: fmt.Sprintf(format, args...)}
 }

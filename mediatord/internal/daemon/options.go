@@ -1,4 +1,5 @@
-package main
+// Package daemon is the mediatord program: its command line and its life.
+package daemon
 
 import (
 	"fmt"
@@ -29,7 +30,8 @@ type options struct {
 	logFormat, logLevel                       string
 }
 
-func newCommand(version string, stderr io.Writer) *cobra.Command {
+// NewCommand is mediatord; it logs to stderr and ends cleanly with its context.
+func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:           "mediatord",

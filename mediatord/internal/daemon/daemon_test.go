@@ -1,0 +1,491 @@
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"libvirt-vgpu/mediatord/internal/bus"
+	"libvirt-vgpu/mediatord/internal/daemontest"
+	"libvirt-vgpu/mediatord/internal/executortest"
+	"libvirt-vgpu/plugin/ivshmem"
+	"libvirt-vgpu/plugin/window"
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+func TestMain(m *testing.M) {
+	executortest.MaybeRun()
+	os.Exit(m.Run())
+}
+
+const (
+	uuid    = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+	other   = "00000000-0000-4000-8000-000000000001"
+	element = `<vgpu:gpu xmlns:vgpu="urn:libvirt-vgpu:1" window="64MiB"`
+)
+
+// stage is a mediatord with a caller.
+type stage struct {
+	*testing.T
+	*daemontest.Daemon
+	conn *dbus.Conn
+	fds  []string // open before
+}
+
+func start(t *testing.T, pools map[string]string) *stage {
+	t.Helper()
+	address := daemontest.Bus(t)
+	d := daemontest.Start(t, address, pools)
+	return &stage{T: t, Daemon: d, conn: d.Connect(t)}
+}
+
+func onePool() map[string]string { return map[string]string{"default": `gpus = ["soft"]`} }
+
+func (s *stage) call(method string, args ...any) error {
+	return s.conn.Object(bus.Service, bus.Root).Call(bus.ManagerInterface+"."+method, 0, args...).Err
+}
+
+func (s *stage) socket(id string) string {
+	return filepath.Join(s.RunDir, "domain-"+id, "ivshmem.sock")
+}
+
+func (s *stage) reserve(id, attributes string) error {
+	return s.call("Reserve", id, "web", element+" "+attributes+"/>", s.socket(id))
+}
+
+func (s *stage) mustReserve(id string) {
+	s.Helper()
+	if err := s.reserve(id, ""); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stage) dial(id string) *ivshmem.Peer {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	peer, err := ivshmem.Dial(ctx, s.socket(id), vgpuxml.Vectors(vgpuxml.DefaultChannels))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return peer
+}
+
+// property reads a slot's property.
+func (s *stage) property(id, name string) any {
+	s.Helper()
+	parsed, err := window.ParseUUID(id)
+	if err != nil {
+		s.Fatal(err)
+	}
+	value, err := s.conn.Object(bus.Service, bus.SlotPath(parsed)).GetProperty(bus.SlotInterface + "." + name)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return value.Value()
+}
+
+func (s *stage) until(what string, condition func() bool) {
+	s.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.Fatalf("%s did not happen\n%s", what, s.Log())
+		}
+	}
+}
+
+// refused checks an error's name and that its text has what a person needs.
+func (s *stage) refused(err error, name string, mentions ...string) {
+	s.Helper()
+	var failure dbus.Error
+	if !errors.As(err, &failure) || failure.Name != bus.Service+".Error."+name {
+		s.Errorf("error is %v, want %s", err, name)
+		return
+	}
+	text, _ := failure.Body[0].(string)
+	for _, part := range append(mentions, "; ") {
+		if !strings.Contains(text, part) {
+			s.Errorf("%q does not mention %q", text, part)
+		}
+	}
+}
+
+// expectSlotDirectories counts what is in the runtime directory beside its lock.
+func (s *stage) expectSlotDirectories(n int) {
+	s.Helper()
+	entries, err := os.ReadDir(s.RunDir)
+	if err != nil || len(entries) != n+1 {
+		s.Errorf("runtime directory has %v, %v; want %d slots", entries, err, n)
+	}
+}
+
+func openFiles(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func children(t *testing.T) []string {
+	t.Helper()
+	var pids []string
+	tasks, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range tasks {
+		text, _ := os.ReadFile(file)
+		for _, pid := range strings.Fields(string(text)) {
+			if comm, _ := os.ReadFile("/proc/" + pid + "/comm"); strings.TrimSpace(string(comm)) != "dbus-daemon" {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// guest is a guest kernel with one process.
+type guest struct {
+	*stage
+	peer   *ivshmem.Peer
+	window *window.Window
+}
+
+func (s *stage) boot(id string) *guest {
+	s.Helper()
+	peer := s.dial(id)
+	fd, err := syscall.Dup(int(peer.Window.Fd()))
+	if err != nil {
+		s.Fatal(err)
+	}
+	w, err := window.Map(os.NewFile(uintptr(fd), "window"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return &guest{s, peer, w}
+}
+
+func (g *guest) off() {
+	_ = g.window.Close()
+	_ = g.peer.Close()
+}
+
+func (g *guest) set(channel int, state window.GuestState, generation uint32) {
+	g.Helper()
+	g.window.SetGuest(channel, state, generation)
+	if err := ivshmem.Signal(g.peer.Doorbells[window.VectorControl]); err != nil {
+		g.Fatal(err)
+	}
+}
+
+func (g *guest) untilHost(channel int, state window.HostState, generation uint32) {
+	g.Helper()
+	g.until(fmt.Sprintf("host state %d", state), func() bool {
+		got, of := g.window.Host(channel)
+		return got == state && of == generation
+	})
+}
+
+func (g *guest) order(channel int, o executortest.Order) {
+	g.Helper()
+	g.window.Channel(channel)[executortest.OrderOffset] = byte(o)
+	if err := ivshmem.Signal(g.peer.Doorbells[1+channel]); err != nil {
+		g.Fatal(err)
+	}
+}
+
+func TestReserveToReleaseLeavesNothing(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(other) // whatever the first slot loads for good
+	if err := s.call("Release", other); err != nil {
+		t.Fatal(err)
+	}
+	before, threads := openFiles(t), children(t)
+	for round := range 3 {
+		s.mustReserve(uuid)
+		info, err := os.Stat(s.socket(uuid))
+		if err != nil || info.Mode()&os.ModeSocket == 0 || info.Mode().Perm() != 0o600 {
+			t.Fatalf("socket: %v, %v", info, err)
+		}
+		if s.property(uuid, "State") != "reserved" || s.property(uuid, "Connected") != false {
+			t.Error("a fresh slot is not reserved and alone")
+		}
+		g := s.boot(uuid)
+		if err := s.call("Started", uuid); err != nil {
+			t.Fatal(err)
+		}
+		if s.property(uuid, "State") != "running" || s.property(uuid, "Connected") != true {
+			t.Error("a started domain does not show")
+		}
+		d, err := g.window.Description()
+		if err != nil || d.Name != "Test GPU" || d.TotalMemory != executortest.Memory/8 || d.UUID == (window.UUID{}) {
+			t.Errorf("description is %+v, %v", d, err)
+		}
+		g.window.SetProcess(0, window.Process{PID: 77, UID: 1000, Comm: "python"})
+		g.set(0, window.GuestOpen, 1)
+		g.set(0, window.GuestStart, 1)
+		g.set(1, window.GuestStart, 1)
+		g.untilHost(0, window.HostReady, 1)
+		g.untilHost(1, window.HostReady, 1)
+		g.order(0, executortest.OrderAllocate)
+		g.until("memory", func() bool { return s.property(uuid, "MemoryUsed") == uint64(1<<20) })
+		channels, _ := s.property(uuid, "Channels").([]map[string]dbus.Variant)
+		if len(channels) != 2 || channels[0]["Comm"].Value() != "python" || channels[0]["PID"].Value() != uint32(77) || channels[0]["State"].Value() != "ready" {
+			t.Errorf("channels are %v", channels)
+		}
+		if round == 1 { // a domain that is shut down in order
+			g.off()
+			if err := s.call("Stopped", uuid); err != nil {
+				t.Fatal(err)
+			}
+			s.until("stopped executors", func() bool { return len(children(t)) == len(threads) })
+		}
+		if err := s.call("Release", uuid); err != nil {
+			t.Fatal(err)
+		}
+		if round != 1 {
+			g.off()
+		}
+		s.expectSlotDirectories(0)
+		if left := children(t); len(left) != len(threads) {
+			t.Errorf("processes %v are left", left)
+		}
+		s.until("closed descriptors", func() bool { return len(openFiles(t)) <= len(before) })
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	s := start(t, map[string]string{
+		"default": "gpus = [\"soft\"]\nslots = 2\nmax_memory = \"2GiB\"",
+		"batch":   "gpus = [\"soft\"]\npriorities = [\"low\"]",
+		"absent":  "gpus = [\"0000:99:00.0\"]",
+	})
+	s.refused(s.reserve(uuid, `pool="gold"`), "NoSuchPool", "gold", "absent, batch, default")
+	s.refused(s.reserve(uuid, `pool="batch" priority="high"`), "PriorityNotAllowed", "batch", "low")
+	s.refused(s.reserve(uuid, `memory="3GiB"`), "MemoryExceedsPool", "2GiB", "3GiB")
+	s.refused(s.reserve(uuid, `colour="red"`), "InvalidMetadata", "colour")
+	s.refused(s.reserve(uuid, `memory="much"`), "InvalidMetadata", "memory")
+	s.refused(s.call("Reserve", uuid, "web", "<oops", s.socket(uuid)), "InvalidMetadata")
+	s.refused(s.reserve(uuid, `pool="absent"`), "GPUUnavailable", "0000:99:00.0")
+	s.refused(s.reserve("not-a-uuid", ""), "InvalidArgument", "not-a-uuid")
+	s.refused(s.call("Started", uuid), "NoSuchDomain", uuid)
+	for _, path := range []string{
+		"/tmp/x.sock", "", "relative.sock", s.socket(other), s.RunDir + "/domain-" + uuid + "/../x", s.RunDir + "/domain-" + uuid + "/a/b",
+		s.RunDir + "/domain-" + uuid + "/" + strings.Repeat("x", 100),
+	} {
+		s.refused(s.call("Reserve", uuid, "web", element+"/>", path), "InvalidSocketPath")
+	}
+	for _, id := range []string{"00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"} {
+		s.mustReserve(id)
+	}
+	s.refused(s.reserve(uuid, ""), "PoolFull", "2 of 2", "default")
+	if err := s.call("Release", uuid); err != nil {
+		t.Errorf("releasing what is not reserved: %v", err)
+	}
+	if err := s.call("Stopped", uuid); err != nil {
+		t.Errorf("stopping what is not reserved: %v", err)
+	}
+	s.expectSlotDirectories(2)
+}
+
+func TestReserveIsIdempotent(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(uuid)
+	made := func() time.Time {
+		info, err := os.Stat(s.socket(uuid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ModTime()
+	}
+	first := made()
+	s.mustReserve(uuid)
+	if made() != first {
+		t.Error("reserving again made another slot")
+	}
+	if err := s.reserve(uuid, `memory="512MiB"`); err != nil {
+		t.Fatalf("a changed domain: %v", err)
+	}
+	if s.property(uuid, "MemoryQuota") != uint64(512<<20) {
+		t.Error("the slot kept the old quota")
+	}
+	peer := s.dial(uuid)
+	s.refused(s.reserve(uuid, ""), "AlreadyReserved", "web")
+	if err := s.reserve(uuid, `memory="512MiB"`); err != nil {
+		t.Errorf("the same request beside a running domain: %v", err)
+	}
+	second := made()
+	_ = peer.Close()
+	s.until("disconnect", func() bool { return s.property(uuid, "Connected") == false })
+	if err := s.reserve(uuid, `memory="512MiB"`); err != nil { // libvirt crashed, no release came
+		t.Fatal(err)
+	}
+	if made() == second {
+		t.Error("a used window was handed to the next run of the domain")
+	}
+	if slots := s.poolProperty("Used"); slots != uint32(1) {
+		t.Errorf("%v slots in use", slots)
+	}
+}
+
+func (s *stage) poolProperty(name string) any {
+	s.Helper()
+	value, err := s.conn.Object(bus.Service, bus.PoolPath("default")).GetProperty(bus.PoolInterface + "." + name)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return value.Value()
+}
+
+func TestExecutorCrashFailsItsChannelOnly(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(uuid)
+	g := s.boot(uuid)
+	defer g.off()
+	g.set(0, window.GuestStart, 1)
+	g.set(1, window.GuestStart, 1)
+	g.untilHost(0, window.HostReady, 1)
+	g.untilHost(1, window.HostReady, 1)
+	g.order(0, executortest.OrderFault)
+	g.untilHost(0, window.HostFailed, 1)
+	if result, text := g.window.Failure(0); result != 700 || !strings.Contains(text, "illegal memory access") {
+		t.Errorf("failure is %d %q", result, text)
+	}
+	g.order(1, executortest.OrderAllocate)
+	g.until("the other's work", func() bool { return g.window.Channel(1)[executortest.OrderOffset] == 0 })
+	g.set(0, window.GuestClosed, 1)
+	g.untilHost(0, window.HostFree, 1)
+	g.set(0, window.GuestStart, 2)
+	g.untilHost(0, window.HostReady, 2)
+	g.order(0, executortest.OrderRefuse)
+	s.until("refused call", func() bool {
+		calls, _ := s.property(uuid, "RefusedCalls").(map[string]uint64)
+		return calls["cuTexObjectCreate"] == 3
+	})
+}
+
+func TestHostileWindow(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(uuid)
+	s.mustReserve(other)
+	quiet := s.boot(other)
+	defer quiet.off()
+	quiet.set(0, window.GuestStart, 1)
+	quiet.untilHost(0, window.HostReady, 1)
+	g := s.boot(uuid)
+	defer g.off()
+	random := rand.New(rand.NewPCG(5, 6))
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		for channel := range 8 {
+			g.window.SetProcess(channel, window.Process{PID: random.Uint32(), Comm: "\x1b]0;x\x07"})
+			g.window.SetGuest(channel, window.GuestState(random.IntN(5)), random.Uint32N(3))
+		}
+		for range 20 {
+			g.window.SetChunk(random.IntN(int(g.window.Chunks)), window.ChunkEntry(random.Uint32()))
+		}
+		for i := range 4096 { // header, control table, description and beyond
+			g.window.Channel(random.IntN(8))[random.IntN(window.ChannelSize)] = byte(i)
+		}
+		if err := ivshmem.Signal(g.peer.Doorbells[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines := strings.Count(s.Log(), uuid); lines > 40 {
+		t.Errorf("one domain caused %d log lines", lines)
+	}
+	quiet.order(0, executortest.OrderAllocate)
+	quiet.until("the neighbour's work", func() bool { return quiet.window.Channel(0)[executortest.OrderOffset] == 0 })
+	if err := s.call("Release", uuid); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(children(t)); n != 1 {
+		t.Errorf("%d executors are left, want the neighbour's", n)
+	}
+}
+
+func TestShutdownEndsEverything(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(uuid)
+	g := s.boot(uuid)
+	defer g.off()
+	g.set(0, window.GuestStart, 1)
+	g.untilHost(0, window.HostReady, 1)
+	s.Stop(t)
+	if left := children(t); len(left) != 0 {
+		t.Errorf("processes %v are left", left)
+	}
+	s.expectSlotDirectories(0)
+}
+
+func TestSecondMediatordIsRefused(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(uuid)
+	for _, runDir := range []string{s.RunDir, t.TempDir()} { // the same one, and only the same bus
+		args := []string{"--bus", s.Address, "--pools", t.TempDir(), "--run-dir", runDir, "--module-cache", t.TempDir()}
+		if log, err := daemontest.Run(args); err == nil || !strings.Contains(log, "another mediatord") {
+			t.Errorf("second mediatord: %v, %s", err, log)
+		}
+	}
+	s.boot(uuid).off() // the first one's slot still works
+}
+
+func TestSlotsOfADeadMediatordGo(t *testing.T) {
+	runDir := t.TempDir()
+	stale := filepath.Join(runDir, "domain-"+other, "ivshmem.sock")
+	if err := os.MkdirAll(stale, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--bus", "unix:path=/nonexistent", "--pools", t.TempDir(), "--run-dir", runDir, "--module-cache", t.TempDir()}
+	if log, err := daemontest.Run(args); err == nil || !strings.Contains(log, "removing a slot") {
+		t.Errorf("%v, %s", err, log)
+	}
+	if _, err := os.Stat(filepath.Dir(stale)); err == nil {
+		t.Error("the stale slot is still there")
+	}
+}
+
+func TestBadCommandLines(t *testing.T) {
+	bad := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bad, "p.toml"), []byte("gpus = [\"soft\"]\nslots = -1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		args     []string
+		mentions string
+	}{
+		{[]string{"--log-level", "loud"}, "debug, info, warning, error"},
+		{[]string{"--log-format", "xml"}, "text, json"},
+		{[]string{"--session-window", "3GiB"}, "power of two"},
+		{[]string{"--executor-user", "nobody-has-this-name"}, "nobody-has-this-name"},
+		{[]string{"--socket-group", "nobody-has-this-name"}, "nobody-has-this-name"},
+		{[]string{"--pools", bad}, "slots: is -1; allowed: 1 to 1024"},
+		{[]string{"--bus", "unix:path=/nonexistent"}, "/nonexistent"},
+		{[]string{"--wrong"}, "--help"},
+	} {
+		args := append([]string{"--run-dir", t.TempDir(), "--module-cache", t.TempDir()}, tc.args...)
+		if !slices.Contains(tc.args, "--pools") {
+			args = append(args, "--pools", t.TempDir())
+		}
+		if log, err := daemontest.Run(args); err == nil || !strings.Contains(log, tc.mentions) {
+			t.Errorf("%v: %v, %q does not mention %q", tc.args, err, log, tc.mentions)
+		}
+	}
+}
