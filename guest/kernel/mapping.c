@@ -26,9 +26,9 @@ static int vgpu_fs_init_context(struct fs_context *fc)
 	return init_pseudo(fc, VGPU_FS_MAGIC) ? 0 : -ENOMEM;
 }
 
+/* No owner: the mount ends with the devices, and must not keep the module loaded. */
 static struct file_system_type vgpu_fs_type = {
 	.name = "vgpu",
-	.owner = THIS_MODULE,
 	.init_fs_context = vgpu_fs_init_context,
 	.kill_sb = kill_anon_super,
 };
@@ -99,7 +99,7 @@ static vm_fault_t insert_pages(struct vm_fault *vmf, const struct vgpu_channel *
 	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
 	s64 window = window_offset(chan, offset, PAGE_SIZE);
 	unsigned long page = vmf->address & PAGE_MASK;
-	unsigned long pfn, addr, before, after;
+	unsigned long pfn, start, end, addr;
 	vm_fault_t ret;
 
 	if (window < 0)
@@ -109,16 +109,13 @@ static vm_fault_t insert_pages(struct vm_fault *vmf, const struct vgpu_channel *
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 
-	before = min_t(u64, page - vma->vm_start, offset % VGPU_CHUNK_SIZE);
-	after = min_t(u64, vma->vm_end - page,
-		      VGPU_CHUNK_SIZE - offset % VGPU_CHUNK_SIZE);
-	for (addr = page - before; addr < page + after; addr += PAGE_SIZE) {
-		if (addr == page)
-			continue;
-		if (vmf_insert_pfn(vma, addr, pfn + (long)(addr - page) / (long)PAGE_SIZE) !=
-		    VM_FAULT_NOPAGE)
+	start = page - min_t(u64, page - vma->vm_start, offset % VGPU_CHUNK_SIZE);
+	end = page + min_t(u64, vma->vm_end - page,
+			   VGPU_CHUNK_SIZE - offset % VGPU_CHUNK_SIZE);
+	pfn -= (page - start) >> PAGE_SHIFT;
+	for (addr = start; addr < end; addr += PAGE_SIZE, pfn++)
+		if (vmf_insert_pfn(vma, addr, pfn) != VM_FAULT_NOPAGE)
 			break;
-	}
 	return ret;
 }
 
@@ -161,6 +158,8 @@ int vgpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 	vgpu_vm_flags(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
 		      VM_MAYEXEC | (description ? VM_MAYWRITE : 0));
+	/* no-op unless the guest's memory is encrypted, which the host's is not */
+	vma->vm_page_prot = pgprot_decrypted(vma->vm_page_prot);
 	vma->vm_ops = &vgpu_vm_ops;
 	vma->vm_private_data = chan;
 	return 0;

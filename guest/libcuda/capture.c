@@ -9,7 +9,7 @@
 #include "graph.h"
 
 enum { MODE_GLOBAL, MODE_THREAD_LOCAL, MODE_RELAXED };
-enum { STATUS_NONE, STATUS_ACTIVE };
+enum { STATUS_NONE, STATUS_ACTIVE, STATUS_INVALIDATED };
 
 #define CUDA_ERROR_STREAM_CAPTURE_MERGE 902
 #define CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD 908
@@ -55,6 +55,25 @@ int vg_capture_wait(struct vg_stream *s, struct vg_event *event)
 		return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
 	atomic_store_explicit(&s->capture, theirs, memory_order_release);
 	return 0;
+}
+
+unsigned int vg_capture_status(const struct vg_stream *s)
+{
+	const struct vg_capture *c = atomic_load_explicit(&s->capture, memory_order_acquire);
+
+	if (!c)
+		return STATUS_NONE;
+	return atomic_load(&c->invalid) ? STATUS_INVALIDATED : STATUS_ACTIVE;
+}
+
+int vg_capture_break(struct vg_stream *s)
+{
+	struct vg_capture *c = atomic_load_explicit(&s->capture, memory_order_acquire);
+
+	if (__builtin_expect(!c, 1))
+		return 0;
+	atomic_store(&c->invalid, true);
+	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
 int vg_capture_forbids(struct vg_thread *t)
@@ -142,7 +161,7 @@ static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 	int result = vg_enter(&t);
 
 	if (!result)
-		result = vg_stream_get(t, handle, per_thread, &s);
+		result = vg_stream_find(t, handle, per_thread, &s);
 	if (result)
 		return result;
 	if (!out)
@@ -161,6 +180,10 @@ static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 	leave(s->context, c);
 	count(t, c, -1);
 	c->origin = NULL;
+	if (!result && atomic_load(&c->invalid)) {
+		vg_op_graph_destroy(t, g->object.number);
+		result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+	}
 	if (result) {
 		vg_object_end(g);
 		*out = NULL;
@@ -209,7 +232,7 @@ static CUresult info(CUstream handle, unsigned int *status, unsigned long long *
 	int result = vg_enter(&t);
 
 	if (!result)
-		result = vg_stream_get(t, handle, per_thread, &s);
+		result = vg_stream_find(t, handle, per_thread, &s);
 	if (result)
 		return result;
 	if (!status)
@@ -217,7 +240,7 @@ static CUresult info(CUstream handle, unsigned int *status, unsigned long long *
 	c = atomic_load(&s->capture);
 	if (c && (graph || nodes))
 		return CUDA_ERROR_NOT_SUPPORTED;
-	*status = c ? STATUS_ACTIVE : STATUS_NONE;
+	*status = vg_capture_status(s);
 	if (c && id)
 		*id = c->id;
 	if (!c && nodes)

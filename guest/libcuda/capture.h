@@ -15,6 +15,12 @@ void vg_capture_release_event(struct vg_event *event);
 /* A stream that waits for a captured event joins its capture: 0, or 902 to join two, 907. */
 int vg_capture_wait(struct vg_stream *s, struct vg_event *event);
 
+/* CUstreamCaptureStatus: 0 none, 1 active, 2 invalidated. */
+unsigned int vg_capture_status(const struct vg_stream *s);
+
+/* A call that cannot be captured came for the stream: 0 if it captures nothing, else the capture is broken and 900. */
+int vg_capture_break(struct vg_stream *s);
+
 /* What calls that cannot be captured answer while a capture forbids them to this thread: 0 or 900. */
 int vg_capture_forbids(struct vg_thread *t);
 

@@ -81,10 +81,7 @@ size_t vg_image_size(const void *image)
 	}
 	if (bytes[0] == ELFMAG0 && memcmp(image, ELFMAG, SELFMAG) == 0)
 		return elf_size(image);
-	/* PTX text begins with a directive, a comment or white space */
-	if (bytes[0] == '.' || bytes[0] == '/' || bytes[0] == ' ' || (bytes[0] >= '\t' && bytes[0] <= '\r'))
-		return strlen(image) + 1;
-	return 0;
+	return strlen(image) + 1; /* all else is PTX text */
 }
 
 static _Atomic uint32_t next_image = 1;

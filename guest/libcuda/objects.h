@@ -76,7 +76,8 @@ struct vg_capture {
 	uint64_t id;
 	uint32_t thread;	/* that began it */
 	unsigned int mode;	/* 0 global, 1 thread local, 2 relaxed */
-	struct vg_stream *origin;
+	struct vg_stream *origin;	/* NULL: the capture has ended */
+	_Atomic bool invalid;		/* broken by a call that cannot be captured */
 };
 
 struct vg_stream {
@@ -95,7 +96,19 @@ struct vg_stream {
 };
 
 /* The stream a handle means for this thread; creates the per-thread stream at its first use. */
-int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream);
+int vg_stream_find(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream);
+
+/* The same for work to be put on it: 901 while it is part of a broken capture. */
+static inline int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream)
+{
+	int result = vg_stream_find(t, handle, per_thread, stream);
+	struct vg_capture *c;
+
+	if (result)
+		return result;
+	c = atomic_load_explicit(&(*stream)->capture, memory_order_acquire);
+	return c && atomic_load_explicit(&c->invalid, memory_order_relaxed) ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : 0;
+}
 
 /* Tells that work was posted; call it after the post. */
 static inline void vg_stream_busy(struct vg_stream *s)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "capture.h"
 #include "fence.h"
 #include "gen/ops.h"
 #include "memory.h"
@@ -113,8 +114,9 @@ int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_
 {
 	int result;
 
-	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	result = vg_capture_break(s);
+	if (result)
+		return result;
 	if (size <= VG_STAGE_INLINE)
 		return send_inline(t, dst, src, size, s);
 	pthread_mutex_lock(&pool.lock);
@@ -168,8 +170,9 @@ int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, 
 {
 	int result;
 
-	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	result = vg_capture_break(s);
+	if (result)
+		return result;
 	pthread_mutex_lock(&pool.lock);
 	result = prepare(t);
 	if (!result)

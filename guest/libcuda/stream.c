@@ -3,6 +3,7 @@
 #include "stream.h"
 
 #include "calls.h"
+#include "capture.h"
 #include "enter.h"
 #include "fence.h"
 #include "gen/ops.h"
@@ -125,7 +126,7 @@ static int per_thread_stream(struct vg_thread *t, struct vg_stream **out)
 	return result;
 }
 
-int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream)
+int vg_stream_find(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream)
 {
 	if (handle && handle != CU_STREAM_LEGACY && handle != CU_STREAM_PER_THREAD) {
 		if (handle->object.kind != VG_STREAM)
@@ -156,8 +157,9 @@ int vg_stream_wait(struct vg_thread *t, struct vg_stream *s)
 	uint32_t slot, value;
 	int result;
 
-	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	result = vg_capture_break(s);
+	if (result)
+		return result;
 	result = vg_stream_fence(t, s, &slot, &value);
 	if (!result)
 		result = vg_fence_wait(t, slot, value, s, s->context->flags & 4);
@@ -240,6 +242,10 @@ VG_EXPORT CUresult cuStreamSynchronize_ptsz(CUstream stream)
 	return synchronize(stream, true);
 }
 
+/*
+ * New work is asked for once, so that what an event has shown to be done is never
+ * reported as running; if it runs, a fence makes the next queries local.
+ */
 static CUresult query(CUstream handle, bool per_thread)
 {
 	uint32_t slot, value;
@@ -249,10 +255,18 @@ static CUresult query(CUstream handle, bool per_thread)
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);
+	if (!result)
+		result = vg_capture_break(s);
 	if (result)
 		return result;
-	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	if (atomic_exchange_explicit(&s->dirty, 0, memory_order_acq_rel)) {
+		result = vg_op_stream_query(t, s->object.number);
+		if (!result)
+			return vg_channel_async(t->channel);
+		atomic_store_explicit(&s->dirty, 1, memory_order_release);
+		if (result != CUDA_ERROR_NOT_READY)
+			return result;
+	}
 	result = vg_stream_fence(t, s, &slot, &value);
 	if (result)
 		return result;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a program asks about a stream; all answered from the object. */
 #include "calls.h"
+#include "capture.h"
 #include "enter.h"
 
 static int find(CUstream handle, bool per_thread, struct vg_stream **s)
@@ -8,7 +9,7 @@ static int find(CUstream handle, bool per_thread, struct vg_stream **s)
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
-	return result ? result : vg_stream_get(t, handle, per_thread, s);
+	return result ? result : vg_stream_find(t, handle, per_thread, s);
 }
 
 /* Both entry points of a query that fills one place. */
@@ -39,4 +40,4 @@ STREAM_QUERY(cuStreamGetPriority, int, s->priority)
 STREAM_QUERY(cuStreamGetCtx, CUcontext, s->context)
 STREAM_QUERY(cuStreamGetId, unsigned long long, s->id)
 STREAM_QUERY(cuStreamGetDevice, CUdevice, 0)
-STREAM_QUERY(cuStreamIsCapturing, unsigned int, atomic_load_explicit(&s->capture, memory_order_relaxed) ? 1 : 0)
+STREAM_QUERY(cuStreamIsCapturing, unsigned int, vg_capture_status(s))
