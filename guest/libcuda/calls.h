@@ -22,7 +22,7 @@ extern const char *const vg_call_names[];
 extern const unsigned int vg_call_count;
 
 /* Answer of a call that is not carried: counts it, tells the host if there is
- * one, returns CUDA_ERROR_NOT_SUPPORTED. */
+ * one, returns CUDA_ERROR_NOT_SUPPORTED; 3 or 4 as every call before cuInit, after exit. */
 int vg_refuse(unsigned int call);
 /* Logs the counts. */
 void vg_refused_report(void);

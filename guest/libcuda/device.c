@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "calls.h"
 #include "description.h"
@@ -218,7 +219,7 @@ VG_EXPORT CUresult cuModuleGetLoadingMode(int *mode)
 		return result;
 	if (!mode)
 		return CUDA_ERROR_INVALID_VALUE;
-	*mode = wanted && strcmp(wanted, "EAGER") == 0 ? 1 : 2;	/* 2: lazy */
+	*mode = wanted && strcasecmp(wanted, "EAGER") == 0 ? 1 : 2;	/* 2: lazy */
 	return 0;
 }
 

@@ -9,6 +9,7 @@ E(6, "PROFILER_NOT_INITIALIZED", "profiler not initialized: call cudaProfilerIni
 E(7, "PROFILER_ALREADY_STARTED", "profiler already started")
 E(8, "PROFILER_ALREADY_STOPPED", "profiler already stopped")
 E(34, "STUB_LIBRARY", "CUDA driver is a stub library")
+E(36, "CALL_REQUIRES_NEWER_DRIVER", "API call is not supported in the installed CUDA driver")
 E(46, "DEVICE_UNAVAILABLE", "CUDA-capable device(s) is/are busy or unavailable")
 E(100, "NO_DEVICE", "no CUDA-capable device is detected")
 E(101, "INVALID_DEVICE", "invalid device ordinal")

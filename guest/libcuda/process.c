@@ -118,7 +118,7 @@ int vg_process_driver_version(void)
 
 static int initialise(void)
 {
-	int result = attach();
+	int visible, result = attach();
 
 	if (result)
 		return result;
@@ -128,8 +128,13 @@ static int initialise(void)
 	vg_process.pci_domain = info->has_pci ? info->pci_domain : d->pci_domain;
 	vg_process.pci_bus = info->has_pci ? info->pci_bus : d->pci_bus;
 	vg_process.pci_device = info->has_pci ? info->pci_device : d->pci_device;
-	vg_process.device_count = d->device_count ? vg_visible(getenv("CUDA_VISIBLE_DEVICES"), d->uuid) : 0;
-	if (!vg_process.device_count) {
+	visible = d->device_count ? vg_visible(getenv("CUDA_VISIBLE_DEVICES"), d->uuid) : 0;
+	if (visible < 0) {
+		vg_log("no vGPU: CUDA_VISIBLE_DEVICES names it twice");
+		return CUDA_ERROR_INVALID_DEVICE;
+	}
+	vg_process.device_count = visible;
+	if (!visible) {
 		vg_log("no vGPU: %s", d->device_count ? "CUDA_VISIBLE_DEVICES hides it" : "the host has none for us");
 		return CUDA_ERROR_NO_DEVICE;
 	}

@@ -23,11 +23,15 @@ static void tell(unsigned int call)
 
 int vg_refuse(unsigned int call)
 {
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
 	if (call >= MAX_CALLS || call >= vg_call_count)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (atomic_fetch_add_explicit(&counts[call], 1, memory_order_relaxed) == 0)
 		vg_log("%s is not carried", vg_call_names[call]);
-	if (!atomic_load_explicit(&told[call], memory_order_relaxed) && !vg_process_ready())
+	if (!atomic_load_explicit(&told[call], memory_order_relaxed))
 		tell(call);
 	return CUDA_ERROR_NOT_SUPPORTED;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "visible.h"
 
-#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,20 +16,41 @@ static void uuid_text(const unsigned char uuid[16], char text[37])
 	}
 }
 
+static bool names_uuid(const char *entry, const unsigned char uuid[16])
+{
+	size_t n = strcspn(entry, ", \t\n");
+	char text[37];
+
+	if (n <= 4 || strncmp(entry, "GPU-", 4) != 0)
+		return false;
+	uuid_text(uuid, text);
+	return n - 4 <= strlen(text) && strncasecmp(entry + 4, text, n - 4) == 0;
+}
+
+static bool names_ordinal(const char *entry)
+{
+	char *end;
+
+	return strtol(entry, &end, 10) == 0 && end != entry;
+}
+
 int vg_visible(const char *list, const unsigned char uuid[16])
 {
-	char text[37];
-	size_t n;
+	bool by_uuid;
+	int count = 0;
 
 	if (!list)
 		return 1;
-	while (isspace((unsigned char)*list))
+	list += strspn(list, " \t\n");
+	by_uuid = strncmp(list, "GPU-", 4) == 0;
+	while (by_uuid ? names_uuid(list, uuid) : names_ordinal(list)) {
+		if (++count > 1)
+			return -1;
+		list += strcspn(list, ",");
+		if (!*list)
+			break;
 		list++;
-	n = strcspn(list, ", \t\n");
-	if (n > 4 && strncmp(list, "GPU-", 4) == 0) {
-		uuid_text(uuid, text);
-		return n - 4 <= strlen(text) && strncasecmp(list + 4, text, n - 4) == 0;
+		list += strspn(list, " \t\n");
 	}
-	/* ordinal 0, with leading zeros or not */
-	return n > 0 && strspn(list, "0") == n;
+	return count;
 }

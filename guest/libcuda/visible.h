@@ -4,9 +4,10 @@
 
 /*
  * How many devices (0 or 1) CUDA_VISIBLE_DEVICES leaves of the one with this
- * UUID. list NULL: variable not set. The driver reads the list up to the first
- * entry that names no device; with one device only the first entry counts:
- * "0", or "GPU-" and the beginning of the UUID's 8-4-4-4-12 form.
+ * UUID; -1 when the list names it twice. list NULL: variable not set. As driver
+ * 580 reads it: entries are ordinals (the number at their beginning) or "GPU-" and the
+ * beginning of a UUID, the kind of the first one holds for all; reading ends at an
+ * entry that names no device.
  */
 int vg_visible(const char *list, const unsigned char uuid[16]);
 

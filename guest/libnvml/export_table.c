@@ -5,7 +5,7 @@
 
 #include "nvml.h"
 
-#define SLOTS 256
+#define SLOTS 270	/* as in driver 580 */
 
 static nvmlReturn_t unsupported(void)
 {
@@ -25,7 +25,7 @@ VN_EXPORT nvmlReturn_t nvmlInternalGetExportTable(const void **out, const void *
 	if (!out || !id)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (memcmp(id, guid, sizeof guid) != 0)
-		return NVML_ERROR_NOT_FOUND;
+		return NVML_ERROR_INVALID_ARGUMENT;
 	*out = table;
 	return NVML_SUCCESS;
 }

@@ -38,18 +38,19 @@ static void after_fork_in_parent(void)
 	pthread_mutex_unlock(&library.lock);
 }
 
-/* The mapping was not inherited and the channel is the parent's; the next call opens another. */
+/* As with the driver's library a child starts uninitialised; mapping and channel are the parent's. */
 static void after_fork_in_child(void)
 {
 	if (library.transport)
 		library.transport->ops->close(library.transport);
 	library.transport = NULL;
 	library.description = NULL;
+	library.initialised = 0;
 	pthread_mutex_unlock(&library.lock);
 }
 
 /* Needs the lock. */
-static void disconnect(void)
+static void detach(void)
 {
 	if (library.description)
 		munmap((void *)library.description, VGPU_DESCRIPTION_SIZE);
@@ -60,7 +61,7 @@ static void disconnect(void)
 }
 
 /* Needs the lock. */
-static nvmlReturn_t connect_once(void)
+static nvmlReturn_t attach(void)
 {
 	const char *reason = "no reason given";
 	void *p;
@@ -80,7 +81,7 @@ static nvmlReturn_t connect_once(void)
 	reason = library.description ? vg_description_fault(library.description) : "mapping the description failed";
 	if (reason) {
 		vg_log("no vGPU: %s", reason);
-		disconnect();
+		detach();
 		return NVML_ERROR_DRIVER_NOT_LOADED;
 	}
 	return NVML_SUCCESS;
@@ -92,7 +93,7 @@ VN_EXPORT nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 
 	(void)flags;	/* how to treat GPUs without a driver: there are none */
 	pthread_mutex_lock(&library.lock);
-	result = connect_once();
+	result = attach();
 	if (!result)
 		library.initialised++;
 	pthread_mutex_unlock(&library.lock);
@@ -117,7 +118,7 @@ VN_EXPORT nvmlReturn_t nvmlShutdown(void)
 	if (library.initialised) {
 		result = NVML_SUCCESS;
 		if (--library.initialised == 0)
-			disconnect();
+			detach();
 	}
 	pthread_mutex_unlock(&library.lock);
 	return result;
@@ -128,9 +129,7 @@ nvmlReturn_t vn_view(struct vn_view *view)
 	nvmlReturn_t result = NVML_ERROR_UNINITIALIZED;
 
 	pthread_mutex_lock(&library.lock);
-	if (library.initialised)
-		result = connect_once();
-	if (!result) {
+	if (library.initialised) {
 		const struct vg_transport_info *info = &library.transport->info;
 		struct vgpu_description *d = &view->description;
 
@@ -141,8 +140,7 @@ nvmlReturn_t vn_view(struct vn_view *view)
 		view->pci_domain = info->has_pci ? info->pci_domain : d->pci_domain;
 		view->pci_bus = info->has_pci ? info->pci_bus : d->pci_bus;
 		view->pci_device = info->has_pci ? info->pci_device : d->pci_device;
-		if (vg_description_fault(d))
-			result = NVML_ERROR_DRIVER_NOT_LOADED;
+		result = vg_description_fault(d) ? NVML_ERROR_DRIVER_NOT_LOADED : NVML_SUCCESS;
 	}
 	pthread_mutex_unlock(&library.lock);
 	return result;

@@ -40,7 +40,7 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, struct me
 	if (!memory)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (memory->version != VN_VERSION(struct memory_v2, 2))
-		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+		return NVML_ERROR_FUNCTION_NOT_FOUND;	/* as driver 580 does */
 	memory->total = now.total;
 	memory->reserved = 0;
 	memory->free = now.free;

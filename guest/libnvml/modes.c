@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Modes and relations of a device that has no siblings, no display and no partitions. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "nvml.h"
 
 enum { ATTRIBUTE_COMPUTE_MODE = 20, ATTRIBUTE_ECC = 32 };
 enum { VIRTUALIZATION_NONE = 0, VIRTUALIZATION_PASSTHROUGH = 1 };
-enum { TOPOLOGY_INTERNAL = 0, P2P_OK = 0 };
+enum { P2P_NOT_SUPPORTED = 5 };
 
 VN_EXPORT nvmlReturn_t nvmlDeviceGetComputeMode(nvmlDevice_t device, unsigned int *mode)
 {
@@ -69,16 +70,11 @@ VN_EXPORT nvmlReturn_t nvmlDeviceOnSameBoard(nvmlDevice_t one, nvmlDevice_t othe
 	return pair(one, other, same, 1);
 }
 
-VN_EXPORT nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(nvmlDevice_t one, nvmlDevice_t other, unsigned int *level)
-{
-	return pair(one, other, level, TOPOLOGY_INTERNAL);
-}
-
 VN_EXPORT nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t one, nvmlDevice_t other, unsigned int capability,
 					      unsigned int *status)
 {
 	(void)capability;
-	return pair(one, other, status, P2P_OK);
+	return pair(one, other, status, P2P_NOT_SUPPORTED);
 }
 
 struct field_value {
@@ -90,7 +86,9 @@ struct field_value {
 };
 _Static_assert(sizeof(struct field_value) == 40, "nvmlFieldValue_t");
 
-/* The call works, each field says that it is not supported. */
+enum { FIELD_POWER_AVERAGE = 185, FIELD_POWER_INSTANT = 186, FIELD_TYPE_UNSIGNED = 1 };
+
+/* The call works, each field says whether it is supported. */
 VN_EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, struct field_value *values)
 {
 	struct vn_view view;
@@ -98,8 +96,16 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, 
 
 	if (result)
 		return result;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		bool power = values[i].field == FIELD_POWER_AVERAGE || values[i].field == FIELD_POWER_INSTANT;
+
 		values[i].result = NVML_ERROR_NOT_SUPPORTED;
+		if (!power || !view.description.power_milliwatts)
+			continue;
+		values[i].result = NVML_SUCCESS;
+		values[i].type = FIELD_TYPE_UNSIGNED;
+		values[i].value = view.description.power_milliwatts;
+	}
 	return count > 0 ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 

@@ -25,6 +25,7 @@ enum {
 	NVML_ERROR_INSUFFICIENT_SIZE = 7,
 	NVML_ERROR_DRIVER_NOT_LOADED = 9,
 	NVML_ERROR_TIMEOUT = 10,
+	NVML_ERROR_FUNCTION_NOT_FOUND = 13,
 	NVML_ERROR_MEMORY = 20,
 	NVML_ERROR_ARGUMENT_VERSION_MISMATCH = 25,
 };
@@ -39,7 +40,7 @@ struct vn_view {
 	int in_vm;
 };
 
-/* Fills the view: 0, or UNINITIALIZED, or DRIVER_NOT_LOADED when the host went away. */
+/* Fills the view: 0, or UNINITIALIZED, or DRIVER_NOT_LOADED when the host says nonsense. */
 nvmlReturn_t vn_view(struct vn_view *view);
 /* The same for a call about a device with a place for its answer. */
 nvmlReturn_t vn_view_device(struct vn_view *view, nvmlDevice_t device, const void *out);

@@ -51,8 +51,8 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, struct pci_i
 	return result;
 }
 
-/* Older callers have room for everything but the long id. */
-static nvmlReturn_t old_info(nvmlDevice_t device, void *info)
+/* Older callers have room for less. */
+static nvmlReturn_t old_info(nvmlDevice_t device, void *info, size_t size)
 {
 	struct vn_view view;
 	nvmlReturn_t result = vn_view_device(&view, device, info);
@@ -60,19 +60,19 @@ static nvmlReturn_t old_info(nvmlDevice_t device, void *info)
 	if (!result) {
 		struct pci_info all = describe(&view);
 
-		memcpy(info, &all, offsetof(struct pci_info, id));
+		memcpy(info, &all, size);
 	}
 	return result;
 }
 
 VN_EXPORT nvmlReturn_t nvmlDeviceGetPciInfo_v2(nvmlDevice_t device, void *info)
 {
-	return old_info(device, info);
+	return old_info(device, info, offsetof(struct pci_info, id));
 }
 
 VN_EXPORT nvmlReturn_t nvmlDeviceGetPciInfo(nvmlDevice_t device, void *info)
 {
-	return old_info(device, info);
+	return old_info(device, info, offsetof(struct pci_info, subsystem_id));
 }
 
 VN_EXPORT nvmlReturn_t nvmlDeviceGetPciInfoExt(nvmlDevice_t device, struct pci_info_ext *info)
@@ -127,8 +127,9 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *id, nvmlDevi
 		if (sscanf(id, "%x:%x.%x%n", &bus, &slot, &function, &end) != 3 || id[end])
 			return NVML_ERROR_INVALID_ARGUMENT;
 	}
-	if (!view.description.device_count || domain != view.pci_domain || bus != view.pci_bus ||
-	    slot != view.pci_device || function)
+	if (function)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (!view.description.device_count || domain != view.pci_domain || bus != view.pci_bus || slot != view.pci_device)
 		return NVML_ERROR_NOT_FOUND;
 	*device = vn_device();
 	return NVML_SUCCESS;

@@ -65,6 +65,10 @@ func TestProcess(t *testing.T) {
 		h := startHost(t, testDescription(t))
 		expect(t, run(t, h.environment("CUDA_VISIBLE_DEVICES="), program), none)
 	})
+	t.Run("named twice", func(t *testing.T) {
+		h := startHost(t, testDescription(t))
+		expect(t, run(t, h.environment("CUDA_VISIBLE_DEVICES=0,0"), program), map[string]string{"init": "101", "child_before": "101"})
+	})
 	t.Run("no device", func(t *testing.T) {
 		expect(t, run(t, startHost(t, &window.Description{DriverVersion: 13000}).environment(), program), none)
 	})

@@ -37,7 +37,7 @@ func TestNVML(t *testing.T) {
 		h.window.SetUsedMemory(2 << 30)
 		h.window.SetSensors(7, 0, 123456)
 		expect(t, run(t, h.environment(), program), map[string]string{
-			"used": "2147483648", "utilization": "7", "temperature": "error 3", "power": "123456",
+			"used": "2147483648", "utilization": "7", "temperature": "error 3", "power": "123456", "power_field": "0 1 123456",
 		})
 	})
 	t.Run("no device", func(t *testing.T) {

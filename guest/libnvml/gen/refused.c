@@ -821,6 +821,11 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetThermalSettings(void)
 	return vn_refuse("nvmlDeviceGetThermalSettings");
 }
 
+VN_EXPORT nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(void)
+{
+	return vn_refuse("nvmlDeviceGetTopologyCommonAncestor");
+}
+
 VN_EXPORT nvmlReturn_t nvmlDeviceGetTopologyNearestGpus(void)
 {
 	return vn_refuse("nvmlDeviceGetTopologyNearestGpus");

@@ -36,7 +36,7 @@ static void memory(void *device)
 	CHECK_EQUAL(CALL(nvmlDeviceGetMemoryInfo_v2, device, &v2), 0);
 	CHECK(v1.total == v2.total && v1.used == v2.used && v1.free == v2.free && v2.reserved == 0);
 	v2.version = 1;
-	CHECK_EQUAL(CALL(nvmlDeviceGetMemoryInfo_v2, device, &v2), 25);
+	CHECK_EQUAL(CALL(nvmlDeviceGetMemoryInfo_v2, device, &v2), 13);
 }
 
 static void pci(void *device)
@@ -53,12 +53,15 @@ static void pci(void *device)
 	CHECK(strcmp(ext.id, info.id) == 0 && ext.bus == info.bus && ext.class == 3);
 	memset(&info, 0x55, sizeof info);
 	CHECK_EQUAL(CALL(nvmlDeviceGetPciInfo, device, &info), 0);
-	CHECK((unsigned char)info.id[0] == 0x55 && info.bus == ext.bus);
+	CHECK(info.subsystem_id == 0x55555555 && info.bus == ext.bus);
+	CHECK_EQUAL(CALL(nvmlDeviceGetPciInfo_v2, device, &info), 0);
+	CHECK((unsigned char)info.id[0] == 0x55 && info.subsystem_id == ext.subsystem_id);
 	CHECK_EQUAL(CALL(nvmlDeviceGetHandleByPciBusId_v2, ext.id, &found), 0);
 	CHECK(found == device);
 	CHECK_EQUAL(CALL(nvmlDeviceGetHandleByPciBusId, "0001:1b:02.0", &found), 0);
 	CHECK_EQUAL(CALL(nvmlDeviceGetHandleByPciBusId_v2, "0001:1c:02.0", &found), 6);
 	CHECK_EQUAL(CALL(nvmlDeviceGetHandleByPciBusId_v2, "somewhere", &found), 2);
+	CHECK_EQUAL(CALL(nvmlDeviceGetHandleByPciBusId_v2, "0001:1b:02.1", &found), 2);
 }
 
 static void device_answers(void *device)
@@ -99,11 +102,16 @@ static void device_answers(void *device)
 	CHECK_EQUAL(count, 0);
 	CHECK_EQUAL(CALL(nvmlDeviceGetFieldValues, device, 1, &field), 0);
 	CHECK_EQUAL(field.result, 3);
+	field.field = 186;
+	CHECK_EQUAL(CALL(nvmlDeviceGetFieldValues, device, 1, &field), 0);
+	printf("power_field=%u %u %llu\n", field.result, field.type, field.value);
+	CHECK_EQUAL(CALL(nvmlDeviceGetP2PStatus, device, device, 0, &number), 0);
+	CHECK_EQUAL(number, 5);
 	CHECK_EQUAL(CALL(nvmlDeviceGetFanSpeed, device, &number), 3);
 	CHECK_EQUAL(CALL(nvmlDeviceGetNvLinkRemotePciInfo_v2, device, 0, text), 3);
 }
 
-/* A child of a process that uses NVML may use it too. */
+/* A child of a process that uses NVML starts afresh. */
 static void fork_and_look(void *device)
 {
 	char text[96];
@@ -111,7 +119,10 @@ static void fork_and_look(void *device)
 	pid_t child = fork();
 
 	if (child == 0) {
+		CHECK_EQUAL(CALL(nvmlDeviceGetName, device, text, 96), 1);
+		CHECK_EQUAL(CALL(nvmlInit_v2), 0);
 		CHECK_EQUAL(CALL(nvmlDeviceGetName, device, text, 96), 0);
+		CHECK_EQUAL(CALL(nvmlShutdown), 0);
 		_exit(77);
 	}
 	waitpid(child, &status, 0);

@@ -44,6 +44,7 @@ static void before_init(void)
 	CHECK(strcmp(text, "CUDA_ERROR_INVALID_CONTEXT") == 0);
 	CHECK_EQUAL(CALL(cuGetErrorString, int (*)(int, const char **))(12345, &text), 1);
 	CHECK(!text);
+	CHECK_EQUAL(CALL(cuArrayCreate, int (*)(void))(), 3);
 	CHECK_EQUAL(CALL(cuInit, init)(1), 1);
 }
 
