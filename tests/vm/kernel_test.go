@@ -41,6 +41,7 @@ func image(t *testing.T, steps []manifest.Step, hold bool) (kernel Kernel, path 
 		Files: []File{
 			{Guest: "/lib/modules/vgpu.ko", Host: module},
 			{Guest: "/usr/bin/kerneltest", Host: program},
+			{Guest: "/usr/bin/ls", Host: "/bin/ls"},
 		},
 		Manifest: manifest.Manifest{Modules: []string{"/lib/modules/vgpu.ko"}, Steps: steps, Hold: hold},
 	}
@@ -104,7 +105,10 @@ func TestKernelModule(t *testing.T) {
 	} {
 		steps = append(steps, kerneltest(name))
 	}
-	steps = append(steps, hold,
+	steps = append(steps,
+		kerneltest("reload"),
+		manifest.Step{Name: "dynamic", Argv: []string{"/usr/bin/ls", "/sys/class/vgpu/vgpu0"}},
+		hold,
 		manifest.Step{Name: "held", Expect: "hold", Text: "holding channel"},
 		manifest.Step{Name: "killed", Kill: "hold"},
 		manifest.Step{Name: "gone", Wait: "hold"},

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -643,6 +644,21 @@ static void case_unbind(void)
 	close(fd);
 }
 
+/* The module can be replaced whenever nobody has the device open. */
+static void case_reload(void)
+{
+	int module = open("/lib/modules/vgpu.ko", O_RDONLY), fd = open_channel();
+
+	check(module >= 0);
+	refused(syscall(SYS_delete_module, "vgpu", O_NONBLOCK), EAGAIN);
+	close(fd);
+	check(syscall(SYS_delete_module, "vgpu", O_NONBLOCK) == 0);
+	refused(open(device, O_RDWR), ENOENT);
+	check(syscall(SYS_finit_module, module, "", 0) == 0);
+	fd = open_channel();
+	ask_host(fd, map_channel(fd), REQUEST_NOTHING, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -666,6 +682,7 @@ static const struct {
 	{ "cached", case_cached },
 	{ "hold", case_hold },
 	{ "unbind", case_unbind },
+	{ "reload", case_reload },
 };
 
 int main(int argc, char **argv)
