@@ -18,7 +18,8 @@ static CUresult get_attribute(int *value, int attribute, const struct vg_functio
 
 	if (result)
 		return result;
-	if (!value || attribute < 0 || attribute >= VG_FUNCTION_ATTRIBUTES || atomic_load(&f->attributes[attribute]) < 0)
+	if (!value || attribute < 0 || attribute >= VG_FUNCTION_ATTRIBUTES ||
+	    atomic_load(&f->attributes[attribute]) == VG_NO_ATTRIBUTE)
 		return CUDA_ERROR_INVALID_VALUE;
 	*value = atomic_load(&f->attributes[attribute]);
 	return CUDA_SUCCESS;

@@ -9,6 +9,7 @@
 #include "objects.h"
 
 #define VG_FUNCTION_ATTRIBUTES 16	/* CUfunction_attribute 0..15 travel with a function */
+#define VG_NO_ATTRIBUTE INT32_MIN	/* the driver has none of this number */
 
 struct vg_parameter {
 	uint32_t offset, size;		/* in the packed buffer */
@@ -31,7 +32,7 @@ struct vg_function {
 	struct vg_module *module;
 	struct vg_function *function;	/* of this kernel, once asked for */
 	char *name;
-	_Atomic int attributes[VG_FUNCTION_ATTRIBUTES];	/* -1: the driver has none */
+	_Atomic int attributes[VG_FUNCTION_ATTRIBUTES];	/* or VG_NO_ATTRIBUTE */
 	uint32_t bytes;			/* packed parameters */
 	uint32_t count;
 	struct vg_parameter *parameters;

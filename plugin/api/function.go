@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // The "info" of module_function, library_kernel and kernel_function is, little
 // endian and without padding:
 //
-//	i32 attributes[16]   CUfunction_attribute 0..15, -1 where the GPU's driver answers none
+//	i32 attributes[16]   CUfunction_attribute 0..15, NoAttribute where the GPU's driver answers none
 //	u32 parameters       at most MaxParameters
 //	u32 bytes            size of the packed parameter buffer: end of the last parameter
 //	{ u32 offset, u32 size } per parameter, in order
@@ -18,6 +19,8 @@ import (
 const (
 	FunctionAttributes = 16
 	MaxParameters      = 480
+	// NoAttribute is no value of any attribute; -1 is one, of the carveout.
+	NoAttribute = math.MinInt32
 )
 
 // ErrTooManyParameters: a function whose layout does not fit into a reply.

@@ -80,7 +80,7 @@ func describeFunction(attribute func(int32) (int32, driver.Result), param func(i
 	for i := range info.Attributes {
 		value, r := attribute(int32(i))
 		if r != driver.Success {
-			value = -1
+			value = api.NoAttribute
 		}
 		info.Attributes[i] = value
 	}
