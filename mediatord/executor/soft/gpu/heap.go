@@ -90,7 +90,8 @@ func (h *heap) drop(m *Memory) {
 }
 
 // reserve takes a range of addresses: at the hint when it is not 0, else
-// wherever the device's own range has room. The caller holds h.mu.
+// wherever the device's own range has room, leaving a page free on both sides
+// so that running over an end faults. The caller holds h.mu.
 func (h *heap) reserve(size, align, hint uint64) (uint64, error) {
 	if hint != 0 {
 		if !h.free(hint, size) || hint+size < hint || hint+size > vmem.Limit {
@@ -99,15 +100,15 @@ func (h *heap) reserve(size, align, hint uint64) (uint64, error) {
 		h.insert(addressRange{hint, size})
 		return hint, nil
 	}
-	at := roundUp(h.dev.cfg.HeapBase, align)
+	at := roundUp(h.dev.cfg.HeapBase+pageSize, align)
 	for _, r := range h.reserved {
-		if r.base+r.size <= at {
+		if r.base+r.size < at {
 			continue
 		}
-		if r.base >= at && r.base-at >= size {
+		if r.base >= at && r.base-at >= size+pageSize {
 			break
 		}
-		at = roundUp(r.base+r.size, align)
+		at = roundUp(r.base+r.size+pageSize, align)
 	}
 	end := h.dev.cfg.HeapBase + h.dev.cfg.HeapSize
 	if at > end || end-at < size {
