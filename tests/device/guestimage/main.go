@@ -1,0 +1,86 @@
+// Command guestimage writes the initramfs of a VM that runs the test programs on its vGPU; see vm.py, which boots it on a machine with a GPU.
+//
+//	guestimage -build BUILD -cudart LIBCUDART.SO.12 -out FILE
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"libvirt-vgpu/tests/vm"
+	"libvirt-vgpu/tests/vm/manifest"
+)
+
+const libraries = "/usr/lib/x86_64-linux-gnu/"
+
+func main() {
+	build := flag.String("build", "build", "directory of what make build made")
+	cudart := flag.String("cudart", "", "unmodified libcudart.so.12 for the guest")
+	out := flag.String("out", "initramfs", "file to write")
+	flag.Parse()
+	if err := write(*build, *cudart, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "guestimage:", err)
+		os.Exit(1)
+	}
+}
+
+func write(build, cudart, out string) error {
+	dir, err := os.MkdirTemp("", "guestimage")
+	if err != nil {
+		return fmt.Errorf("making temporary directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	init, err := vm.BuildGuestInit(context.Background(), dir)
+	if err != nil {
+		return err
+	}
+	image := vm.Initramfs{
+		Init: init,
+		Files: []vm.File{
+			{Guest: "/lib/modules/vgpu.ko", Host: filepath.Join(build, "guest/vgpu.ko")},
+			{Guest: libraries + "libcuda.so.1", Host: filepath.Join(build, "guest/libcuda.so.1")},
+			{Guest: libraries + "libnvidia-ml.so.1", Host: filepath.Join(build, "guest/libnvidia-ml.so.1")},
+			{Guest: libraries + "libcudart.so.12", Host: cudart},
+		},
+		Manifest: manifest.Manifest{Modules: []string{"/lib/modules/vgpu.ko"}, Steps: steps()},
+	}
+	for _, program := range []string{"driverapi", "runtimeapi", "spin", "bench"} {
+		image.Files = append(image.Files, vm.File{Guest: "/usr/bin/" + program, Host: filepath.Join(build, "tests", program)})
+	}
+	if vectors := filepath.Join(build, "tests/vectors"); exists(vectors) {
+		image.Files = append(image.Files, vm.File{Guest: "/usr/bin/vectors", Host: vectors})
+		image.Manifest.Steps = append(image.Manifest.Steps, step("vectors", time.Minute, "/usr/bin/vectors"))
+	}
+	return image.Write(out)
+}
+
+func steps() []manifest.Step {
+	spin := step("spin", time.Minute, "/usr/bin/spin", "30")
+	spin.Background = true
+	bench := step("bench", 2*time.Minute, "/usr/bin/bench")
+	bench.Env = []string{"BENCH_DIVIDE=20"}
+	return []manifest.Step{
+		step("driverapi", 5*time.Minute, "/usr/bin/driverapi"),
+		step("fault", time.Minute, "/usr/bin/driverapi", "fault"),
+		step("runtimeapi", 3*time.Minute, "/usr/bin/runtimeapi", "--cudart="+libraries+"libcudart.so.12"),
+		spin,
+		{Name: "spinning", Expect: "spin", Text: "started"},
+		{Name: "killed", Kill: "spin"},
+		{Name: "gone", Wait: "spin"},
+		step("after-kill", time.Minute, "/usr/bin/driverapi", "kernels.vector_add"),
+		bench,
+	}
+}
+
+func step(name string, timeout time.Duration, argv ...string) manifest.Step {
+	return manifest.Step{Name: name, Argv: argv, Timeout: timeout}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private bus and mediatord with one pool, and commands run natively or on a vGPU of it."""
+import glob
+import os
+import shutil
+import subprocess
+import time
+
+from machine import PAYLOAD, WORK, payload
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/> <allow own="*"/> <allow send_destination="*"/> <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+  </policy>
+</busconfig>
+"""
+
+# Takes the GPU away from a command: no device nodes, no driver libraries.
+HIDE = """
+for node in /dev/nvidia*; do [ -c "$node" ] && mount --bind /dev/null "$node"; done
+[ -d /usr/local/nvidia ] && mount -t tmpfs none /usr/local/nvidia
+exec "$@"
+"""
+
+
+class Host:
+    """with Host(gpu_uuid_or_soft) as host: host.virtual([...])"""
+
+    def __init__(self, gpu, memory=None):
+        self.gpu = gpu
+        self.memory = memory
+        self.address = f"unix:path={WORK}/bus"
+        self.processes = []
+        self.hides = False
+
+    def __enter__(self):
+        shutil.rmtree(WORK, ignore_errors=True)
+        os.makedirs(f"{WORK}/pools")
+        with open(f"{WORK}/bus.conf", "w") as file:
+            file.write(BUS_CONFIG.format(socket=f"{WORK}/bus"))
+        with open(f"{WORK}/pools/default.toml", "w") as file:
+            file.write(f'gpus = ["{self.gpu}"]\nslots = 4\novercommit = 4.0\n')
+            if self.memory:
+                file.write(f'memory = "{self.memory}"\n')
+        self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])
+        self._await(lambda: os.path.exists(f"{WORK}/bus"), "bus")
+        self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{WORK}/pools",
+                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{WORK}/modules",
+                                  "--log-level", "debug"])
+        self._await(lambda: self.vgpuctl("status").returncode == 0, "mediatord")
+        self.hides = self._try_hiding()
+        return self
+
+    def __exit__(self, *unused):
+        for _, process in reversed(self.processes):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def log(self):
+        with open(f"{WORK}/mediatord.log", errors="replace") as file:
+            return file.read()
+
+    def vgpuctl(self, *arguments):
+        return subprocess.run([payload("bin/vgpuctl"), "--bus", self.address, *arguments],
+                              capture_output=True, text=True, timeout=60)
+
+    def virtual(self, command):
+        """The command line that runs `command` on a vGPU, with the real driver out of its sight if possible."""
+        hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", HIDE, "sh"] if self.hides else []
+        return [payload("bin/vgpuctl"), "--bus", self.address, "run", "--lib-dir", payload("lib"), "--",
+                *hidden, *command]
+
+    def executors(self):
+        found = []
+        for path in glob.glob("/proc/[0-9]*/exe"):
+            try:
+                if os.path.basename(os.readlink(path)).startswith("vgpu-executor"):
+                    found.append(int(path.split("/")[2]))
+            except OSError:
+                pass
+        return found
+
+    def _start(self, name, command):
+        log = open(f"{WORK}/{name}.log", "w")
+        self.processes.append((name, subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)))
+
+    def _await(self, condition, name, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if condition():
+                return
+            if self.processes[-1][1].poll() is not None:
+                break
+            time.sleep(0.05)
+        with open(f"{WORK}/{name}.log", errors="replace") as file:
+            raise RuntimeError(f"{name} did not start:\n{file.read()[-3000:]}")
+
+    def _try_hiding(self):
+        probe = ["unshare", "--mount", "--propagation", "private", "sh", "-c", HIDE, "sh", "true"]
+        try:
+            return subprocess.run(probe, capture_output=True, timeout=20).returncode == 0
+        except (OSError, subprocess.SubprocessError):
+            return False
+
+
+def run(command, seconds, environment=None, watcher=None):
+    """Runs a command; a dict with exit status (124: took too long), output lines, stderr and seconds."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, **(environment or {})}, cwd=PAYLOAD)
+    if watcher:
+        watcher.start(process.pid)
+    try:
+        out, err = process.communicate(timeout=seconds)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        try:
+            out, err = process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+        status = 124
+    result = {"status": status, "lines": out.splitlines(), "stderr": err[-2000:],
+              "seconds": round(time.monotonic() - start, 3)}
+    if watcher:
+        result["watched"] = watcher.stop()
+    return result

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the stages named on the command line on this machine's GPU and writes $OUT/STAGE.json:
+
+    run.py [--soft] functions bench llama vm
+
+--soft takes the GPU in software and leaves the native runs out: a rehearsal on any machine. Status 1 when a stage is bad.
+"""
+import argparse
+import importlib
+import os
+import sys
+import traceback
+
+import machine
+from host import Host
+
+STAGES = ("functions", "bench", "llama", "vm")
+REHEARSAL = {"llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads": 2, "rounds": 1,
+                       "shape": ("2", "512", "1024", "8", "2", "4096")}}
+
+
+def run_stage(name, host, soft):
+    try:
+        module = importlib.import_module("stage_" + name)
+        result = module.stage(host, not soft, **(REHEARSAL.get(name, {}) if soft else {}))
+    except Exception:  # one stage's end must not keep the others from running
+        result = {"good": False, "error": traceback.format_exc()}
+        print(result["error"])
+    machine.write_result(name, result)
+    print(f"== {name}: {'good' if result['good'] else 'BAD'}", flush=True)
+    return result["good"]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--soft", action="store_true")
+    parser.add_argument("stages", nargs="+", choices=STAGES)
+    arguments = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
+
+    found = {} if arguments.soft else machine.facts()
+    machine.write_result("machine", found)
+    if not arguments.soft and not found["gpu"]:
+        print("nvidia-smi finds no GPU:", found)
+        return 1
+    gpu = "soft" if arguments.soft else found["gpu"]["uuid"]
+    print("machine:", found)
+    with Host(gpu) as host:
+        good = [run_stage(name, host, arguments.soft) for name in arguments.stages]
+        print("status:", host.vgpuctl("status").stdout)
+        with open(os.path.join(machine.OUT, "mediatord.txt"), "w") as file:
+            file.write(host.log()[-4_000_000:])
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The microbenchmarks, natively and virtually in alternation."""
+import json
+import statistics
+
+from host import run
+from machine import payload
+
+ROUNDS = 3
+
+
+def flat(numbers):
+    values = {}
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            values.update({f"{name}.{key}": number for key, number in value.items() if key in ("p50", "p99")})
+        else:
+            values[name] = value
+    return values
+
+
+def measure(command, environment):
+    result = run(command, 240, environment)
+    if result["status"] != 0:
+        print("bench ended with", result["status"], result["stderr"])
+        return None
+    return flat(json.loads("\n".join(result["lines"])))
+
+
+def medians(rounds):
+    rounds = [numbers for numbers in rounds if numbers]
+    if not rounds:
+        return {}
+    return {name: statistics.median(numbers[name] for numbers in rounds) for name in rounds[0]}
+
+
+def stage(host, native):
+    environment = {} if native else {"BENCH_DIVIDE": "50"}
+    rounds = {"native": [], "virtual": []}
+    for _ in range(ROUNDS if native else 1):
+        if native:
+            rounds["native"].append(measure([payload("tests/bench")], environment))
+        rounds["virtual"].append(measure(host.virtual([payload("tests/bench")]), environment))
+    table = {kind: medians(numbers) for kind, numbers in rounds.items()}
+    print(f"{'':40} {'native':>12} {'virtual':>12} {'ratio':>8}")
+    for name, ours in table["virtual"].items():
+        theirs = table["native"].get(name)
+        ratio = f"{ours / theirs:8.3f}" if theirs else ""
+        print(f"{name:40} {theirs if theirs is not None else '':>12} {ours:12.4g} {ratio}")
+    return {"good": all(rounds["virtual"]), "medians": table, "rounds": rounds}

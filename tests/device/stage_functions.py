@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test programs natively and virtually: every check passes on both and both print the same."""
+import time
+
+from host import run
+from machine import payload
+from watch import Watcher
+
+PROGRAMS = {
+    "driverapi": (["tests/driverapi"], 300),
+    "fault": (["tests/driverapi", "fault"], 120),
+    "runtimeapi-12": (["tests/runtimeapi", "--cudart=" + payload("cudart/libcudart.so.12")], 300),
+    "runtimeapi-13": (["tests/runtimeapi", "--cudart=" + payload("cudart/libcudart.so.13")], 300),
+    "vectors": (["tests/vectors"], 120),
+}
+ON_REQUEST = {"extra": (["tests/driverapi", "extra"], 120)}
+
+
+def checks(result):
+    return [line for line in result["lines"] if not line.startswith("info ")]
+
+
+def compare(name, argv, seconds, host, native):
+    command = [payload(argv[0]), *argv[1:]]
+    record = {"virtual": run(host.virtual(command), seconds, watcher=Watcher(payload("lib")))}
+    virtual = record["virtual"]
+    record["good"] = virtual["status"] == 0 and not virtual["watched"]["foreign"]
+    if native:
+        record["native"] = run(command, seconds)
+        theirs, ours = checks(record["native"]), checks(virtual)
+        record["differences"] = [f"native: {line}" for line in theirs if line not in ours]
+        record["differences"] += [f"virtual: {line}" for line in ours if line not in theirs]
+        record["good"] = record["good"] and record["native"]["status"] == 0 and not record["differences"]
+    print(f"{name}: {'good' if record['good'] else 'BAD'}, virtual {virtual['status']} in {virtual['seconds']} s"
+          + (f", native {record['native']['status']} in {record['native']['seconds']} s" if native else ""))
+    if not record["good"]:
+        for line in record.get("differences") or [line for line in ours_failed(virtual)]:
+            print("   ", line)
+        print("   ", virtual["stderr"][-500:].replace("\n", "\n    "))
+    if virtual["watched"]["foreign"]:
+        print("    driver files in the guest process:", virtual["watched"]["foreign"])
+    return record
+
+
+def ours_failed(result):
+    return [line for line in result["lines"] if line.startswith("FAILED")]
+
+
+def kill_test(host):
+    """kill -9 of a process whose kernel runs for a minute: how long until its executor is gone."""
+    import signal
+    import subprocess
+
+    before = set(host.executors())
+    process = subprocess.Popen(host.virtual([payload("tests/spin"), "60"]), stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline().strip()
+    executors = set(host.executors()) - before
+    victims = subprocess.run(["pgrep", "-x", "spin"], capture_output=True, text=True).stdout.split()
+    start = time.monotonic()
+    for pid in victims:
+        import os
+        os.kill(int(pid), signal.SIGKILL)
+    while executors & set(host.executors()) and time.monotonic() - start < 30:
+        time.sleep(0.005)
+    gone = time.monotonic() - start
+    process.wait(30)
+    record = {"said": line, "executors": len(executors), "seconds_until_executor_gone": round(gone, 3),
+              "good": line == "started" and len(executors) == 1 and gone < 5}
+    print("kill -9:", "good" if record["good"] else "BAD", record)
+    return record
+
+
+def stage(host, native):
+    results = {name: compare(name, argv, seconds, host, native) for name, (argv, seconds) in PROGRAMS.items()}
+    results["kill"] = kill_test(host)
+    for name, (argv, seconds) in ON_REQUEST.items():
+        results[name] = compare(name, argv, seconds, host, native)
+    good = all(record["good"] for name, record in results.items() if name not in ON_REQUEST)
+    return {"good": good, "hidden": host.hides, "programs": results}
