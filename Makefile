@@ -14,8 +14,6 @@ GO ?= go
 GOFLAGS_BUILD := -trimpath
 export CGO_ENABLED := 1
 
-STATIC := vgpu-qemu-hook vgpuctl
-CGO := mediatord vgpu-executor
 
 .PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo lint bench clean
 
@@ -28,7 +26,7 @@ build: deps go-binaries guest kernel-module programs
 
 go-binaries:
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook
-	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
+	$(GO) build $(GOFLAGS_BUILD) -tags libvirt_dlopen -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
 	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/mediatord ./mediatord/cmd/mediatord
 	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
 
