@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -20,7 +21,7 @@ var errNotELF = errors.New("not an ELF file")
 func needs(file string) (names []string, err error) {
 	f, err := elf.Open(file)
 	var format *elf.FormatError
-	if errors.As(err, &format) {
+	if errors.As(err, &format) || errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading %s: %w", file, errNotELF)
 	}
 	if err != nil {
