@@ -129,7 +129,11 @@
 #define VGPU_PINNED_BASE		0x200000000000ULL
 #define VGPU_PINNED_SIZE		0x010000000000ULL	/* 1 TiB */
 
-/* MSI-X vectors and doorbells: 0 is control, 1 + channel is the channel's own. */
+/*
+ * MSI-X vectors and doorbells: 0 is control, 1 + channel is the channel's own. A
+ * device with V < 1 + channels vectors shares them, both ways: channel c then
+ * has 1 + c % (V - 1), or 0 if V is 1.
+ */
 #define VGPU_VECTOR_CONTROL		0
 #define VGPU_PEER_HOST			0
 #define VGPU_PEER_GUEST			1

@@ -2,7 +2,9 @@
 /*
  * /dev/vgpuN. One open file is one channel of the domain's window; it is freed
  * when the last reference (file or mapping) is gone, however the process ends.
- * Mappings are never inherited by fork.
+ * Mappings are never inherited by fork. A channel that was just closed is waited
+ * for, 2 s at most and not with O_NONBLOCK; then open fails with EBUSY. Once the
+ * device is removed, calls fail with ENODEV and mappings raise SIGBUS.
  */
 #ifndef VGPU_UAPI_H
 #define VGPU_UAPI_H
@@ -39,12 +41,12 @@ struct vgpu_wait {
 
 #define VGPU_IOC_INFO	_IOR('V', 0, struct vgpu_info)
 #define VGPU_IOC_START	_IO('V', 1)			/* wants an executor; read VGPU_CH_STATE for the answer */
-#define VGPU_IOC_ALLOC	_IOWR('V', 2, struct vgpu_chunks)	/* ENOMEM: no such run of free chunks */
+#define VGPU_IOC_ALLOC	_IOWR('V', 2, struct vgpu_chunks)	/* ENOMEM: no such run of free chunks, nor within 1 s from what is being returned; EINTR */
 #define VGPU_IOC_FREE	_IOW('V', 3, struct vgpu_chunks)	/* EINVAL: not yours; mappings of it are removed */
 #define VGPU_IOC_RING	_IO('V', 4)
-#define VGPU_IOC_WAIT	_IOWR('V', 5, struct vgpu_wait)	/* ETIMEDOUT */
+#define VGPU_IOC_WAIT	_IOWR('V', 5, struct vgpu_wait)	/* ETIMEDOUT, EINTR */
 
-/* mmap offsets */
+/* mmap offsets; MAP_SHARED only, EINVAL for ranges that are none of these, EACCES for what is not yours or PROT_EXEC */
 #define VGPU_MMAP_CHANNEL	0ULL		/* channel_size bytes, page granular parts allowed, read-write */
 #define VGPU_MMAP_DESCRIPTION	(1ULL << 40)	/* description_size bytes, read-only */
 #define VGPU_MMAP_ARENA		(1ULL << 41)	/* + offset of an owned chunk, read-write */
