@@ -19,8 +19,6 @@ enum {
 	ATTRIBUTE_MINOR = 76,
 };
 
-#define PCI_TEXT 13	/* "0000:00:04.0" and NUL */
-
 /* 3 and 4 as for every call, 1 without a place for the answer, 101 for no device of ours. */
 static int check(const void *out, CUdevice device)
 {
@@ -169,15 +167,15 @@ VG_EXPORT CUresult cuDeviceCanAccessPeer(int *can, CUdevice device, CUdevice pee
 
 VG_EXPORT CUresult cuDeviceGetPCIBusId(char *text, int length, CUdevice device)
 {
-	int result = check(text, device);
+	int needed, result = check(text, device);
 
 	if (result)
 		return result;
-	if (length < PCI_TEXT)
+	if (length <= 0)
 		return CUDA_ERROR_INVALID_VALUE;
-	snprintf(text, (size_t)length, "%04x:%02x:%02x.0", vg_process.pci_domain, vg_process.pci_bus,
-		 vg_process.pci_device);
-	return 0;
+	needed = snprintf(text, (size_t)length, "%04x:%02x:%02x.0", vg_process.pci_domain, vg_process.pci_bus,
+			  vg_process.pci_device);
+	return needed < length ? 0 : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* [domain]:[bus]:[device].[function], function or domain may be missing; hexadecimal */

@@ -51,14 +51,17 @@ static inline struct vg_context *meant(CUcontext context)
 	return vg_self ? vg_self->current : NULL;
 }
 
-static int check(struct vg_context *context)
+/* inactive: the answer for a primary context that no one has retained */
+static int check(struct vg_context *context, int inactive)
 {
 	uint32_t number;
 	int result = vg_process_ready();
 
 	if (result)
 		return result;
-	return context && !vg_number(VG_CONTEXT, context, &number) ? 0 : CUDA_ERROR_INVALID_CONTEXT;
+	if (!context || vg_number(VG_CONTEXT, context, &number))
+		return CUDA_ERROR_INVALID_CONTEXT;
+	return atomic_load_explicit(&context->retained, memory_order_relaxed) ? 0 : inactive;
 }
 
 /* Needs the lock. */
@@ -114,7 +117,7 @@ static CUresult put(CUcontext handle, void *key, void *value, destructor end)
 {
 	struct vg_context *context = meant(handle);
 	struct entry *fresh, **e;
-	int result = check(context);
+	int result = check(context, CUDA_ERROR_CONTEXT_IS_DESTROYED);
 
 	if (result)
 		return result;
@@ -142,7 +145,7 @@ static CUresult drop(CUcontext handle, void *key)
 {
 	struct vg_context *context = meant(handle);
 	struct entry *found, **e;
-	int result = check(context);
+	int result = check(context, CUDA_ERROR_CONTEXT_IS_DESTROYED);
 
 	if (result)
 		return result;
@@ -163,7 +166,7 @@ static __attribute__((noinline)) CUresult get_missed(void **value, struct vg_con
 	unsigned int line = line_of(key);
 	struct entry *found;
 	uint64_t now;
-	int result = check(context);
+	int result = check(context, CUDA_ERROR_INVALID_CONTEXT);
 
 	if (result)
 		return result;

@@ -46,7 +46,7 @@ static int look_up(const char *name, int version, int per_thread, void **functio
 
 		if (n->per_thread != per_thread)
 			continue;
-		if (n->since <= version) {
+		if ((unsigned int)n->since <= (unsigned int)version) {
 			*function = n->function;
 			status = SYMBOL_FOUND;
 		} else if (status == SYMBOL_NOT_FOUND) {

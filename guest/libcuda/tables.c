@@ -19,7 +19,7 @@ int vg_slot_unsupported(void)
 	static const void *const name[slots] = { VG_TABLE_SIZE(slots), [1 ... (slots)-1] = VG_UNSUPPORTED }
 
 UNSUPPORTED_TABLE(profiler_start, 67);		/* CUPTI: says that profiling is not available */
-UNSUPPORTED_TABLE(profiler_state, 9);
+UNSUPPORTED_TABLE(profiler_state, 10);
 UNSUPPORTED_TABLE(context_create_bypass, 2);
 
 static int no_extended_state(uint8_t *out)

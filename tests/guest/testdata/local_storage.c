@@ -29,7 +29,7 @@ static put_function put;
 static drop_function drop;
 static get_function get;
 
-static struct vg_context one = { .object = { VG_CONTEXT, 1 } }, two = { .object = { VG_CONTEXT, 2 } };
+static struct vg_context one = { .object = { VG_CONTEXT, 1 } }, two = { .object = { VG_CONTEXT, 2 }, .retained = 1 };
 static char keys[32];
 static int ended;
 static void *last_value;
@@ -121,7 +121,10 @@ int main(void)
 	CHECK_EQUAL(get(&value, (CUcontext)-1, &keys[0]), 201);
 
 	self.current = &one;
-	CHECK(get(&value, NULL, &keys[0]) != 0);
+	CHECK_EQUAL(get(&value, NULL, &keys[0]), 201);
+	CHECK_EQUAL(put(NULL, &keys[0], (void *)1, NULL), 709);
+	one.retained = 1;
+	CHECK_EQUAL(get(&value, NULL, &keys[0]), 400);
 	CHECK_EQUAL(put(NULL, &keys[0], (void *)1, end_value), 0);
 	CHECK_EQUAL(get(&value, NULL, &keys[0]), 0);
 	CHECK(value == (void *)1);

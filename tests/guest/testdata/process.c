@@ -134,6 +134,8 @@ static void device(void)
 	printf("uuid=");
 	for (int i = 0; i < 16; i++)
 		printf("%02x", uuid[i]);
+	CHECK_EQUAL(CALL(cuDeviceGetPCIBusId, int (*)(char *, int, int))(text, 5, 0), 1);
+	CHECK(strcmp(text, "0001") == 0);
 	CHECK_EQUAL(CALL(cuDeviceGetPCIBusId, int (*)(char *, int, int))(text, 13, 0), 0);
 	printf("\npci=%s\n", text);
 	CHECK_EQUAL(CALL(cuDeviceGetByPCIBusId, int (*)(int *, const char *))(&number, text), 0);
