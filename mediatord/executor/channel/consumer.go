@@ -47,6 +47,7 @@ type Consumer struct {
 	wakeFD   int
 	woken    atomic.Bool
 	reply    []byte
+	record   Record
 }
 
 // NewConsumer consumes c. doorbell is the eventfd that the guest rings when the
@@ -70,25 +71,29 @@ func (c *Consumer) Wake() {
 func (c *Consumer) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var r Record
 	for {
-		if c.woken.Swap(false) {
-			if err := c.executor.Interrupted(); err != nil {
-				return err
-			}
-		}
-		ok, err := c.channel.Next(&r)
+		consumed, err := c.Step()
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if !consumed {
 			c.idle()
-			continue
-		}
-		if err := c.consume(&r); err != nil {
-			return err
 		}
 	}
+}
+
+// Step does what there is to do without waiting: false if there was no record.
+func (c *Consumer) Step() (bool, error) {
+	if c.woken.Swap(false) {
+		if err := c.executor.Interrupted(); err != nil {
+			return false, err
+		}
+	}
+	ok, err := c.channel.Next(&c.record)
+	if err != nil || !ok {
+		return false, err
+	}
+	return true, c.consume(&c.record)
 }
 
 func (c *Consumer) consume(r *Record) error {

@@ -1,0 +1,56 @@
+// Package drivertest is a driver for tests that records what it is asked.
+package drivertest
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+)
+
+// Recorder is a driver that does nothing, succeeds and remembers. Handles count
+// up from 1001; other answers are 1.
+type Recorder struct {
+	driver.Unsupported
+	// Fail answers calls by method name.
+	Fail map[string]driver.Result
+	// Params is the number of parameters of every function.
+	Params int
+	// Nodes is what every graph holds.
+	Nodes []driver.Node
+	// CaptureStatus is what Capturing answers for a stream.
+	CaptureStatus map[driver.Stream]uint32
+
+	mu    sync.Mutex
+	calls []string
+	last  uint64
+}
+
+var _ driver.Driver = (*Recorder)(nil)
+
+// Calls returns and forgets what was asked: "Method arg arg".
+func (r *Recorder) Calls() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := r.calls
+	r.calls = nil
+	return calls
+}
+
+func (r *Recorder) call(name string, args ...any) driver.Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, strings.TrimSpace(name+" "+strings.TrimSuffix(fmt.Sprintln(args...), "\n")))
+	return r.Fail[name]
+}
+
+func (r *Recorder) create(name string, args ...any) (uint64, driver.Result) {
+	if result := r.call(name, args...); result != driver.Success {
+		return 0, result
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last++
+	return 1000 + r.last, driver.Success
+}

@@ -1,0 +1,130 @@
+package pinned
+
+import (
+	"errors"
+	"testing"
+
+	"libvirt-vgpu/mediatord/executor/guesttest"
+	"libvirt-vgpu/plugin/window"
+)
+
+const (
+	chunk     = window.ChunkSize
+	rangeSize = 8 * chunk
+)
+
+func newRange(t *testing.T) (*guesttest.Guest, *Range, uint64) {
+	t.Helper()
+	g := guesttest.New(t, 32<<20, 0)
+	base := guesttest.FreeRange(t, rangeSize)
+	r, err := Reserve(g.Window, guesttest.Channel, base, rangeSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g, r, base
+}
+
+func TestMapReachesTheChunks(t *testing.T) {
+	g, r, base := newRange(t)
+	g.Own(2, 2)
+	m, err := r.Map(base+chunk, 2*chunk, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(g.Window.ChunkMemory(3), "hello")
+	got, err := r.Read(nil, base+2*chunk, 5)
+	if err != nil || string(got) != "hello" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if r.At(base+chunk) != m || r.At(base) != nil || len(r.Holding(3)) != 1 || len(r.Holding(4)) != 0 || len(r.Holding(1)) != 0 {
+		t.Error("wrong look-up")
+	}
+	if err := r.Unmap(m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(nil, base+2*chunk, 5); !errors.Is(err, ErrRange) {
+		t.Errorf("reading unmapped memory: %v", err)
+	}
+	if _, err := r.Map(base+chunk, 2*chunk, 2); err != nil {
+		t.Errorf("mapping again: %v", err)
+	}
+}
+
+func TestMapRefusesWhatIsNotTheChannelsOwn(t *testing.T) {
+	g, r, base := newRange(t)
+	g.Own(0, 4)
+	g.Window.SetChunk(5, window.OwnedBy(guesttest.Channel-1))
+	g.Window.SetChunk(6, window.OwnedBy(guesttest.Channel)|window.ChunkEntry(window.ChunkReturned))
+	if _, err := r.Map(base+2*chunk, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		va, offset uint64
+		count      uint32
+		want       error
+	}{
+		"below the range":      {base - chunk, 0, 1, ErrRange},
+		"behind the range":     {base + rangeSize, 0, 1, ErrRange},
+		"over the end":         {base + rangeSize - chunk, 0, 2, ErrRange},
+		"misaligned address":   {base + 4096, 0, 1, ErrRange},
+		"no chunks":            {base, 0, 0, ErrRange},
+		"very many chunks":     {base, 0, 1<<32 - 1, ErrRange},
+		"address that wraps":   {1<<64 - chunk, 0, 1, ErrRange},
+		"same place":           {base + 2*chunk, 0, 1, ErrRange},
+		"overlap from below":   {base + chunk, 0, 2, ErrRange},
+		"overlap from inside":  {base + 3*chunk, 0, 1, ErrRange},
+		"misaligned offset":    {base, 4096, 1, ErrChunk},
+		"offset beyond":        {base, 1 << 40, 1, ErrChunk},
+		"offset that wraps":    {base, 1<<64 - chunk, 1, ErrChunk},
+		"free chunk":           {base, 4 * chunk, 1, ErrChunk},
+		"run into a free one":  {base, 3 * chunk, 2, ErrChunk},
+		"another channel's":    {base, 5 * chunk, 1, ErrChunk},
+		"chunk being returned": {base, 6 * chunk, 1, ErrChunk},
+	} {
+		if _, err := r.Map(tc.va, tc.offset, tc.count); !errors.Is(err, tc.want) {
+			t.Errorf("%s: error is %v, want %v", name, err, tc.want)
+		}
+	}
+	if len(r.All()) != 1 {
+		t.Errorf("%d mappings left", len(r.All()))
+	}
+}
+
+func TestCheckWantsOneMapping(t *testing.T) {
+	g, r, base := newRange(t)
+	g.Own(0, 4)
+	for _, va := range []uint64{base, base + chunk} {
+		if _, err := r.Map(va, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct {
+		va, size uint64
+		ok       bool
+	}{
+		"whole":              {base, chunk, true},
+		"last byte":          {base + chunk - 1, 1, true},
+		"nothing at the end": {base + 2*chunk, 0, true},
+		"across two":         {base, chunk + 1, false},
+		"behind":             {base + 2*chunk, 1, false},
+		"before":             {base - 1, 1, false},
+		"wraps":              {base + 8, 1<<64 - 8, false},
+		"zero":               {0, 1, false},
+	} {
+		if err := r.Check(tc.va, tc.size); (err == nil) != tc.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReserveRefusesUsedAddresses(t *testing.T) {
+	g, _, base := newRange(t)
+	if _, err := Reserve(g.Window, guesttest.Channel, base, chunk); err == nil {
+		t.Error("reserved addresses twice")
+	}
+}
