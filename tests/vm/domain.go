@@ -16,6 +16,7 @@ type Domain struct {
 	Kernel    string // use Libvirt.Image for both: libvirt changes the owner of the files
 	Initramfs string
 	Console   string // use Libvirt.Console
+	Commands  string // path of Libvirt.Commands, "" for none; it is the guest's /dev/ttyS1
 	Metadata  string // XML inside <metadata>
 	Devices   string // XML inside <devices>
 }
@@ -44,6 +45,9 @@ var domainXML = template.Must(template.New("").Funcs(template.FuncMap{"text": es
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <serial type='file'><source path='{{text .Console}}'/></serial>
+{{- if .Commands}}
+    <serial type='pipe'><source path='{{text .Commands}}'/></serial>
+{{- end}}
     {{.Devices}}
   </devices>
 </domain>

@@ -37,7 +37,7 @@ type Libvirt struct {
 var places = [...]string{
 	"/etc/libvirt", "/var/lib/libvirt", "/run/libvirt", "/var/cache/libvirt", "/var/log/libvirt",
 	"/run/dbus",
-	"/etc/vgpu", "/var/lib/vgpu", "/run/vgpu",
+	"/etc/vgpu", "/var/lib/vgpu", "/var/cache/vgpu", "/run/vgpu",
 }
 
 const libvirtdConf = `auth_unix_rw = "none"
@@ -91,12 +91,12 @@ func (l *Libvirt) prepare(hook string) error {
 			return err
 		}
 	}
-	hooks := l.Path("/etc/libvirt/hooks")
+	hooks := l.Path("/etc/libvirt/hooks/qemu.d")
 	if err := os.MkdirAll(hooks, 0o755); err != nil {
 		return err
 	}
 	if hook != "" {
-		if err := copyFile(hook, filepath.Join(hooks, "qemu"), 0o755); err != nil {
+		if err := copyFile(hook, filepath.Join(hooks, "50-vgpu"), 0o755); err != nil {
 			return err
 		}
 	}

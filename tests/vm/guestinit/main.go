@@ -17,8 +17,6 @@ func main() {
 	hold, err := run(out)
 	if err != nil {
 		out.print(fmt.Sprintf("@@ broken: %v", err))
-	} else {
-		out.print("@@ end")
 	}
 	if hold {
 		select {}
@@ -44,7 +42,15 @@ func run(out *console) (hold bool, err error) {
 			return m.Hold, err
 		}
 	}
-	return m.Hold, newRunner(out).run(m.Steps)
+	r := newRunner(out)
+	if err := r.run(m.Steps); err != nil {
+		return m.Hold, err
+	}
+	out.print("@@ end")
+	if m.Commands == "" {
+		return m.Hold, nil
+	}
+	return m.Hold, follow(r, m.Commands)
 }
 
 func readManifest() (*manifest.Manifest, error) {

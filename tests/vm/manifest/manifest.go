@@ -6,7 +6,8 @@
 //	kernel| TEXT             a line of the kernel log
 //	NAME| TEXT               a line that step NAME wrote to stdout or stderr
 //	@@ NAME exit=N ms=T      step NAME ended after T ms; see Step for N
-//	@@ end                   every step is done
+//	@@ end                   every step of the manifest is done
+//	@@ listening             steps that come on Commands are done from here on
 //	@@ broken: TEXT          guestinit itself failed; nothing follows
 package manifest
 
@@ -26,6 +27,10 @@ type Manifest struct {
 	Modules []string `json:"modules,omitempty"` // kernel modules to load, in order
 	Steps   []Step   `json:"steps"`
 	Hold    bool     `json:"hold,omitempty"` // stay up after the last step instead of powering off
+
+	// Commands is a serial port from which more steps come, JSON one a line,
+	// after the last step; "" is none.
+	Commands string `json:"commands,omitempty"`
 }
 
 // Step is one thing to do; exactly one of Argv, Kill, Wait, Expect and Sleep is
