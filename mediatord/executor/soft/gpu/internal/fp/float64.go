@@ -31,7 +31,7 @@ func Directed64(op byte, a, b, c float64, mode Mode) float64 {
 		x.SetPrec(256).Sqrt(fa)
 	}
 	if x.Sign() == 0 {
-		return zero64(op, a, b, near, mode)
+		return zero64(op, a, b, c, near, mode)
 	}
 	return direct(x, mode)
 }
@@ -52,10 +52,13 @@ func nearest64(op byte, a, b, c float64) float64 {
 	return math.Sqrt(a)
 }
 
-// zero64 is the sign of an exact zero: a sum of opposites is negative only
-// when rounding down.
-func zero64(op byte, a, b, near float64, mode Mode) float64 {
-	if mode == RM && (op == 'a' && (a != 0 || math.Signbit(a) != math.Signbit(b)) || op == 'f' && a*b != 0) {
+// zero64 is the sign of an exact zero: a sum of opposites is negative when
+// rounding down, everything else is as in the nearest mode.
+func zero64(op byte, a, b, c, near float64, mode Mode) float64 {
+	if op == 'f' {
+		a, b = math.Copysign(1, a)*math.Copysign(1, b), c
+	}
+	if mode == RM && (op == 'a' || op == 'f') && math.Signbit(a) != math.Signbit(b) {
 		return math.Copysign(0, -1)
 	}
 	return near
