@@ -39,7 +39,6 @@ type stage struct {
 	*testing.T
 	*daemontest.Daemon
 	conn *dbus.Conn
-	fds  []string // open before
 }
 
 func start(t *testing.T, pools map[string]string) *stage {

@@ -39,7 +39,7 @@ const (
 	EndlessLine  = "endless-line"   // is ready, then sends a line without end
 	KeepChunks   = "keep-chunks"    // never confirms a revocation
 	WrongChunks  = "wrong-chunks"   // drops chunks that nobody asked about
-	Grandchild   = "grandchild"     // leaves a child behind that holds stderr
+	Grandchild   = "grandchild"     // leaves a child behind that holds stderr and ignores SIGTERM
 	NoDescribing = "no-description" // --describe fails
 )
 
@@ -147,7 +147,7 @@ func (e *executor) serve(behaviour string) int {
 	case IgnoreTERM:
 		signal.Ignore(syscall.SIGTERM)
 	case Grandchild:
-		process, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, e.control}})
+		process, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "trap '' TERM; exec sleep 1000"}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, e.control}})
 		if err != nil {
 			return 2
 		}

@@ -60,7 +60,6 @@ func (l *Loop) start(i int, generation uint32) {
 	l.launched++
 	launch := l.launched
 	*c = channel{launch: launch, process: l.Window.Process(i), revoking: map[int]struct{}{}}
-	l.Account.Clear(i)
 	l.Window.SetChannelState(i, window.HostStarting)
 	l.setHost(i, window.HostStarting, generation)
 	executor, err := l.Launch(i, generation, func(e supervisor.Event) {
@@ -104,11 +103,10 @@ func (l *Loop) clean(i int, generation uint32) {
 		return
 	}
 	for chunk := range int(l.Window.Chunks) {
-		if l.Window.Chunk(chunk).Owner() == i {
-			l.freeChunk(chunk, i)
+		if e := l.Window.Chunk(chunk); e.Owner() == i {
+			l.freeChunk(chunk, e)
 		}
 	}
-	l.Account.Clear(i)
 	l.channels[i] = channel{}
 	l.setHost(i, window.HostFree, generation)
 	l.raise = true

@@ -25,15 +25,11 @@ func (l *Loop) scan() {
 // confirmed that it dropped it.
 func (l *Loop) reclaim(chunk int, e window.ChunkEntry) {
 	owner := e.Owner()
-	if l.Window.CheckChannel(owner) != nil {
-		l.freeChunk(chunk, owner)
+	if l.Window.CheckChannel(owner) != nil || l.channels[owner].executor == nil {
+		l.freeChunk(chunk, e)
 		return
 	}
 	c := &l.channels[owner]
-	if c.executor == nil {
-		l.freeChunk(chunk, owner)
-		return
-	}
 	if _, asked := c.revoking[chunk]; !asked {
 		c.revoking[chunk] = struct{}{}
 		c.executor.Revoke(chunk)
@@ -49,20 +45,18 @@ func (l *Loop) revoked(owner, chunk int) {
 	}
 	delete(c.revoking, chunk)
 	if e := l.Window.Chunk(chunk); e.Returned() && e.Owner() == owner {
-		l.freeChunk(chunk, owner)
+		l.freeChunk(chunk, e)
 	}
 }
 
-// freeChunk makes a chunk read as zero and its entry free, if the entry still
-// names the owner.
-func (l *Loop) freeChunk(chunk, owner int) {
+// freeChunk makes a chunk read as zero and its entry free, if the entry still is
+// the one that was read.
+func (l *Loop) freeChunk(chunk int, e window.ChunkEntry) {
 	if err := l.Window.PunchChunk(chunk); err != nil {
 		l.warn.WithError(err).Error("cleaning chunk failed")
 		return
 	}
-	if e := l.Window.Chunk(chunk); e.Owner() == owner {
-		l.Window.SwapChunk(chunk, e, 0)
-	}
+	l.Window.SwapChunk(chunk, e, 0)
 	l.raise = true
 }
 
