@@ -18,6 +18,8 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
     <allow user="*"/> <allow own="*"/> <allow send_destination="*"/> <allow send_type="signal"/>
     <allow send_requested_reply="true" send_type="method_return"/>
     <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/> <allow receive_type="method_return"/>
+    <allow receive_type="error"/> <allow receive_type="signal"/>
   </policy>
 </busconfig>
 """
@@ -41,6 +43,14 @@ class Host:
         self.hides = False
 
     def __enter__(self):
+        try:
+            self._start_all()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start_all(self):
         shutil.rmtree(WORK, ignore_errors=True)
         os.makedirs(f"{WORK}/pools")
         with open(f"{WORK}/bus.conf", "w") as file:
@@ -56,7 +66,6 @@ class Host:
                                   "--log-level", "debug"])
         self._await(lambda: self.vgpuctl("status").returncode == 0, "mediatord")
         self.hides = self._try_hiding()
-        return self
 
     def __exit__(self, *unused):
         for _, process in reversed(self.processes):
@@ -72,7 +81,7 @@ class Host:
 
     def vgpuctl(self, *arguments):
         return subprocess.run([payload("bin/vgpuctl"), "--bus", self.address, *arguments],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=20)
 
     def virtual(self, command):
         """The command line that runs `command` on a vGPU, with the real driver out of its sight if possible."""

@@ -13,7 +13,7 @@ SOCKET = f"/run/vgpu/domain-{UUID}/ivshmem.sock"
 XML = f"""<domain type='qemu'>
   <name>{NAME}</name>
   <uuid>{UUID}</uuid>
-  <metadata><vgpu:gpu xmlns:vgpu="urn:libvirt-vgpu:1" pool="default" memory="8GiB"/></metadata>
+  <metadata><vgpu:gpu xmlns:vgpu="urn:libvirt-vgpu:1" pool="default" memory="2GiB"/></metadata>
   <devices>
     <shmem name='vgpu0'>
       <model type='ivshmem-doorbell'/>

@@ -9,7 +9,7 @@
 
 #define SECONDS_PER_CHECK 120
 
-static char reason[512];
+static char reason[512], notes[512];
 static char running[128];
 static unsigned int passed, failed;
 
@@ -21,6 +21,18 @@ bool check_reason(const char *format, ...)
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
 	return false;
+}
+
+void check_note(const char *format, ...)
+{
+	size_t used = strlen(notes);
+	va_list arguments;
+
+	va_start(arguments, format);
+	snprintf(notes + used, sizeof(notes) - used, " ");
+	used = strlen(notes);
+	vsnprintf(notes + used, sizeof(notes) - used, format, arguments);
+	va_end(arguments);
 }
 
 static void say(const char *text)
@@ -46,12 +58,13 @@ static void run_check(const struct check_group *group, const struct check *check
 
 	snprintf(running, sizeof(running), "%s.%s", group->name, check->name);
 	snprintf(reason, sizeof(reason), "no reason given");
+	notes[0] = '\0';
 	alarm(SECONDS_PER_CHECK);
 	good = check->run();
 	alarm(0);
 	if (good) {
 		passed++;
-		printf("ok %s\n", running);
+		printf("ok %s%s\n", running, notes);
 	} else {
 		failed++;
 		printf("FAILED %s %s\n", running, reason);

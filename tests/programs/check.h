@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Named checks and their report on standard output, one line each:
- *   ok GROUP.NAME
+ *   ok GROUP.NAME [NOTES]
  *   FAILED GROUP.NAME reason
  *   info KEY VALUE          what may differ from one GPU to the next
  * The output holds no addresses and no times, so that the outputs of a native
@@ -35,6 +35,9 @@ int check_run(const char *program, const struct check_group *groups, size_t coun
 
 /* Keeps why the running check fails; returns false. */
 bool check_reason(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Adds to the running check's ok line what a native and a virtual run must have in common, such as a code. */
+void check_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define RESULT(expected, call)                                                                                    \
 	do {                                                                                                      \

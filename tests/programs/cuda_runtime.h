@@ -24,7 +24,6 @@ enum {
 	cudaErrorMemoryAllocation = 2,
 	cudaErrorInvalidConfiguration = 9,
 	cudaErrorInvalidDevice = 101,
-	cudaErrorInvalidDeviceFunction = 98,
 	cudaErrorNotReady = 600,
 
 	cudaMemcpyHostToDevice = 1,

@@ -78,7 +78,7 @@ static bool images(void)
 	char *entry;
 
 	USE_DEVICE;
-	RESULT(CUDA_ERROR_INVALID_PTX, cu.ModuleLoadData(&module, "this is no PTX\n"));
+	RESULT(CUDA_ERROR_INVALID_IMAGE, cu.ModuleLoadData(&module, "this is no PTX\n"));
 	RESULT(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, cu.ModuleLoadData(&module, newer));
 	broken = strdup(kernels_ptx);
 	THAT(broken);

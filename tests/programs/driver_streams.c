@@ -3,6 +3,7 @@
 #include "driver_test.h"
 
 #include <string.h>
+#include <time.h>
 
 #define MILLISECOND 1000000ull
 
@@ -11,6 +12,30 @@ static CUresult spin_on(CUstream stream, unsigned long long nanoseconds)
 	CUdeviceptr nowhere = 0;
 
 	return cu.LaunchKernel(kernels.spin, 1, 1, 1, 1, 1, 1, 0, stream, PARAMETERS(&nanoseconds, &nowhere), NULL);
+}
+
+#define GATE_BOUND (20000 * MILLISECOND)
+
+/* A kernel that computes until open_gate(): the stream is busy for as long as a check needs it. */
+static CUresult close_gate(CUstream stream, volatile unsigned int **gate)
+{
+	unsigned long long bound = GATE_BOUND;
+	CUresult result = cu.MemHostAlloc((void **)gate, sizeof(**gate), 0);
+
+	if (result)
+		return result;
+	**gate = 0;
+	return cu.LaunchKernel(kernels.wait_for_gate, 1, 1, 1, 1, 1, 1, 0, stream, PARAMETERS(gate, &bound), NULL);
+}
+
+/* Waits for the stream too. */
+static CUresult open_gate(CUstream stream, volatile unsigned int *gate)
+{
+	CUresult result;
+
+	*gate = 1;
+	result = cu.StreamSynchronize(stream);
+	return result ? result : cu.MemFreeHost((void *)gate);
 }
 
 static bool properties(void)
@@ -34,13 +59,15 @@ static bool properties(void)
 
 static bool busy_stream(void)
 {
+	volatile unsigned int *gate;
 	CUstream stream;
 
 	USE_DEVICE;
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	DO(spin_on(stream, 200 * MILLISECOND));
-	RESULT(CUDA_ERROR_NOT_READY, cu.StreamQuery(stream));
-	DO(cu.StreamSynchronize(stream));
+	DO(close_gate(stream, &gate));
+	for (int i = 0; i < 100; i++)
+		RESULT(CUDA_ERROR_NOT_READY, cu.StreamQuery(stream));
+	DO(open_gate(stream, gate));
 	DO(cu.StreamQuery(stream));
 	DO(cu.StreamDestroy(stream));
 	return true;
@@ -48,6 +75,8 @@ static bool busy_stream(void)
 
 static bool events(void)
 {
+	const struct timespec pause = { 0, 200 * MILLISECOND };
+	volatile unsigned int *gate;
 	CUstream stream;
 	CUevent start, end, untimed;
 	float milliseconds = -1;
@@ -61,20 +90,48 @@ static bool events(void)
 	DO(cu.EventSynchronize(start));
 	RESULT(CUDA_ERROR_INVALID_HANDLE, cu.EventElapsedTime(&milliseconds, start, end));
 	DO(cu.EventRecord(start, stream));
-	DO(spin_on(stream, 200 * MILLISECOND));
+	DO(close_gate(stream, &gate));
 	DO(cu.EventRecord(end, stream));
 	DO(cu.EventRecord(untimed, stream));
+	DO(cu.EventSynchronize(start));
 	RESULT(CUDA_ERROR_NOT_READY, cu.EventQuery(end));
+	nanosleep(&pause, NULL);
+	RESULT(CUDA_ERROR_NOT_READY, cu.EventQuery(end));
+	*gate = 1;
 	DO(cu.EventSynchronize(end));
+	DO(open_gate(stream, gate));
 	DO(cu.EventQuery(end));
 	DO(cu.EventSynchronize(untimed));
 	DO(cu.EventElapsedTime(&milliseconds, start, end));
-	if (milliseconds < 190 || milliseconds > 5000)
-		return check_reason("elapsed time %g ms of a kernel of 200 ms", milliseconds);
+	if (milliseconds < 200 || milliseconds > 20000)
+		return check_reason("elapsed time %g ms of a kernel of at least 200 ms", milliseconds);
 	RESULT(CUDA_ERROR_INVALID_HANDLE, cu.EventElapsedTime(&milliseconds, start, untimed));
 	DO(cu.EventDestroy(start));
 	DO(cu.EventDestroy(end));
 	DO(cu.EventDestroy(untimed));
+	DO(cu.StreamDestroy(stream));
+	return true;
+}
+
+/* An event recorded on an idle stream is done once the stream, or the context, has been waited for. */
+static bool event_on_idle_stream(void)
+{
+	CUstream stream;
+	CUevent event;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	for (int i = 0; i < 200; i++) {
+		DO(cu.StreamSynchronize(stream));
+		DO(cu.EventRecord(event, stream));
+		DO(cu.StreamSynchronize(stream));
+		DO(cu.EventQuery(event));
+		DO(cu.EventRecord(event, stream));
+		DO(cu.CtxSynchronize());
+		DO(cu.EventQuery(event));
+	}
+	DO(cu.EventDestroy(event));
 	DO(cu.StreamDestroy(stream));
 	return true;
 }
@@ -183,6 +240,7 @@ static const struct check checks[] = {
 	{ "properties", properties },
 	{ "busy_stream", busy_stream },
 	{ "events", events },
+	{ "event_on_idle_stream", event_on_idle_stream },
 	{ "wait_event", wait_event },
 	{ "legacy_default_stream", legacy_default_stream },
 	{ "per_thread_stream", per_thread_stream },

@@ -8,7 +8,7 @@
 
 #define KERNEL_NAMES(X)                                                                                               \
 	X(vector_add) X(saxpy) X(reduce_sum) X(matrix_product) X(histogram) X(scale_by_constant) X(fill) X(step)      \
-	X(spin) X(empty) X(write_word)
+	X(spin) X(wait_for_gate) X(empty) X(write_word)
 
 #define KERNEL_MEMBER(name) CUfunction name;
 struct test_kernels {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fatbin.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,9 @@ struct entry_header {
 	uint64_t flags;
 	uint64_t reserved;
 	uint64_t uncompressed_size;
+	uint32_t options_at;		/* from the start of the entry; the driver follows it even when there are none */
+	uint32_t padding;
+	char options[8];
 };
 
 #define KIND_PTX 1
@@ -33,7 +37,7 @@ struct entry_header {
 #define FLAG_LINUX 0x10u
 
 _Static_assert(sizeof(struct container_header) == 16, "as measured");
-_Static_assert(sizeof(struct entry_header) == 64, "as measured");
+_Static_assert(sizeof(struct entry_header) == 80, "as nvcc 13.0 writes it");
 
 int fatbin_of_ptx(struct fatbin_wrapper *wrapper, const char *ptx, uint32_t arch)
 {
@@ -50,6 +54,8 @@ int fatbin_of_ptx(struct fatbin_wrapper *wrapper, const char *ptx, uint32_t arch
 	entry.version = 0x101;
 	entry.header_size = sizeof(entry);
 	entry.payload_size = padded;
+	entry.options_offset = offsetof(struct entry_header, options_at);
+	entry.options_at = offsetof(struct entry_header, options);
 	entry.minor = 4;
 	entry.major = 8;
 	entry.arch = arch;

@@ -131,6 +131,15 @@ extern "C" __global__ void spin(unsigned long long duration, unsigned long long 
 		*rounds = count;
 }
 
+// Computes until the host stores something into *gate, at most `bound` nanoseconds.
+extern "C" __global__ void wait_for_gate(const volatile unsigned int *gate, unsigned long long bound)
+{
+	unsigned long long start = nanoseconds();
+
+	while (!*gate && nanoseconds() - start < bound)
+		;
+}
+
 extern "C" __global__ void empty()
 {
 }

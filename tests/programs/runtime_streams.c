@@ -4,16 +4,21 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define N 256
 
-static cudaError_t spin_on(cudaStream_t stream, unsigned long long milliseconds)
+/* A kernel that computes until the host stores 1 into the gate. */
+static cudaError_t close_gate(cudaStream_t stream, volatile unsigned int **gate)
 {
-	unsigned long long nanoseconds = milliseconds * 1000000;
+	unsigned long long bound = 20000000000ull;
 	struct dim3 one = { 1, 1, 1 };
-	void *nowhere = NULL;
+	cudaError_t error = cudart.MallocHost((void **)gate, sizeof(**gate));
 
-	return cudart.LaunchKernel(&host_spin, one, one, PARAMETERS(&nanoseconds, &nowhere), 0, stream);
+	if (error)
+		return error;
+	**gate = 0;
+	return cudart.LaunchKernel(&host_wait_for_gate, one, one, PARAMETERS(gate, &bound), 0, stream);
 }
 
 static cudaError_t step_on(cudaStream_t stream, void *words, unsigned int factor, unsigned int addend)
@@ -26,6 +31,8 @@ static cudaError_t step_on(cudaStream_t stream, void *words, unsigned int factor
 static bool order_by_events(void)
 {
 	unsigned int words[N];
+	const struct timespec pause = { 0, 150000000 };
+	volatile unsigned int *gate;
 	cudaStream_t a, b;
 	cudaEvent_t event, start, end;
 	float milliseconds = 0;
@@ -40,7 +47,7 @@ static bool order_by_events(void)
 	DO(cudart.Memset(address, 0, sizeof(words)));
 	DO(cudart.DeviceSynchronize());
 	DO(cudart.EventRecord(start, a));
-	DO(spin_on(a, 150));
+	DO(close_gate(a, &gate));
 	DO(step_on(a, address, 1, 5));
 	DO(cudart.EventRecord(event, a));
 	DO(cudart.EventRecord(end, a));
@@ -48,13 +55,17 @@ static bool order_by_events(void)
 	RESULT(cudaErrorNotReady, cudart.EventQuery(event));
 	DO(cudart.StreamWaitEvent(b, event, 0));
 	DO(step_on(b, address, 7, 1));
+	nanosleep(&pause, NULL);
+	RESULT(cudaErrorNotReady, cudart.EventQuery(event));
+	*gate = 1;
 	DO(cudart.MemcpyAsync(words, address, sizeof(words), cudaMemcpyDeviceToHost, b));
 	DO(cudart.StreamSynchronize(b));
 	THAT(words[0] == 36 && words[N - 1] == 36);
 	DO(cudart.EventSynchronize(end));
 	DO(cudart.EventElapsedTime(&milliseconds, start, end));
-	THAT(milliseconds > 140 && milliseconds < 5000);
+	THAT(milliseconds >= 150 && milliseconds < 20000);
 	cudart.GetLastError();
+	DO(cudart.FreeHost((void *)gate));
 	DO(cudart.EventDestroy(event));
 	DO(cudart.EventDestroy(start));
 	DO(cudart.EventDestroy(end));

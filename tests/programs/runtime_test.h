@@ -12,7 +12,7 @@
 extern struct cuda_runtime cudart;
 
 /* The host's stand-ins; only their addresses count. */
-extern char host_vector_add, host_reduce_sum, host_matrix_product, host_saxpy, host_step, host_spin,
+extern char host_vector_add, host_reduce_sum, host_matrix_product, host_saxpy, host_step, host_spin, host_wait_for_gate,
 	host_scale_by_constant, host_write_word;
 extern float constant_factors[16];
 extern unsigned long long global_counter;

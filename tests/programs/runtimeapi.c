@@ -8,8 +8,8 @@
 #include <string.h>
 
 struct cuda_runtime cudart;
-char host_vector_add, host_reduce_sum, host_matrix_product, host_saxpy, host_step, host_spin, host_scale_by_constant,
-	host_write_word;
+char host_vector_add, host_reduce_sum, host_matrix_product, host_saxpy, host_step, host_spin, host_wait_for_gate,
+	host_scale_by_constant, host_write_word;
 float constant_factors[16];
 unsigned long long global_counter;
 
@@ -27,6 +27,7 @@ static void **register_kernels(void)
 		{ &host_saxpy, "saxpy" },
 		{ &host_step, "step" },
 		{ &host_spin, "spin" },
+		{ &host_wait_for_gate, "wait_for_gate" },
 		{ &host_scale_by_constant, "scale_by_constant" },
 		{ &host_write_word, "write_word" },
 	};
