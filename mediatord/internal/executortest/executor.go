@@ -147,10 +147,12 @@ func (e *executor) serve(behaviour string) int {
 	case IgnoreTERM:
 		signal.Ignore(syscall.SIGTERM)
 	case Grandchild:
-		process, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "trap '' TERM; exec sleep 1000"}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, e.control}})
+		signal.Ignore(syscall.SIGTERM) // inherited
+		process, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, e.control}})
 		if err != nil {
 			return 2
 		}
+		signal.Reset(syscall.SIGTERM)
 		e.say(map[string]any{"type": "log", "level": "info", "message": fmt.Sprintf("grandchild %d", process.Pid)})
 	}
 	if behaviour != NeverReady {
