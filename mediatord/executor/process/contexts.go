@@ -151,9 +151,9 @@ func (p *Process) CtxSynchronize(c wire.Call, _ wire.CtxSynchronize) driver.Resu
 		defer runtime.UnlockOSThread()
 		r := p.Driver.Synchronize(driver.Context(native))
 		p.lost(r, wire.OpCtxSynchronize)
-		p.synchronizing.Add(-1)
 		p.Channel.Reply(c.Reply, c.Sequence, r, nil)
 		p.Channel.Interrupt()
+		p.synchronizing.Add(-1)
 	}()
 	return wire.Deferred
 }

@@ -4,8 +4,7 @@ import "libvirt-vgpu/mediatord/executor/driver"
 
 // PrimaryRetain implements driver.Driver.
 func (r *Recorder) PrimaryRetain(flags uint32) (driver.Context, driver.Result) {
-	h, result := r.create("PrimaryRetain", flags)
-	return driver.Context(h), result
+	return Primary, r.call("PrimaryRetain", flags)
 }
 
 // PrimaryRelease implements driver.Driver.

@@ -27,6 +27,9 @@ type Recorder struct {
 	last  uint64
 }
 
+// Primary is the handle of the primary context.
+const Primary driver.Context = 1000
+
 var _ driver.Driver = (*Recorder)(nil)
 
 // Calls returns and forgets what was asked: "Method arg arg".

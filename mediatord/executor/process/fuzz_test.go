@@ -1,0 +1,49 @@
+package process
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"libvirt-vgpu/plugin/window"
+)
+
+// FuzzRing writes arbitrary bytes into the ring, as a hostile process can at any
+// time, and lets the executor consume them on a driver that records. Whatever
+// they say, it ends with an error or goes on; it never touches memory that is
+// not the process's, which would end this test.
+func FuzzRing(f *testing.F) {
+	seed := newHarness(f)
+	for _, record := range [][]byte{
+		seed.Record(0, "primary_retain", 0),
+		seed.Record(0, "map_pinned", seed.base, 0, 2, 0),
+		seed.Record(window.NoReply, "copy_htod", 1, seed.base, 4096, 0),
+		seed.Record(0, "image_begin", 1, 100, make([]byte, 32)),
+		seed.Record(window.NoReply, "image_inline", 1, "bytes"),
+		seed.Record(window.NoReply, "launch_ex", 1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, make([]byte, 80)),
+		seed.Record(window.NoReply, "copy_3d", make([]byte, 200), 0),
+		seed.Record(0, "mem_set_access", window.DeviceBase, 2<<20, 1, make([]byte, 12)),
+		seed.Record(63, "ctx_synchronize"),
+	} {
+		f.Add(record, uint64(window.RingSize))
+	}
+	h := newHarness(f)
+	h.Own(0, 4)
+	f.Fuzz(func(t *testing.T, ring []byte, reserved uint64) {
+		memory := h.Memory()
+		clear(memory[window.ChRing:])
+		at := h.Head() % window.RingSize
+		for i := range min(len(ring), window.RingSize-8) {
+			memory[window.ChRing+(at+uint64(i))%window.RingSize] = ring[i]
+		}
+		binary.LittleEndian.PutUint64(memory[window.ChTail:], h.Head()+reserved%(2*window.RingSize))
+		for range 100 {
+			consumed, err := h.consumer.Step()
+			h.process.violation = nil
+			if err != nil || !consumed {
+				break
+			}
+		}
+		h.driver.Calls()
+		h.messages = nil
+	})
+}
