@@ -110,14 +110,14 @@ static s64 take_run(struct vgpu_channel *chan, u32 count)
 
 /*
  * Takes no lock held. offset: out, bytes from the start of the arena. -ENOMEM
- * if there is no such run, -EINTR on a signal while waiting for the host.
+ * if there is no such run, -ERESTARTSYS on a signal while waiting for the host.
  */
 int vgpu_chunks_alloc(struct vgpu_channel *chan, u32 count, u64 *offset)
 {
 	struct vgpu_device *vdev = chan->vdev;
 	unsigned long deadline = jiffies + msecs_to_jiffies(ALLOC_WAIT_MS);
+	int seen, err;
 	s64 first;
-	int seen;
 
 	if (!count)
 		return -EINVAL;
@@ -130,8 +130,9 @@ int vgpu_chunks_alloc(struct vgpu_channel *chan, u32 count, u64 *offset)
 			break;
 		if (time_after(jiffies, deadline))
 			return -ENOMEM;
-		if (vgpu_control_wait(vdev, seen))
-			return -EINTR;
+		err = vgpu_control_wait(vdev, seen);
+		if (err)
+			return err;
 	}
 	if (first < 0)
 		return first;
