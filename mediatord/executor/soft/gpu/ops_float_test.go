@@ -228,26 +228,28 @@ func floatResult(body string) string {
 	return body
 }
 
-// TestFusedMultiplyAddRounding tries products that a detour through float64
-// would round twice.
+// TestFusedMultiplyAddRounding tries sums that a detour through float64 would
+// round twice.
 func TestFusedMultiplyAddRounding(t *testing.T) {
 	d := newDevice(t)
 	var a, b, c []uint64
-	state := uint32(12345)
-	next := func() uint32 {
-		state = state*1664525 + 1013904223
-		return state
+	add := func(x, y, z float64) {
+		a = append(a, uint64(math.Float32bits(float32(x))))
+		b = append(b, uint64(math.Float32bits(float32(y))))
+		c = append(c, uint64(math.Float32bits(float32(z))))
 	}
-	for range 20000 {
-		x, y := next(), next()
-		fx := math.Float32frombits(x&0x807fffff | (100+x>>23&63)<<23)
-		fy := math.Float32frombits(y&0x807fffff | (100+y>>23&63)<<23)
-		// An addend near half a unit of the product's last place, or small.
-		p := float64(fx) * float64(fy)
-		z := float32(math.Ldexp(p, int(next()%60)-50))
-		a = append(a, uint64(math.Float32bits(fx)))
-		b = append(b, uint64(math.Float32bits(fy)))
-		c = append(c, uint64(math.Float32bits(z)))
+	// (1+i*e)(1-i*e) lies a little below 1, so the sum lies a little below (or
+	// above) the middle between two numbers, where float64 cannot tell.
+	for i := 1.0; i < 40; i++ {
+		for j := 0.0; j < 8; j++ {
+			for _, scale := range []float64{1, 0x1p40, 0x1p-100, 0x1p-126} {
+				x, y, z := 1+i*0x1p-23, (1-i*0x1p-23)*0x1p-24, 1+j*0x1p-23
+				add(x, y*scale, z*scale)
+				add(-x, y*scale, z*scale)
+				add(x, -y*scale, -z*scale)
+				add(x, y*scale, -z*scale)
+			}
+		}
 	}
 	got := runSnippet(t, d, floatResult(op32("fma.rn.f32", "%fa, %fb, %fc")), a, b, c)
 	want := directed('f', big.ToNearestEven)
