@@ -13,6 +13,8 @@ BUILD := $(abspath build)
 GO ?= go
 GOFLAGS_BUILD := -trimpath
 export CGO_ENABLED := 1
+# Go places its heap at random otherwise, maybe in the ranges that executors share with guest processes
+export GOEXPERIMENT := norandomizedheapbase64
 
 
 .PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo lint bench clean

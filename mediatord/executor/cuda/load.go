@@ -47,10 +47,11 @@ const libraryName = "libcuda.so.1"
 
 // Driver is the GPU of one executor.
 type Driver struct {
-	native nativeSymbols
-	fn     symbols
-	device C.int
-	blocks map[uint64]uint64 // MapBlock: size by address
+	native   nativeSymbols
+	fn       symbols
+	device   C.int
+	blocks   map[uint64]uint64 // MapBlock: size by address
+	reserved bool              // the range of guest-chosen addresses is ours
 }
 
 var _ interface {

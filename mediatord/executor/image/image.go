@@ -57,8 +57,9 @@ func Measure(b []byte) (Kind, []byte, error) {
 	if bytes.HasPrefix(b, []byte(magicArchive)) {
 		return 0, nil, fmt.Errorf("%w: an archive needs a linker", ErrImage)
 	}
-	if len(b) == 0 || b[0] == 0 {
-		return 0, nil, fmt.Errorf("%w: empty", ErrImage)
+	// Text of another sort is CUDA_ERROR_INVALID_IMAGE too, not a PTX error (measured, driver 580).
+	if !bytes.Contains(b, []byte(".version")) {
+		return 0, nil, fmt.Errorf("%w: neither fatbin nor ELF nor PTX text", ErrImage)
 	}
 	if end := bytes.IndexByte(b, 0); end >= 0 {
 		return PTX, b[:end+1], nil
