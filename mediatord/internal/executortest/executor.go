@@ -152,7 +152,6 @@ func (e *executor) serve(behaviour string) int {
 		if err != nil {
 			return 2
 		}
-		signal.Reset(syscall.SIGTERM)
 		e.say(map[string]any{"type": "log", "level": "info", "message": fmt.Sprintf("grandchild %d", process.Pid)})
 	}
 	if behaviour != NeverReady {

@@ -185,7 +185,8 @@ func TestGrandchildrenEndWithTheExecutor(t *testing.T) {
 	if _, err := fmt.Sscanf(s.await(Log).Text, "grandchild %d", &pid); err != nil {
 		t.Fatal(err)
 	}
-	s.executor.Stop()
+	s.await(Ready)
+	s.order(executortest.OrderExit)
 	s.await(Exited)
 	deadline := time.Now().Add(5 * time.Second)
 	for syscall.Kill(pid, 0) == nil {
