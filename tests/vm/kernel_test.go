@@ -106,6 +106,7 @@ func TestKernelModule(t *testing.T) {
 		steps = append(steps, kerneltest(name))
 	}
 	steps = append(steps,
+		kerneltest("stress"),
 		kerneltest("reload"),
 		manifest.Step{Name: "dynamic", Argv: []string{"/usr/bin/ls", "/sys/class/vgpu/vgpu0"}},
 		hold,
