@@ -48,6 +48,9 @@ func main() {
 		}
 		return
 	}
+	if err := freeAddresses(); err != nil {
+		fail(err)
+	}
 	os.Exit(serve(o))
 }
 
