@@ -35,8 +35,9 @@ exec "$@"
 class Host:
     """with Host(gpu_uuid_or_soft) as host: host.virtual([...])"""
 
-    def __init__(self, gpu, memory=None):
+    def __init__(self, gpu, memory=None, rehearsal=False):
         self.gpu = gpu
+        self.rehearsal = rehearsal  # there is no real driver: native() is virtual
         self.memory = memory
         self.address = f"unix:path={WORK}/bus"
         self.processes = []
@@ -88,6 +89,9 @@ class Host:
         hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", HIDE, "sh"] if self.hides else []
         return [payload("bin/vgpuctl"), "--bus", self.address, "run", "--lib-dir", payload("lib"), "--",
                 *hidden, *command]
+
+    def native(self, command):
+        return self.virtual(command) if self.rehearsal else command
 
     def executors(self):
         found = []

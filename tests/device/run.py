@@ -4,7 +4,8 @@
 
     run.py [--soft] functions bench llama vm
 
---soft takes the GPU in software and leaves the native runs out: a rehearsal on any machine. Status 1 when a stage is bad.
+--soft is a rehearsal on any machine: the GPU in software, and "native" runs are virtual ones too. Status 1 when a stage
+is bad.
 """
 import argparse
 import importlib
@@ -23,7 +24,7 @@ REHEARSAL = {"llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads"
 def run_stage(name, host, soft):
     try:
         module = importlib.import_module("stage_" + name)
-        result = module.stage(host, not soft, **(REHEARSAL.get(name, {}) if soft else {}))
+        result = module.stage(host, **(REHEARSAL.get(name, {}) if soft else {}))
     except Exception:  # one stage's end must not keep the others from running
         result = {"good": False, "error": traceback.format_exc()}
         print(result["error"])
@@ -46,7 +47,10 @@ def main():
         return 1
     gpu = "soft" if arguments.soft else found["gpu"]["uuid"]
     print("machine:", found)
-    with Host(gpu) as host:
+    # kernels compiled by the driver are kept where native runs and executors find them
+    os.environ.setdefault("CUDA_CACHE_PATH", "/tmp/vgpu-cuda-cache")
+    os.environ.setdefault("VGPU_LOG", "1")  # our libcuda says on stderr why something failed
+    with Host(gpu, rehearsal=arguments.soft) as host:
         good = [run_stage(name, host, arguments.soft) for name in arguments.stages]
         print("status:", host.vgpuctl("status").stdout)
         with open(os.path.join(machine.OUT, "mediatord.txt"), "w") as file:

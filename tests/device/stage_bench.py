@@ -34,17 +34,15 @@ def medians(rounds):
     return {name: statistics.median(numbers[name] for numbers in rounds) for name in rounds[0]}
 
 
-def stage(host, native):
-    environment = {} if native else {"BENCH_DIVIDE": "50"}
+def stage(host):
+    environment = {"BENCH_DIVIDE": "50"} if host.rehearsal else {}
     rounds = {"native": [], "virtual": []}
-    for _ in range(ROUNDS if native else 1):
-        if native:
-            rounds["native"].append(measure([payload("tests/bench")], environment))
+    for _ in range(1 if host.rehearsal else ROUNDS):
+        rounds["native"].append(measure(host.native([payload("tests/bench")]), environment))
         rounds["virtual"].append(measure(host.virtual([payload("tests/bench")]), environment))
     table = {kind: medians(numbers) for kind, numbers in rounds.items()}
     print(f"{'':40} {'native':>12} {'virtual':>12} {'ratio':>8}")
     for name, ours in table["virtual"].items():
         theirs = table["native"].get(name)
-        ratio = f"{ours / theirs:8.3f}" if theirs else ""
-        print(f"{name:40} {theirs if theirs is not None else '':>12} {ours:12.4g} {ratio}")
-    return {"good": all(rounds["virtual"]), "medians": table, "rounds": rounds}
+        print(f"{name:40} {theirs or 0:12.4g} {ours:12.4g} {ours / theirs if theirs else 0:8.3f}")
+    return {"good": all(rounds["virtual"] + rounds["native"]), "medians": table, "rounds": rounds}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The test programs natively and virtually: every check passes on both and both print the same."""
+import os
+import signal
+import subprocess
 import time
 
 from host import run
@@ -20,37 +23,29 @@ def checks(result):
     return [line for line in result["lines"] if not line.startswith("info ")]
 
 
-def compare(name, argv, seconds, host, native):
+def compare(name, argv, seconds, host):
     command = [payload(argv[0]), *argv[1:]]
-    record = {"virtual": run(host.virtual(command), seconds, watcher=Watcher(payload("lib")))}
-    virtual = record["virtual"]
-    record["good"] = virtual["status"] == 0 and not virtual["watched"]["foreign"]
-    if native:
-        record["native"] = run(command, seconds)
-        theirs, ours = checks(record["native"]), checks(virtual)
-        record["differences"] = [f"native: {line}" for line in theirs if line not in ours]
-        record["differences"] += [f"virtual: {line}" for line in ours if line not in theirs]
-        record["good"] = record["good"] and record["native"]["status"] == 0 and not record["differences"]
-    print(f"{name}: {'good' if record['good'] else 'BAD'}, virtual {virtual['status']} in {virtual['seconds']} s"
-          + (f", native {record['native']['status']} in {record['native']['seconds']} s" if native else ""))
-    if not record["good"]:
-        for line in record.get("differences") or [line for line in ours_failed(virtual)]:
-            print("   ", line)
-        print("   ", virtual["stderr"][-500:].replace("\n", "\n    "))
-    if virtual["watched"]["foreign"]:
-        print("    driver files in the guest process:", virtual["watched"]["foreign"])
-    return record
-
-
-def ours_failed(result):
-    return [line for line in result["lines"] if line.startswith("FAILED")]
+    virtual = run(host.virtual(command), seconds, watcher=Watcher(payload("lib")))
+    native = run(host.native(command), seconds)
+    theirs, ours = checks(native), checks(virtual)
+    differences = [f"native: {line}" for line in theirs if line not in ours]
+    differences += [f"virtual: {line}" for line in ours if line not in theirs]
+    foreign = virtual["watched"]["foreign"]
+    good = virtual["status"] == 0 and native["status"] == 0 and not differences and not foreign
+    print(f"{name}: {'good' if good else 'BAD'}, virtual {virtual['status']} in {virtual['seconds']} s, "
+          f"native {native['status']} in {native['seconds']} s")
+    for line in differences or [line for line in ours if line.startswith("FAILED")]:
+        print("   ", line)
+    for side in (native, virtual):
+        if side["status"] != 0 and side["stderr"]:
+            print("    stderr:", side["stderr"][-500:])
+    if foreign:
+        print("    driver files in the guest process:", foreign)
+    return {"good": good, "differences": differences, "virtual": virtual, "native": native}
 
 
 def kill_test(host):
     """kill -9 of a process whose kernel runs for a minute: how long until its executor is gone."""
-    import signal
-    import subprocess
-
     before = set(host.executors())
     process = subprocess.Popen(host.virtual([payload("tests/spin"), "60"]), stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline().strip()
@@ -58,7 +53,6 @@ def kill_test(host):
     victims = subprocess.run(["pgrep", "-x", "spin"], capture_output=True, text=True).stdout.split()
     start = time.monotonic()
     for pid in victims:
-        import os
         os.kill(int(pid), signal.SIGKILL)
     while executors & set(host.executors()) and time.monotonic() - start < 30:
         time.sleep(0.005)
@@ -70,10 +64,10 @@ def kill_test(host):
     return record
 
 
-def stage(host, native):
-    results = {name: compare(name, argv, seconds, host, native) for name, (argv, seconds) in PROGRAMS.items()}
+def stage(host):
+    results = {name: compare(name, argv, seconds, host) for name, (argv, seconds) in PROGRAMS.items()}
     results["kill"] = kill_test(host)
     for name, (argv, seconds) in ON_REQUEST.items():
-        results[name] = compare(name, argv, seconds, host, native)
+        results[name] = compare(name, argv, seconds, host)
     good = all(record["good"] for name, record in results.items() if name not in ON_REQUEST)
     return {"good": good, "hidden": host.hides, "programs": results}

@@ -38,9 +38,9 @@ def rate(runs, kind, side, name):
     return statistics.median(values) if values else None
 
 
-def stage(host, native, gpu_layers=99, prompt=512, new_tokens=256, threads=8, shape=(), rounds=ROUNDS):
+def stage(host, gpu_layers=99, prompt=512, new_tokens=256, threads=8, shape=(), rounds=ROUNDS):
     environment = {}
-    if native:
+    if not host.rehearsal:
         libraries = machine.cuda_directories() + [os.environ.get("LD_LIBRARY_PATH", "")]
         environment["LD_LIBRARY_PATH"] = ":".join(path for path in libraries if path)
     command = [payload("tests/llama_run"), payload("llama"), model(shape),
@@ -49,8 +49,7 @@ def stage(host, native, gpu_layers=99, prompt=512, new_tokens=256, threads=8, sh
     for turn in range(rounds):
         for kind, extra in KINDS:
             variables = {**environment, **extra}
-            if native:
-                runs[kind]["native"].append(measure(command, variables, None))
+            runs[kind]["native"].append(measure(host.native(command), variables, None))
             watcher = Watcher(payload("lib")) if turn == 0 else None
             runs[kind]["virtual"].append(measure(host.virtual(command), variables, watcher))
     every = [numbers for sides in runs.values() for side in sides.values() for numbers in side]

@@ -67,7 +67,7 @@ def read(console):
     return steps, output, lines
 
 
-def stage(host, native):
+def stage(host):
     console = f"{WORK}/console"
     start = time.monotonic()
     hook(host, "prepare", "begin")

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile a .cu file to PTX with NVRTC, without a GPU.
 
-NVRTC comes from the wheel nvidia-cuda-nvrtc-cu12 (kernels.ptx was made with 12.4.127: PTX ISA 8.4).
+NVRTC comes from the wheel nvidia-cuda-nvrtc-cu12==12.4.127: PTX ISA 8.4. Another release writes other text.
     compile_ptx.py [--nvrtc libnvrtc.so.12] [--target compute_80] kernels.cu kernels.ptx
     compile_ptx.py --check ...     compares instead of writing; status 1 when the PTX is out of date
-Status 77 when NVRTC is not there.
+Without --nvrtc it is looked for in VGPU_TEST_NVRTC, then among Python's packages. Status 77 when it is not there or
+of another release.
 """
 import argparse
 import ctypes
@@ -16,6 +17,7 @@ import sys
 
 
 def find_nvrtc(given):
+    given = given or os.environ.get("VGPU_TEST_NVRTC")
     if given:
         return given
     roots = site.getsitepackages() + [site.getusersitepackages()]
@@ -24,6 +26,9 @@ def find_nvrtc(given):
         if found:
             return found[0]
     return None
+
+
+RELEASE = (12, 4)
 
 
 class Compiler:
@@ -72,6 +77,9 @@ def main():
         print("no libnvrtc.so.12: pip install nvidia-cuda-nvrtc-cu12==12.4.127", file=sys.stderr)
         return 77
     compiler = Compiler(path)
+    if compiler.version() != RELEASE:
+        print("{} is NVRTC {}.{}, not {}.{}".format(path, *compiler.version(), *RELEASE), file=sys.stderr)
+        return 77
     with open(arguments.source, "rb") as file:
         source = file.read()
     options = ["--gpu-architecture=" + arguments.target, "--std=c++17", "--fmad=true"]
@@ -82,8 +90,7 @@ def main():
         return 0
     with open(arguments.ptx, "rb") as file:
         if file.read() != ptx:
-            version = ".".join(map(str, compiler.version()))
-            print(f"{arguments.ptx} is not what NVRTC {version} makes of {arguments.source}", file=sys.stderr)
+            print(f"{arguments.ptx} is not what NVRTC makes of {arguments.source}: make ptx", file=sys.stderr)
             return 1
     return 0
 

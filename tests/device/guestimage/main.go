@@ -62,7 +62,7 @@ func steps() []manifest.Step {
 	spin := step("spin", time.Minute, "/usr/bin/spin", "30")
 	spin.Background = true
 	bench := step("bench", 2*time.Minute, "/usr/bin/bench")
-	bench.Env = []string{"BENCH_DIVIDE=20"}
+	bench.Env = append(bench.Env, "BENCH_DIVIDE=20")
 	return []manifest.Step{
 		step("driverapi", 5*time.Minute, "/usr/bin/driverapi"),
 		step("fault", time.Minute, "/usr/bin/driverapi", "fault"),
@@ -77,7 +77,7 @@ func steps() []manifest.Step {
 }
 
 func step(name string, timeout time.Duration, argv ...string) manifest.Step {
-	return manifest.Step{Name: name, Argv: argv, Timeout: timeout}
+	return manifest.Step{Name: name, Argv: argv, Timeout: timeout, Env: []string{"VGPU_LOG=1"}}
 }
 
 func exists(path string) bool {
