@@ -13,9 +13,8 @@ BUILD := $(abspath build)
 GO ?= go
 GOFLAGS_BUILD := -trimpath
 export CGO_ENABLED := 1
-# Go places its heap at random otherwise, maybe in the ranges that executors share with guest processes
-export GOEXPERIMENT := norandomizedheapbase64
-
+# what uses libvirt loads it when it is called, so that it runs on hosts without
+export GOFLAGS := -tags=libvirt_dlopen
 
 .PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo lint bench clean
 
@@ -28,7 +27,7 @@ build: deps go-binaries guest kernel-module programs
 
 go-binaries:
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook
-	$(GO) build $(GOFLAGS_BUILD) -tags libvirt_dlopen -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
+	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
 	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/mediatord ./mediatord/cmd/mediatord
 	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
 

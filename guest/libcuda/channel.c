@@ -25,6 +25,16 @@ static bool reserve(uint64_t base, uint64_t size)
 	return false;
 }
 
+static bool reserve_ranges(void)
+{
+	if (!reserve(VGPU_DEVICE_BASE, VGPU_DEVICE_SIZE))
+		return false;
+	if (reserve(VGPU_PINNED_BASE, VGPU_PINNED_SIZE))
+		return true;
+	munmap((void *)VGPU_DEVICE_BASE, VGPU_DEVICE_SIZE);
+	return false;
+}
+
 /* The channel followed by a second view of its ring: a record never wraps. */
 static uint8_t *map_whole(struct vg_transport *t)
 {
@@ -55,7 +65,7 @@ struct vg_channel *vg_channel_open(const char **reason)
 		*reason = "mapping the channel failed";
 		goto fail;
 	}
-	if (!reserve(VGPU_DEVICE_BASE, VGPU_DEVICE_SIZE) || !reserve(VGPU_PINNED_BASE, VGPU_PINNED_SIZE)) {
+	if (!reserve_ranges()) {
 		*reason = "the address ranges of device and pinned memory are taken in this process";
 		munmap(c->base, VGPU_CHANNEL_SIZE + VGPU_RING_SIZE);
 		goto fail;

@@ -35,11 +35,12 @@ static struct vg_context primary = {
 };
 
 static struct {
-	pthread_mutex_t lock;	/* retain and release of the primary context */
+	pthread_mutex_t lock;	/* retain and release of the primary context; destructors of context local storage
+				 * run inside and may call back */
 	_Atomic uint64_t next_id;
 	void (*run[END_CALLBACKS])(struct vg_context *);
 	unsigned int count;
-} contexts = { .lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 2 };
+} contexts = { .lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP, .next_id = 2 };
 
 struct vg_context *vg_primary(void)
 {

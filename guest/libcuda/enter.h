@@ -13,11 +13,12 @@
  */
 static inline int vg_enter(struct vg_thread **t)
 {
-	struct vg_thread *self = vg_thread_get();
+	struct vg_thread *self;
 	int result = vg_process_ready();
 
 	if (__builtin_expect(result != 0, 0))
 		return result;
+	self = vg_thread_get();
 	if (__builtin_expect(!self, 0))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (__builtin_expect(!self->current, 0))

@@ -91,11 +91,17 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 	vg_capture_release_event(event);
 	if (!event->slot) {
 		atomic_store_explicit(&event->recorded, 1, memory_order_release);
-		return vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
+		result = vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
+		if (!result)
+			vg_stream_busy(s);
+		return result;
 	}
 	value = atomic_fetch_add_explicit(&event->fence, 1, memory_order_acq_rel) + 1;
 	atomic_store_explicit(&event->recorded, 1, memory_order_release);
-	return vg_op_event_record(t, event->object.number, s->object.number, flags, event->slot, value);
+	result = vg_op_event_record(t, event->object.number, s->object.number, flags, event->slot, value);
+	if (!result)
+		vg_stream_busy(s);
+	return result;
 }
 
 VG_EXPORT CUresult cuEventRecord(CUevent event, CUstream stream)

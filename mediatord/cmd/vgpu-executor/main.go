@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/sirupsen/logrus"
+
+	"libvirt-vgpu/plugin/api"
 )
 
 // Exit codes besides 0.
@@ -62,6 +64,11 @@ func describe(o options) error {
 	description, err := gpu.Describe()
 	if err != nil {
 		return fmt.Errorf("describing GPU: %w", err)
+	}
+	for i := range description.Attributes {
+		if api.Concealed(i) {
+			description.Attributes[i].Value = 0
+		}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(description); err != nil {
 		return fmt.Errorf("writing description: %w", err)
