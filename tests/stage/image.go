@@ -1,0 +1,77 @@
+package stage
+
+import (
+	"context"
+	"path/filepath"
+
+	"libvirt-vgpu/tests/vm"
+	"libvirt-vgpu/tests/vm/manifest"
+	"libvirt-vgpu/tests/wheel"
+)
+
+// Where things are in the guest.
+const (
+	guestLibraries = "/usr/lib/x86_64-linux-gnu/"
+	guestModule    = "/lib/modules/vgpu.ko"
+)
+
+// Runtime is an unmodified NVIDIA runtime, by its wheel.
+type Runtime struct{ Distribution, Version string }
+
+// Runtimes are those that the test programs run on.
+func Runtimes() []Runtime {
+	return []Runtime{
+		{Distribution: "nvidia-cuda-runtime-cu12", Version: "12.9.79"},
+		{Distribution: "nvidia-cuda-runtime", Version: "13.0.96"},
+	}
+}
+
+// Library is the path of the runtime on the host; it is fetched when it is not
+// there yet.
+func (r Runtime) Library(ctx context.Context) (string, error) {
+	return wheel.Cudart(ctx, built("cache"), r.Distribution, r.Version)
+}
+
+// InGuest is the path of the runtime in the guest.
+func (r Runtime) InGuest() string { return "/opt/cudart-" + r.Version + "/libcudart.so" }
+
+// makeImages makes what the guests boot: the kernel and one initramfs for all.
+func (s *Stage) makeImages(ctx context.Context) error {
+	kernel, err := vm.FindKernel()
+	if err != nil {
+		return err
+	}
+	init, err := vm.BuildGuestInit(ctx, s.Libvirt.Dir)
+	if err != nil {
+		return err
+	}
+	image := vm.Initramfs{
+		Init: init,
+		Files: []vm.File{
+			{Guest: guestModule, Host: built("guest/vgpu.ko")},
+			{Guest: guestLibraries + "libcuda.so.1", Host: built("guest/libcuda.so.1")},
+			{Guest: guestLibraries + "libnvidia-ml.so.1", Host: built("guest/libnvidia-ml.so.1")},
+			{Guest: "/usr/bin/cat", Host: "/bin/cat"},
+		},
+		Manifest: manifest.Manifest{Modules: []string{guestModule}, Commands: vm.CommandsPort},
+	}
+	for _, name := range []string{"driverapi", "runtimeapi", "nvmlapi", "spin"} {
+		image.Files = append(image.Files, vm.File{Guest: "/usr/bin/" + name, Host: built("tests/" + name)})
+	}
+	for _, r := range Runtimes() {
+		library, err := r.Library(ctx)
+		if err != nil {
+			return err
+		}
+		image.Files = append(image.Files, vm.File{Guest: r.InGuest(), Host: library})
+	}
+	file := filepath.Join(s.Libvirt.Dir, "initramfs")
+	if err := image.Write(file); err != nil {
+		return err
+	}
+	if s.kernel, err = s.Libvirt.Image(kernel.Image); err != nil {
+		return err
+	}
+	s.initramfs, err = s.Libvirt.Image(file)
+	return err
+}
