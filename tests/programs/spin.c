@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps the GPU busy for tests that kill, gate or measure: spin SECONDS [MILLISECONDS_PER_KERNEL]
- * Without the second argument one kernel runs the whole time. Prints "started" once the GPU computes, then
+ * Keeps the GPU busy for tests that kill, gate or measure: spin SECONDS [MILLISECONDS_PER_KERNEL [MIB]]
+ * Without the second argument one kernel runs the whole time; the third is device memory to hold meanwhile. Prints "started" once the GPU computes, then
  * "finished" with the number of kernels. Exit status 0, 1 on a CUDA error (printed with its code).
  */
 #include "cuda_driver.h"
@@ -39,7 +39,8 @@ int main(int argc, char **argv)
 	double seconds = argc > 1 ? atof(argv[1]) : 0;
 	double milliseconds = argc > 2 ? atof(argv[2]) : seconds * 1000;
 	unsigned long long duration = (unsigned long long)(milliseconds * 1e6);
-	CUdeviceptr nowhere = 0;
+	size_t held = argc > 3 ? (size_t)atoi(argv[3]) << 20 : 0;
+	CUdeviceptr nowhere = 0, memory;
 	CUfunction kernel;
 	CUcontext context;
 	CUmodule module;
@@ -49,7 +50,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!(seconds > 0) || !(milliseconds > 0)) {
-		fprintf(stderr, "usage: spin SECONDS [MILLISECONDS_PER_KERNEL]\n");
+		fprintf(stderr, "usage: spin SECONDS [MILLISECONDS_PER_KERNEL [MIB]]\n");
 		return 2;
 	}
 	if (cuda_driver_open(&cu))
@@ -58,6 +59,8 @@ int main(int argc, char **argv)
 	DO(cu.DeviceGet(&device, 0));
 	DO(cu.DevicePrimaryCtxRetain(&context, device));
 	DO(cu.CtxSetCurrent(context));
+	if (held)
+		DO(cu.MemAlloc(&memory, held));
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
 	DO(cu.ModuleGetFunction(&kernel, module, "spin"));
 	start = seconds_now();
