@@ -70,8 +70,7 @@ func TestMeasure(t *testing.T) {
 		"cubin and more":       {append(elf(), "junk"...), Cubin, elf()},
 		"text":                 {[]byte("//\n.version\x00"), PTX, []byte("//\n.version\x00")},
 		"text without its NUL": {[]byte(".version"), PTX, []byte(".version\x00")},
-		"text and more":        {[]byte(".ver\x00sion"), PTX, []byte(".ver\x00")},
-		"short text":           {[]byte("x"), PTX, []byte("x\x00")},
+		"text and more":        {[]byte(".version\x00more"), PTX, []byte(".version\x00")},
 	} {
 		kind, got, err := Measure(tc.in)
 		if err != nil || kind != tc.kind || !bytes.Equal(got, tc.want) {
@@ -93,6 +92,7 @@ func TestMeasureRefusesLyingLengths(t *testing.T) {
 	for name, in := range map[string][]byte{
 		"nothing":                      {},
 		"only a NUL":                   {0},
+		"text that is no PTX":          []byte("hello\x00"),
 		"wrapper":                      {0xb1, 0x43, 0x62, 0x46, 1, 0, 0, 0},
 		"archive":                      []byte("!<arch>\nfoo"),
 		"cut fatbin":                   fat[:len(fat)-1],
