@@ -17,7 +17,11 @@ import (
 
 var executorBinary string
 
+// TestMain builds the executor, unless VGPU_TEST_EXECUTOR names one.
 func TestMain(m *testing.M) {
+	if executorBinary = os.Getenv("VGPU_TEST_EXECUTOR"); executorBinary != "" {
+		os.Exit(m.Run())
+	}
 	dir, err := os.MkdirTemp("", "vgpu-executor-test")
 	if err == nil {
 		executorBinary = filepath.Join(dir, "vgpu-executor")
@@ -75,10 +79,18 @@ const (
 	kernel  = 7
 )
 
+// testBackend is soft, or what VGPU_TEST_BACKEND says: the tests are a real GPU's too.
+func testBackend() string {
+	if name := os.Getenv("VGPU_TEST_BACKEND"); name != "" {
+		return name
+	}
+	return "soft"
+}
+
 func launch(t *testing.T, args ...string) (*guesttest.Guest, *guesttest.Executor) {
 	t.Helper()
 	g := guesttest.New(t, 32*mib, quota)
-	e := g.Start(executorBinary, append([]string{"--backend", "soft"}, args...)...)
+	e := g.Start(executorBinary, append([]string{"--backend", testBackend()}, args...)...)
 	e.Expect("ready")
 	return g, e
 }

@@ -114,6 +114,15 @@ func TestEndsInOrder(t *testing.T) {
 	}
 }
 
+// noSuchGPU is 100 without a driver, 101 with one.
+func noSuchGPU(t *testing.T) uint32 {
+	t.Helper()
+	if testBackend() == "cuda" {
+		return 101
+	}
+	return 100
+}
+
 func TestStartFailures(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args   []string
@@ -122,7 +131,7 @@ func TestStartFailures(t *testing.T) {
 		result uint32
 	}{
 		"channel outside": {[]string{"--backend", "soft", "--channel", "5"}, nil, "channel 5 of 2", 100},
-		"no driver":       {[]string{"--backend", "cuda"}, nil, "libcuda.so.1", 100},
+		"no such GPU":     {[]string{"--backend", "cuda", "--gpu", "9999"}, nil, "opening GPU 9999", noSuchGPU(t)},
 		"backend":         {[]string{"--backend", "magic"}, nil, `"magic"`, 100},
 		"window": {[]string{"--backend", "soft"}, func(g *guesttest.Guest) {
 			if _, err := g.Window.File().WriteAt([]byte("not a window"), 0); err != nil {

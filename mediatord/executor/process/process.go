@@ -57,7 +57,7 @@ type Config struct {
 type Process struct {
 	Config
 	tables    handle.Tables
-	native    native
+	native    *native
 	violation error
 
 	current   uint32 // context of the consumer's thread
@@ -86,7 +86,7 @@ func New(c Config) *Process {
 		captures: map[driver.Stream]struct{}{},
 		refused:  map[uint32]uint64{},
 	}
-	p.native = native{Driver: c.Driver, captures: p.captures, fences: &p.fences}
+	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences}
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.images = newImages(c.Cache, c.Log)
 	p.nodes = newNodeNumbers()
@@ -143,7 +143,7 @@ const captureRelaxed = 2
 
 // CaptureBegin begins every capture in relaxed mode: which calls a capture
 // forbids in which guest thread is the guest library's business.
-func (n native) CaptureBegin(s driver.Stream, _ uint32) driver.Result {
+func (n *native) CaptureBegin(s driver.Stream, _ uint32) driver.Result {
 	r := n.Driver.CaptureBegin(s, captureRelaxed)
 	if r == driver.Success {
 		n.captures[s] = struct{}{}
@@ -152,7 +152,7 @@ func (n native) CaptureBegin(s driver.Stream, _ uint32) driver.Result {
 }
 
 // StreamDestroy refuses the default stream, which no process has created.
-func (n native) StreamDestroy(s driver.Stream) driver.Result {
+func (n *native) StreamDestroy(s driver.Stream) driver.Result {
 	if s == 0 {
 		return driver.ErrorInvalidHandle
 	}
