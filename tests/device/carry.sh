@@ -21,7 +21,7 @@ main() {
 	grep -qxs "/.carry/" "$exclude" || echo "/.carry/" >>"$exclude"
 	stage=$(mktemp -d)
 	chmod 755 "$stage"
-	trap 'rm -rf "$stage"' EXIT
+	trap 'rm -rf "$stage" "$stage.packed"' EXIT
 	"stage_$name" "$@"
 	pack "$name"
 }
@@ -72,24 +72,25 @@ stage_llama() {
 }
 
 pack() {
-	local archive=$1.tar.xz parts index=0
-	(cd "$stage" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS."$1")
-	rm -rf "$carry/$1" "$carry/$1"-[0-9]*
-	tar -C "$stage" --owner=0 --group=0 -cf - . | nice xz -6 -T2 >"$carry/$archive"
-	parts=$(mktemp -d)
-	split -b "$piece_bytes" -d -a 1 "$carry/$archive" "$parts/$archive."
-	local sum count
-	sum=$(sha256sum <"$carry/$archive" | cut -d' ' -f1)
-	count=$(find "$parts" -type f | wc -l)
-	for part in "$parts"/*; do
-		local directory=$carry/$1
+	local archive=$1.tar.xz index=0 sum count directory
+	local packed=$stage.packed
+	mkdir "$packed"
+	(cd "$stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum >"$packed/SHA256SUMS.$1")
+	mv "$packed/SHA256SUMS.$1" "$stage/"
+	tar -C "$stage" --owner=0 --group=0 -cf - . | nice xz -6 -T2 >"$packed/$archive"
+	sum=$(sha256sum <"$packed/$archive" | cut -d' ' -f1)
+	split -b "$piece_bytes" -d -a 1 "$packed/$archive" "$packed/$archive."
+	rm "$packed/$archive"
+	count=$(find "$packed" -type f | wc -l)
+	rm -rf "$carry/$1" "$carry/$1"-[0-9]
+	for part in "$packed"/*; do
+		directory=$carry/$1
 		[ "$count" -gt 1 ] && directory=$carry/$1-$index
 		mkdir -p "$directory"
 		mv "$part" "$directory/"
 		echo "$sum $count $archive" >"$directory/$archive.pieces"
 		index=$((index + 1))
 	done
-	rm -rf "$parts" "$carry/$archive"
 	du -sm "$carry/$1"* | sed 's/^/MiB: /'
 }
 

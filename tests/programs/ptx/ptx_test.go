@@ -1,5 +1,5 @@
-// Package programs holds the test programs, which are C; see Makefile.
-package programs
+// Package ptx checks that kernels.ptx is what the compiler makes of kernels.cu.
+package ptx
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 const compilerAbsent = 77
 
 func TestPTXIsCurrent(t *testing.T) {
-	output, err := exec.Command("python3", "compile_ptx.py", "--check", "kernels.cu", "kernels.ptx").CombinedOutput()
+	output, err := check().CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == compilerAbsent:
@@ -19,4 +19,10 @@ func TestPTXIsCurrent(t *testing.T) {
 	case err != nil:
 		t.Fatalf("%v: %s", err, output)
 	}
+}
+
+func check() *exec.Cmd {
+	cmd := exec.Command("python3", "compile_ptx.py", "--check", "kernels.cu", "kernels.ptx")
+	cmd.Dir = ".."
+	return cmd
 }
