@@ -20,6 +20,7 @@ const (
 	MaxSharedDefault   = 48 << 10  // per block unless the function asks for more
 	MaxSharedOptIn     = 227 << 10 // per block
 	MaxParamBytes      = 32764
+	MaxLocalBytes      = 512 << 10 // per thread
 	WarpSize           = simt.WarpSize
 )
 

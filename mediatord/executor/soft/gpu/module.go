@@ -274,6 +274,10 @@ func (m *Module) Function(name string) (*Function, error) {
 	case err != nil:
 		return nil, &Error{Code: InvalidPTX, Err: err}
 	}
+	if program.LocalBytes > MaxLocalBytes || program.ParamBytes > MaxParamBytes {
+		return nil, failure(InvalidPTX, "kernel %s uses %d bytes of local memory, of %d, and %d of parameters, of %d", name,
+			program.LocalBytes, MaxLocalBytes, program.ParamBytes, MaxParamBytes)
+	}
 	if program.SharedBytes > MaxSharedDefault {
 		return nil, failure(InvalidPTX, "kernel %s uses %d bytes of shared memory, of %d", name, program.SharedBytes, MaxSharedDefault)
 	}

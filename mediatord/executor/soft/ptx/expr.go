@@ -100,6 +100,10 @@ func (p *parser) fold(op byte, a, b uint64) (uint64, error) {
 }
 
 func (p *parser) unaryExpr() (constValue, error) {
+	defer p.unnest()
+	if err := p.nest(); err != nil {
+		return constValue{}, err
+	}
 	t := p.tok
 	switch {
 	case t.kind == tokInt || t.kind == tokFloat32 || t.kind == tokFloat64:

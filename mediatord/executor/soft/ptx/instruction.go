@@ -50,6 +50,10 @@ func (p *parser) instruction(guard int, not bool) error {
 }
 
 func (p *parser) operand() (Operand, error) {
+	defer p.unnest()
+	if err := p.nest(); err != nil {
+		return Operand{}, err
+	}
 	switch {
 	case p.isPunct("{"):
 		return p.list("{", "}", VectorOperand)

@@ -21,7 +21,21 @@ type parser struct {
 
 	fn     *Func
 	scopes []*scope
+	depth  int // of nested parentheses and braces
 }
+
+// maxDepth bounds nesting, so that bad text cannot exhaust the stack.
+const maxDepth = 200
+
+// nest counts one level of nesting; unnest must follow.
+func (p *parser) nest() error {
+	if p.depth++; p.depth > maxDepth {
+		return p.errorf("nested more than %d deep", maxDepth)
+	}
+	return nil
+}
+
+func (p *parser) unnest() { p.depth-- }
 
 // advance moves to the next token.
 func (p *parser) advance() error {

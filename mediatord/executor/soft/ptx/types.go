@@ -66,7 +66,7 @@ var spaceNames = map[string]Space{
 // as "shared::cta" and "param::func" count as their space.
 func ParseSpace(name string) (Space, bool) {
 	switch name {
-	case "shared::cta":
+	case "shared::cta", "shared::cluster":
 		name = "shared"
 	case "param::entry", "param::func":
 		name = "param"

@@ -193,6 +193,10 @@ func (p *parser) variableName(h varHead, link Linkage) (*Var, error) {
 // initialiser reads a value or braces; rows shorter than their dimension are
 // filled with zeros, except the last.
 func (p *parser) initialiser(dims []int) ([]Init, error) {
+	defer p.unnest()
+	if err := p.nest(); err != nil {
+		return nil, err
+	}
 	if !p.isPunct("{") {
 		one, err := p.initValue()
 		return []Init{one}, err

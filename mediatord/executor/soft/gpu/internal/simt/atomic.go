@@ -24,7 +24,7 @@ func translateAtom(g *generator) error {
 	if isRed {
 		operands = append([]ptx.Operand{{Kind: ptx.SinkOperand}}, operands...)
 	}
-	if g.has("async") || len(operands) < 3 || g.has("v2") || g.has("v4") || g.has("v8") {
+	if len(operands) < 3 || g.has("v2") || g.has("v4") || g.has("v8") {
 		return g.unsupported("instruction %s", g.cur.Name())
 	}
 	m, base, err := g.memOp(&operands[1])

@@ -105,8 +105,11 @@ func translateCall(g *generator) error {
 		g.emit(in)
 		return nil
 	}
-	l := g.funcs[target.Sym]
-	if l == nil {
+	var l *linked
+	if f, _ := g.syms.Func(target.Sym); f != nil {
+		l = g.funcs[f.Name]
+	}
+	if l == nil || l.index < 0 {
 		return g.unsupported("call of %s, which has no body", target.Sym)
 	}
 	in := g.new(call)

@@ -127,6 +127,8 @@ func mulHigh(a, b uint64, t ptx.Type) uint64 {
 // product is the function of mul and of the product in mad.
 func (g *generator) product(t ptx.Type) (fn, error) {
 	switch {
+	case g.has("wide") && t.Width > 32:
+		return nil, g.invalid("%s on this type", g.cur.Name())
 	case g.has("wide"):
 		return func(a, b, _ uint64) uint64 { return low(extend(a, t)*extend(b, t), 2*t.Width) }, nil
 	case g.has("hi"):

@@ -9,6 +9,9 @@ import "sort"
 // A guarded instruction does not end a register's old life: the lanes that it
 // skips keep the old value.
 func allocate(code []instr, regs, base int32) int {
+	if blocks := len(split(code)); blocks*int(regs) > livenessLimit {
+		return allocateAll(code, regs, base)
+	}
 	live := newLiveness(code, int(regs))
 	first, last := live.intervals(code)
 	order := make([]int32, 0, regs)
@@ -50,6 +53,23 @@ func allocate(code []instr, regs, base int32) int {
 		code[i].uses(rename)
 	}
 	return int(used)
+}
+
+// livenessLimit bounds the bits of the analysis: blocks times registers.
+const livenessLimit = 1 << 30
+
+// allocateAll gives every register a slot of its own.
+func allocateAll(code []instr, regs, base int32) int {
+	rename := func(p *int32) {
+		if *p != fpReg {
+			*p += base - 1
+		}
+	}
+	for i := range code {
+		code[i].defs(rename)
+		code[i].uses(rename)
+	}
+	return int(regs - 1)
 }
 
 // span is a basic block: instructions [from, to).

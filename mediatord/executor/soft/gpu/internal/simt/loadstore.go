@@ -26,7 +26,7 @@ func (g *generator) memOp(addr *ptx.Operand) (*memOp, int32, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if t.Width > 64 || t.Width < 8 {
+	if t.Width < 8 || g.has("async") || g.has("bulk") {
 		return nil, 0, g.unsupported("instruction %s", g.cur.Name())
 	}
 	op := &memOp{space: g.space(), size: uint64(t.Bytes()), total: uint64(t.Bytes()), slot: uint(g.cur.Line)}
@@ -52,7 +52,7 @@ func (g *generator) memOp(addr *ptx.Operand) (*memOp, int32, error) {
 // baseAddress is the register of an address; op.offset and op.space become
 // what goes with it.
 func (g *generator) baseAddress(op *memOp, addr *ptx.Operand) (int32, error) {
-	if !addr.Address {
+	if !addr.Address || len(addr.List) > 0 {
 		return 0, g.invalid("%s: operand is not an address", g.cur.Name())
 	}
 	switch addr.Kind {

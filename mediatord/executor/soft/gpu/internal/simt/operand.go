@@ -23,6 +23,9 @@ func (g *generator) want(low, high int) error {
 func (g *generator) typ() (ptx.Type, error) {
 	for i := len(g.cur.Mods) - 1; i >= 0; i-- {
 		if t, ok := ptx.ParseType(g.cur.Mods[i]); ok {
+			if t.Width > 64 {
+				return t, g.unsupported("instruction %s", g.cur.Name())
+			}
 			return t, nil
 		}
 	}
@@ -33,7 +36,7 @@ func (g *generator) typ() (ptx.Type, error) {
 func (g *generator) types() []ptx.Type {
 	var list []ptx.Type
 	for _, m := range g.cur.Mods {
-		if t, ok := ptx.ParseType(m); ok {
+		if t, ok := ptx.ParseType(m); ok && t.Width <= 64 {
 			list = append(list, t)
 		}
 	}
