@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ type script struct {
 	data        []byte
 	err         error
 	interrupted error
-	idle, polls int
+	polls       atomic.Int32
 	waiting     bool
 }
 
@@ -31,9 +32,9 @@ func (s *script) Execute(r *Record, reply []byte) ([]byte, driver.Result, error)
 	s.records = append(s.records, kept)
 	return append(reply, s.data...), s.result, s.err
 }
-func (s *script) Idle()              { s.idle++ }
+func (s *script) Idle()              {}
 func (s *script) Waiting() bool      { return s.waiting }
-func (s *script) Poll()              { s.polls++; s.waiting = false }
+func (s *script) Poll()              { s.polls.Add(1); s.waiting = false }
 func (s *script) Interrupted() error { return s.interrupted }
 
 func open(t testing.TB, s *script) (*guesttest.Guest, *Consumer) {
@@ -237,8 +238,8 @@ func TestSleepsAndWakesByDoorbell(t *testing.T) {
 	if err := <-done; !errors.Is(err, errEnd) {
 		t.Errorf("ended with %v", err)
 	}
-	if s.polls != 0 {
-		t.Errorf("%d polls while nothing was waited for", s.polls)
+	if n := s.polls.Load(); n != 0 {
+		t.Errorf("%d polls while nothing was waited for", n)
 	}
 }
 
@@ -263,13 +264,15 @@ func TestPollsWhileTheProcessWaits(t *testing.T) {
 	s := &script{interrupted: errEnd, waiting: true}
 	g, c := open(t, s)
 	done := run(t, c)
-	time.Sleep(20 * time.Millisecond)
+	if !g.WaitFor(func() bool { return s.polls.Load() > 0 }) {
+		t.Error("it does not look for faults")
+	}
+	time.Sleep(5 * pollLongest)
 	c.Wake()
 	<-done
-	if s.polls != 1 {
-		t.Errorf("%d polls, want one until nothing was waited for", s.polls)
+	if n := s.polls.Load(); n != 1 {
+		t.Errorf("%d polls, want one until nothing was waited for", n)
 	}
-	_ = g
 }
 
 func TestOpenRefusesAForeignChannel(t *testing.T) {
