@@ -185,6 +185,9 @@ func TestBadKernels(t *testing.T) {
 	}{
 		{"tensor cores", "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%r1,%r1,%r1,%r1},{%r1,%r1},{%r1},{%r1,%r1,%r1,%r1};", gpu.NotSupported},
 		{"printf", "{ .param .b64 p0; .param .b64 p1; .param .b32 r; call (r), vprintf, (p0, p1); }", gpu.NotSupported},
+		{"packed integers from floats", "{ .reg .f32 %f1; cvt.rn.u16x2.f32 %r1, %f1, %f1; }", gpu.NotSupported},
+		{"128 bits", "{ .reg .b128 %q1; mov.b128 %q1, %q1; }", gpu.NotSupported},
+		{"asynchronous store", "{ .reg .b64 %d1; st.async.b32 [%d1], %r1, [%d1]; }", gpu.NotSupported},
 		{"no label", "bra nowhere;", gpu.InvalidPTX},
 		{"no type", "add %r1, %r1, %r1;", gpu.InvalidPTX},
 		{"too few operands", "add.s32 %r1, %r1;", gpu.InvalidPTX},

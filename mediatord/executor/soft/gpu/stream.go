@@ -120,24 +120,33 @@ func (s *Stream) work() {
 }
 
 func (s *Stream) drain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for {
-		for len(s.queue) == 0 {
-			if s.closed {
-				return
-			}
-			s.changed.Wait()
+		op, ok := s.next()
+		if !ok {
+			return
 		}
-		op := s.queue[0]
-		s.queue[0] = operation{}
-		s.queue = s.queue[1:]
-		s.mu.Unlock()
 		s.execute(op)
 		s.mu.Lock()
 		s.completed++
 		s.changed.Broadcast()
+		s.mu.Unlock()
 	}
+}
+
+// next waits for an operation; false when the stream is closed and empty.
+func (s *Stream) next() (operation, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) == 0 {
+		if s.closed {
+			return operation{}, false
+		}
+		s.changed.Wait()
+	}
+	op := s.queue[0]
+	s.queue[0] = operation{}
+	s.queue = s.queue[1:]
+	return op, true
 }
 
 // execute does one operation unless the device has failed meanwhile.

@@ -147,7 +147,7 @@ func (g *generator) floatToFloat(dt, st ptx.Type) fn {
 // translateCvtPair carries cvt.f16x2.f32 d, a, b: a becomes the upper half.
 func translateCvtPair(g *generator, dt, st ptx.Type) error {
 	e := element(dt)
-	if e.Kind >= ptx.TF32 || st.Kind != ptx.Float || st.Width != 32 {
+	if _, ok := formatOf(e); !ok || st.Kind != ptx.Float || st.Width != 32 {
 		return g.unsupported("instruction %s", g.cur.Name())
 	}
 	f := g.floatToFloat(e, st)

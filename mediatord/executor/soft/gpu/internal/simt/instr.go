@@ -78,6 +78,3 @@ func (in *instr) eachVec(f func(*int32)) {
 		}
 	}
 }
-
-// isSlot says that an operand is a register.
-func isSlot(r int32) bool { return r >= 0 }

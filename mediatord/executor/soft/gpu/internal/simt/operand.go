@@ -9,8 +9,6 @@ import (
 // translator turns the generator's current instruction into code.
 type translator func(g *generator) error
 
-func (g *generator) operands() []ptx.Operand { return g.cur.Operands }
-
 // want checks the number of operands.
 func (g *generator) want(low, high int) error {
 	if n := len(g.cur.Operands); n < low || n > high {
