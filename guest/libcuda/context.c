@@ -13,6 +13,7 @@
 #include "enter.h"
 #include "gen/ops.h"
 #include "memory.h"
+#include "module.h"
 #include "stream.h"
 
 #define PRIMARY_NUMBER 1
@@ -69,6 +70,7 @@ static void context_end(struct vg_context *c)
 {
 	for (unsigned int i = 0; i < contexts.count; i++)
 		contexts.run[i](c);
+	vg_modules_end(c);
 	vg_memory_end(c);
 	vg_streams_end(c);
 	atomic_fetch_add(&c->generation, 1);

@@ -108,6 +108,17 @@ void vg_functions_end(struct vg_module *m)
 	}
 }
 
+void vg_kernel_functions_end(struct vg_module *library)
+{
+	pthread_mutex_lock(&library->lock);
+	for (struct vg_function *f = library->functions; f; f = f->next) {
+		if (f->function)
+			function_end(f->function);
+		f->function = NULL;
+	}
+	pthread_mutex_unlock(&library->lock);
+}
+
 VG_EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
 {
 	struct vg_thread *t;

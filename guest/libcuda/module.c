@@ -18,6 +18,12 @@
 /* CUjit_option ids whose value is a buffer or its size */
 enum { JIT_INFO_LOG = 3, JIT_INFO_SIZE, JIT_ERROR_LOG, JIT_ERROR_SIZE, JIT_OPTIONS_MAX = 64 };
 
+/* Taken before any module's own lock. */
+static struct {
+	pthread_mutex_t lock;
+	struct vg_module *first;
+} modules = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
 int vg_enter_library(struct vg_thread **t)
 {
 	int result = vg_process_ready();
@@ -96,6 +102,22 @@ static void jit_logs(const struct jit *j, const uint8_t *logs, uint32_t size)
 	give_log(j->error, j->error_size, j->error_size_out, logs + 8 + info, error);
 }
 
+static void module_init(struct vg_thread *t, struct vg_module *m)
+{
+	pthread_mutex_init(&m->lock, NULL);
+	m->context = t->current;
+}
+
+static void module_list(struct vg_module *m)
+{
+	pthread_mutex_lock(&modules.lock);
+	m->next = modules.first;
+	if (m->next)
+		m->next->previous = m;
+	modules.first = m;
+	pthread_mutex_unlock(&modules.lock);
+}
+
 static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const void *image, struct jit *jit)
 {
 	uint8_t logs[VGPU_REP_DATA_MAX];
@@ -126,8 +148,8 @@ static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, 
 		vg_object_end(m);
 		return result;
 	}
-	pthread_mutex_init(&m->lock, NULL);
-	m->context = t->current;
+	module_init(t, m);
+	module_list(m);
 	*out = m;
 	return 0;
 }
@@ -265,12 +287,37 @@ static void forget_globals(struct vg_module *m)
 	}
 }
 
+/* modules.lock is held. */
 static void module_end(struct vg_module *m)
 {
+	if (m->previous)
+		m->previous->next = m->next;
+	else
+		modules.first = m->next;
+	if (m->next)
+		m->next->previous = m->previous;
 	forget_globals(m);
 	vg_functions_end(m);
 	pthread_mutex_destroy(&m->lock);
 	vg_object_end(m);
+}
+
+void vg_modules_end(const struct vg_context *c)
+{
+	struct vg_module *next;
+
+	pthread_mutex_lock(&modules.lock);
+	for (struct vg_module *m = modules.first; m; m = next) {
+		next = m->next;
+		if (m->object.kind == VG_LIBRARY)
+			vg_kernel_functions_end(m);
+		else if (m->context == c) {
+			if (m->library)
+				m->library->module = NULL;
+			module_end(m);
+		}
+	}
+	pthread_mutex_unlock(&modules.lock);
 }
 
 VG_EXPORT CUresult cuModuleUnload(CUmodule module)
@@ -283,9 +330,12 @@ VG_EXPORT CUresult cuModuleUnload(CUmodule module)
 	if (!module || module->object.kind != VG_MODULE || module->library)
 		return CUDA_ERROR_INVALID_HANDLE;
 	result = vg_op_module_unload(t, module->object.number);
-	if (!result)
-		module_end(module);
-	return result;
+	if (result)
+		return result;
+	pthread_mutex_lock(&modules.lock);
+	module_end(module);
+	pthread_mutex_unlock(&modules.lock);
+	return CUDA_SUCCESS;
 }
 
 VG_EXPORT CUresult cuLibraryUnload(CUlibrary library)
@@ -300,14 +350,17 @@ VG_EXPORT CUresult cuLibraryUnload(CUlibrary library)
 	result = vg_op_library_unload(t, library->object.number);
 	if (result)
 		return result;
+	pthread_mutex_lock(&modules.lock);
 	if (library->module)
 		module_end(library->module);
 	module_end(library);
+	pthread_mutex_unlock(&modules.lock);
 	return CUDA_SUCCESS;
 }
 
 VG_EXPORT CUresult cuLibraryGetModule(CUmodule *module, CUlibrary library)
 {
+	struct vg_module *fresh = NULL;
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
@@ -324,16 +377,17 @@ VG_EXPORT CUresult cuLibraryGetModule(CUmodule *module, CUlibrary library)
 		result = m ? vg_op_library_module(t, m->object.number, library->object.number) :
 			     CUDA_ERROR_OUT_OF_MEMORY;
 		if (!result) {
-			pthread_mutex_init(&m->lock, NULL);
+			module_init(t, m);
 			m->library = library;
-			m->context = t->current;
-			library->module = m;
+			library->module = fresh = m;
 		} else if (m) {
 			vg_object_end(m);
 		}
 	}
 	*module = library->module;
 	pthread_mutex_unlock(&library->lock);
+	if (fresh)
+		module_list(fresh);
 	return result;
 }
 

@@ -21,7 +21,8 @@ struct vg_module {
 	struct vg_function *functions;	/* found so far */
 	struct vg_module *library;	/* this is the module of that library */
 	struct vg_module *module;	/* of this library, once asked for */
-	struct vg_context *context;
+	struct vg_context *context;	/* a module ends with it, a library does not */
+	struct vg_module *next, *previous;	/* all modules and libraries */
 };
 
 #define VG_OCCUPANCY_CACHE 8
@@ -66,6 +67,11 @@ int vg_module_names(struct vg_thread *t, struct vg_module *m, char **names, size
 int vg_module_find(struct vg_thread *t, struct vg_module *m, const char *name, struct vg_function **f);
 
 void vg_functions_end(struct vg_module *m);
+/* Forgets the functions that kernels of the library were given. */
+void vg_kernel_functions_end(struct vg_module *library);
+
+/* A context ends, and with it its modules and what libraries and kernels gave in it. */
+void vg_modules_end(const struct vg_context *c);
 
 CUresult cuLibraryGetModule(CUmodule *module, CUlibrary library);
 

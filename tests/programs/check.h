@@ -49,6 +49,15 @@ void check_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define DO(call) RESULT(0, call)
 
+/* Must fail; the code becomes a note, for where the driver's documentation leaves it open. */
+#define CODE(call)                                                                                                \
+	do {                                                                                                      \
+		int result_ = (int)(call);                                                                        \
+		if (!result_)                                                                                     \
+			return check_reason("%s: succeeded (line %d)", #call, __LINE__);                          \
+		check_note("%d", result_);                                                                        \
+	} while (0)
+
 #define THAT(condition)                                                                                           \
 	do {                                                                                                      \
 		if (!(condition))                                                                                 \

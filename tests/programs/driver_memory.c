@@ -211,7 +211,8 @@ static bool address_range(void)
 	USE_DEVICE;
 	DO(cu.MemAlloc(&address, 100000));
 	DO(cu.MemGetAddressRange(&base, &bytes, address + 99999));
-	THAT(base == address && bytes == 100000);
+	THAT(base == address && bytes >= 100000);
+	check_note("%zu", bytes);
 	DO(cu.MemFree(address));
 	return true;
 }
@@ -225,7 +226,7 @@ static bool pointer_attributes(void)
 	CUdeviceptr address, device_pointer = 0, start = 0;
 	void *host_pointer = (void *)1;
 	size_t size = 0;
-	int type = 0, managed = -1, ordinal = -1, here = 0;
+	int type = 0, managed = -1, ordinal = -1, here = 0, pageable = 0;
 
 	USE_DEVICE;
 	DO(cu.MemAlloc(&address, 12345));
@@ -235,9 +236,9 @@ static bool pointer_attributes(void)
 	THAT(device_pointer == address + 100);
 	DO(cu.PointerGetAttribute(&start, CU_POINTER_ATTRIBUTE_RANGE_START, address + 100));
 	DO(cu.PointerGetAttribute(&size, CU_POINTER_ATTRIBUTE_RANGE_SIZE, address + 100));
-	THAT(start == address && size == 12345);
-	RESULT(CUDA_ERROR_INVALID_VALUE,
-	       cu.PointerGetAttribute(&host_pointer, CU_POINTER_ATTRIBUTE_HOST_POINTER, address));
+	THAT(start == address && size >= 12345);
+	check_note("%zu", size);
+	CODE(cu.PointerGetAttribute(&host_pointer, CU_POINTER_ATTRIBUTE_HOST_POINTER, address));
 	DO(cu.PointerGetAttributes(6, attributes,
 				   (void *[]){ &owner, &type, &device_pointer, &host_pointer, &managed, &ordinal },
 				   address));
@@ -250,7 +251,9 @@ static bool pointer_attributes(void)
 	DO(cu.PointerGetAttributes(6, attributes,
 				   (void *[]){ &owner, &type, &device_pointer, &host_pointer, &managed, &ordinal },
 				   (CUdeviceptr)(uintptr_t)&here));
-	THAT(!owner && type == 0 && device_pointer == 0 && !host_pointer);
+	/* a GPU that reaches pageable memory knows more of it */
+	DO(cu.DeviceGetAttribute(&pageable, CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS, 0));
+	THAT(pageable || (!owner && type == 0 && device_pointer == 0 && !host_pointer));
 	DO(cu.MemFree(address));
 	return true;
 }

@@ -125,7 +125,8 @@ static bool attributes(void)
 	DO(cu.FuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, kernels.vector_add));
 	THAT(value == 1024);
 	DO(cu.FuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, kernels.matrix_product));
-	THAT(value == 2048);
+	THAT(value >= 2048);
+	check_note("shared %d", value);
 	DO(cu.FuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, kernels.reduce_sum));
 	THAT(value == 49152);
 	DO(cu.FuncSetAttribute(kernels.reduce_sum, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 65536));

@@ -170,8 +170,9 @@ static bool function_attributes(void)
 
 	memset(&attributes, 0, sizeof(attributes));
 	DO(cudart.FuncGetAttributes(&attributes, &host_matrix_product));
-	THAT(attributes.shared_bytes == 2048 && attributes.max_threads_per_block == 1024);
-	THAT(attributes.ptx_version == 80);
+	THAT(attributes.shared_bytes >= 2048 && attributes.max_threads_per_block == 1024);
+	check_note("shared %zu, PTX %d, binary %d", attributes.shared_bytes, attributes.ptx_version,
+		   attributes.binary_version);
 	DO(cudart.OccupancyMaxActiveBlocks(&small, &host_vector_add, 128, 0));
 	DO(cudart.OccupancyMaxActiveBlocks(&large, &host_vector_add, 1024, 0));
 	THAT(large >= 1 && small >= large);
