@@ -10,7 +10,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$root/build
 carry=$root/.carry
-piece_bytes=$((56 << 20))
+piece_bytes=$((48 << 20))
 
 main() {
 	local name=${1:?usage: carry.sh tools|vm|llama ...}

@@ -7,7 +7,7 @@ import time
 
 from host import run
 from machine import payload
-from watch import Watcher
+from watch import Watcher, descendants
 
 PROGRAMS = {
     "driverapi": (["tests/driverapi"], 300),
@@ -50,10 +50,8 @@ def kill_test(host):
     process = subprocess.Popen(host.virtual([payload("tests/spin"), "60"]), stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline().strip()
     executors = set(host.executors()) - before
-    victims = subprocess.run(["pgrep", "-x", "spin"], capture_output=True, text=True).stdout.split()
     start = time.monotonic()
-    for pid in victims:
-        os.kill(int(pid), signal.SIGKILL)
+    os.kill(descendants(process.pid)[-1], signal.SIGKILL)
     while executors & set(host.executors()) and time.monotonic() - start < 30:
         time.sleep(0.005)
     gone = time.monotonic() - start
