@@ -8,20 +8,21 @@ import "libvirt-vgpu/mediatord/executor/driver"
 // Limit is the number of handles of one kind that a guest process may hold.
 const Limit = 1 << 20
 
-// Owner is the handle with which another one ends: the context of a stream, the
-// module of a function.
+// Owner is the handle with which another one ends, besides its context: the
+// module of a function, the library of a kernel.
 type Owner struct {
 	Kind   driver.Kind
 	Number uint32
 }
 
-// none owns the handles that outlive every other: there is no context 0.
+// none owns nothing: there is no context 0.
 var none = Owner{Kind: driver.KindContext}
 
 type entry struct {
-	native uint64
-	owner  Owner
-	used   bool
+	native  uint64
+	owner   Owner
+	context uint32 // with which it ends whatever its owner does, 0: none
+	used    bool
 }
 
 // Tables holds one table per kind.
@@ -52,12 +53,7 @@ func (t *Tables) Free(kind driver.Kind, number uint32) bool {
 
 // Put stores a handle; the caller has asked Free.
 func (t *Tables) Put(kind driver.Kind, number uint32, native uint64) {
-	owner := none
-	switch kind {
-	case driver.KindStream, driver.KindEvent, driver.KindModule:
-		owner.Number = t.Context
-	}
-	t.PutOwned(kind, number, native, owner)
+	t.PutOwned(kind, number, native, none)
 }
 
 // PutOwned is Put for a handle that ends with owner.
@@ -65,7 +61,12 @@ func (t *Tables) PutOwned(kind driver.Kind, number uint32, native uint64, owner 
 	if missing := int(number) + 1 - len(t.kinds[kind]); missing > 0 {
 		t.kinds[kind] = append(t.kinds[kind], make([]entry, missing)...)
 	}
-	t.kinds[kind][number] = entry{native: native, owner: owner, used: true}
+	e := entry{native: native, owner: owner, used: true}
+	switch kind {
+	case driver.KindStream, driver.KindEvent, driver.KindModule, driver.KindFunction:
+		e.context = t.Context
+	}
+	t.kinds[kind][number] = e
 }
 
 // Delete forgets number and everything it owns.
@@ -76,7 +77,7 @@ func (t *Tables) Delete(kind driver.Kind, number uint32) {
 	t.kinds[kind][number] = entry{}
 	for _, owned := range ownedKinds(kind) {
 		for i, e := range t.kinds[owned] {
-			if e.used && e.owner == (Owner{kind, number}) {
+			if e.used && (e.owner == Owner{kind, number} || kind == driver.KindContext && e.context == number) {
 				t.Delete(owned, uint32(i))
 			}
 		}
@@ -86,7 +87,7 @@ func (t *Tables) Delete(kind driver.Kind, number uint32) {
 func ownedKinds(kind driver.Kind) []driver.Kind {
 	switch kind {
 	case driver.KindContext:
-		return []driver.Kind{driver.KindStream, driver.KindEvent, driver.KindModule}
+		return []driver.Kind{driver.KindStream, driver.KindEvent, driver.KindFunction, driver.KindModule}
 	case driver.KindModule:
 		return []driver.Kind{driver.KindFunction}
 	case driver.KindLibrary:

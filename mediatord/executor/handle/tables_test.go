@@ -51,3 +51,24 @@ func TestDeleteTakesTheOwned(t *testing.T) {
 		}
 	}
 }
+
+func TestContextTakesWhatItsLibrariesGave(t *testing.T) {
+	var tables Tables
+	tables.Put(driver.KindLibrary, 5, 50)
+	tables.PutOwned(driver.KindKernel, 6, 60, Owner{Kind: driver.KindLibrary, Number: 5})
+	tables.Put(driver.KindContext, 1, 10)
+	tables.Context = 1
+	tables.PutOwned(driver.KindModule, 7, 70, Owner{Kind: driver.KindLibrary, Number: 5})
+	tables.PutOwned(driver.KindFunction, 8, 80, Owner{Kind: driver.KindKernel, Number: 6})
+	tables.Delete(driver.KindContext, 1)
+	for kind, number := range map[driver.Kind]uint32{driver.KindModule: 7, driver.KindFunction: 8} {
+		if _, ok := tables.Get(kind, number); ok {
+			t.Errorf("handle %d of kind %d outlived its context", number, kind)
+		}
+	}
+	for kind, number := range map[driver.Kind]uint32{driver.KindLibrary: 5, driver.KindKernel: 6} {
+		if _, ok := tables.Get(kind, number); !ok {
+			t.Errorf("handle %d of kind %d ended with a context", number, kind)
+		}
+	}
+}
