@@ -7,10 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -144,18 +142,13 @@ func (h *fakeHost) serve(channel, vectors int) {
 	}
 }
 
-func (h *fakeHost) word(channel, offset int) *atomic.Uint32 {
-	return (*atomic.Uint32)(unsafe.Pointer(&h.window.Channel(channel)[offset]))
-}
-
 func (h *fakeHost) scan() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	changed := h.takeBackChunks()
 	for channel := range int(h.window.Channels) {
 		state, generation := h.window.Guest(channel)
-		_, host := h.window.Host(channel)
-		hostState, _ := h.window.Host(channel)
+		hostState, cleaned := h.window.Host(channel)
 		if state == window.GuestFree {
 			continue
 		}
@@ -167,7 +160,7 @@ func (h *fakeHost) scan() {
 			h.window.SetHost(channel, window.HostReady, generation)
 			h.window.SetChannelState(channel, window.HostReady)
 			h.interrupt(vector(channel, h.server.Vectors()))
-		case state == window.GuestClosed && (hostState != window.HostFree || host != generation):
+		case state == window.GuestClosed && (hostState != window.HostFree || cleaned != generation):
 			l.closed = true
 			l.process = h.window.Process(channel)
 			h.takeBackChunks()

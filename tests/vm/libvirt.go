@@ -114,6 +114,7 @@ func (l *Libvirt) startDaemon(ctx context.Context) error {
 	for _, place := range places {
 		fmt.Fprintf(&script, "mount --bind %s %s\n", l.Path(place), place)
 	}
+	script.WriteString("mount -t sysfs sysfs /sys\n") // of the new network namespace
 	script.WriteString("exec libvirtd --pid-file /run/libvirt/libvirtd.pid\n")
 	cmd := exec.Command("/bin/sh", "-c", script.String())
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
@@ -140,11 +141,22 @@ func (l *Libvirt) Command(ctx context.Context, name string, args ...string) *exe
 // LogFile is what libvirtd writes on stderr.
 func (l *Libvirt) LogFile() string { return filepath.Join(l.Dir, "libvirtd.log") }
 
-// Restart ends libvirtd and starts another one; VMs run on.
+// Restart ends libvirtd and starts another one, which has taken over the VMs
+// when Restart returns; they run on.
 func (l *Libvirt) Restart(ctx context.Context) error {
 	l.daemon.stop(10 * time.Second)
 	if err := l.startDaemon(ctx); err != nil {
 		return fmt.Errorf("restarting libvirt: %w", err)
+	}
+	names, err := l.Virsh(ctx, "list", "--name")
+	if err != nil {
+		return fmt.Errorf("restarting libvirt: %w", err)
+	}
+	for _, name := range strings.Fields(names) {
+		// needs the domain's job, which the takeover holds until it is done
+		if _, err := l.Virsh(ctx, "dommemstat", name); err != nil {
+			return fmt.Errorf("restarting libvirt: %w", err)
+		}
 	}
 	return nil
 }
