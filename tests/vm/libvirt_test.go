@@ -96,6 +96,10 @@ func TestLibvirtSandbox(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != "running" {
 		t.Errorf("after libvirtd's restart the domain is %q, %v", out, err)
 	}
+	out, err = l.Command(ctx, "dbus-send", "--system", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId").CombinedOutput()
+	if err != nil {
+		t.Errorf("asking the system bus from inside: %v: %s", err, out)
+	}
 	_, err = l.Virsh(ctx, "destroy", "guest")
 	must(err)
 	if l.Running("guest") {
