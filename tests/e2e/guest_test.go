@@ -74,7 +74,7 @@ func (s *show) kernelIsWell(t *testing.T, g *stage.Guest) {
 
 // twoProcesses run at the same time, each on an executor of its own.
 func (s *show) twoProcesses(t *testing.T, g *stage.Guest) {
-	p := stage.Programs(stage.Runtime.InGuest)[0]
+	p := stage.Neighbour()
 	names := []string{"two-a", "two-b"}
 	var steps []manifest.Step
 	for _, name := range names {
@@ -107,7 +107,7 @@ func (s *show) twoProcesses(t *testing.T, g *stage.Guest) {
 // killedProcess loses its executor and memory at once; its neighbour loses nothing.
 func (s *show) killedProcess(t *testing.T, g *stage.Guest) {
 	const held = 64 * mib
-	neighbour := stage.Programs(stage.Runtime.InGuest)[0]
+	neighbour := stage.Neighbour()
 	step := neighbour.Step("neighbour")
 	step.Background = true
 	must(t, g.Begin(

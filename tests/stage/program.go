@@ -20,7 +20,10 @@ type Program struct {
 // Programs are the test programs as a guest, or by way of cudart a host process,
 // runs them: the driver's API, and the runtime's on every unmodified runtime.
 func Programs(cudart func(Runtime) string) []Program {
-	programs := []Program{{Title: "driverapi", Argv: []string{"driverapi"}}}
+	programs := []Program{
+		{Title: "driverapi", Argv: []string{"driverapi"}},
+		{Title: "driverapi, faulting kernel", Argv: []string{"driverapi", "fault"}},
+	}
 	for _, r := range Runtimes() {
 		programs = append(programs, Program{
 			Title: "runtimeapi, libcudart " + r.Version,
@@ -28,6 +31,13 @@ func Programs(cudart func(Runtime) string) []Program {
 		})
 	}
 	return programs
+}
+
+// Neighbour is the driver's program without what a process at its side would
+// disturb: comparisons of free memory, which the domain's processes share.
+func Neighbour() Program {
+	groups := []string{"init", "kernels", "modules", "pinned", "streams", "threads", "graphs", "errors"}
+	return Program{Title: "driverapi, two at once", Argv: append([]string{"driverapi"}, groups...)}
 }
 
 // NVML is the program that compares what NVML says with a domain's quota in bytes.
