@@ -80,3 +80,33 @@ func onlyAdded(t *testing.T, before, after string) {
 		t.Errorf("lost %q, gained\n%s", rest, text)
 	}
 }
+
+// attachLive gives a running domain a slot and plugs its device in. (Whether the
+// guest finds room for the window on its bridge is its firmware's business.)
+func (s *show) attachLive(t *testing.T) {
+	const (
+		domain = "hot"
+		uuid   = "b2f0c1d3-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
+		// a place for a conventional PCI device
+		bridge = `<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' model='pcie-root-port'/>` +
+			`<controller type='pci' index='2' model='pcie-to-pci-bridge'/>`
+		added = "hot: added the device vgpu0 to the running domain\nhot: added the device vgpu0 to the persistent configuration"
+	)
+	must(t, s.Define(s.ctx, stage.Domain{Name: domain, UUID: uuid, Devices: bridge}))
+	g, err := s.Start(s.ctx, domain)
+	must(t, err)
+	s.guests = append(s.guests, g)
+	_, err = s.Virsh(s.ctx, "metadata", domain, "--uri", "urn:libvirt-vgpu:1", "--key", "vgpu", "--set", `<gpu window="64MiB"/>`, "--config", "--live")
+	must(t, err)
+	if out, err := s.Vgpuctl(s.ctx, "attach", "--live", uuid); err != nil || out != strings.ReplaceAll(added, domain+":", uuid+":") {
+		t.Errorf("vgpuctl attach --live said %q, %v", out, err)
+	}
+	status, err := s.Status(s.ctx)
+	must(t, err)
+	if slot := status.Slot(domain); slot.State != "running" || !slot.Connected {
+		t.Errorf("slots are %+v", status.Slots)
+	}
+	must(t, s.Destroy(s.ctx, g))
+	s.nothingLeft(t)
+	s.undefine(t, domain)
+}

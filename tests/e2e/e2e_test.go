@@ -42,6 +42,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("guest", s.guestScenarios)
 	t.Run("host process", s.hostProcesses)
 	t.Run("attach", s.attachScenarios)
+	t.Run("attach live", s.attachLive)
 	t.Run("refusals", s.refusals)
 	t.Run("shutdown", s.shutdownScenarios)
 }

@@ -16,18 +16,20 @@ type Domain struct {
 	Name, UUID string
 	Element    string // of the metadata, "" for none
 	Device     bool   // with the <shmem> device that the element implies
+	Devices    string // XML of more devices
 	MemoryMiB  int    // 0 is 512
 	CPUs       int    // 0 is 1
 }
 
 // Define defines the domain with virsh. It boots the stage's initramfs.
 func (s *Stage) Define(ctx context.Context, d Domain) error {
-	device := ""
+	devices := d.Devices
 	if d.Device {
-		var err error
-		if device, err = vgpuxml.DeviceXML(d.UUID, vgpuxml.DefaultChannels); err != nil {
+		device, err := vgpuxml.DeviceXML(d.UUID, vgpuxml.DefaultChannels)
+		if err != nil {
 			return err
 		}
+		devices += device
 	}
 	commands, err := s.Libvirt.Commands(d.Name)
 	if err != nil {
@@ -35,7 +37,7 @@ func (s *Stage) Define(ctx context.Context, d Domain) error {
 	}
 	commands.Close() // Start makes it anew
 	text, err := vm.Domain{
-		Name: d.Name, UUID: d.UUID, Metadata: d.Element, Devices: device, MemoryMiB: d.MemoryMiB, CPUs: d.CPUs,
+		Name: d.Name, UUID: d.UUID, Metadata: d.Element, Devices: devices, MemoryMiB: d.MemoryMiB, CPUs: d.CPUs,
 		Kernel: s.kernel, Initramfs: s.initramfs, Console: s.Libvirt.Console(d.Name).Path, Commands: commands.Path,
 	}.XML()
 	if err != nil {

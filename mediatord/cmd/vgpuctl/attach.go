@@ -40,8 +40,10 @@ domain, named by its name or UUID, whose metadata has a vgpu:gpu element. The
 rest of the configuration is not touched. A domain that has the device already
 stays as it is.
 
-With --live a running domain gets a slot and the device at once as well; its
-machine must have a free PCI slot that takes devices while it runs.`,
+With --live a running domain gets a slot and the device at once as well. Its
+machine must have a PCI bridge that takes devices while it runs, with a free
+range of addresses as long as the window; most firmware leaves none, and then
+the guest sees the device with its next start only.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			conn, err := libvirt.NewConnect(uri)
