@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KINDS (VG_LINKER - VG_CONTEXT + 1)
+#define KINDS (VG_KINDS_END - VG_CONTEXT)
 
 /* An ended object keeps its number; the next one of its kind takes both over. */
 struct ended {

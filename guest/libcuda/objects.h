@@ -28,6 +28,11 @@ enum vg_kind {
 	VG_MEMORY,
 	VG_NODE,
 	VG_LINKER,
+	VG_ARRAY,
+	VG_MIPMAP,
+	VG_TEXREF,
+	VG_SURFREF,
+	VG_KINDS_END
 };
 
 /* first member of every object; kind is overwritten when the object ends */

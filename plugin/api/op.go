@@ -31,14 +31,14 @@ const (
 type Param struct {
 	Name string
 	Role Role
-	Kind string // scalar or handle kind, "fixed", "bytes"
+	Kind string // scalar or handle kind, "device", "fixed", "bytes"
 	Size int    // bytes on the wire; 0 for bytes
 }
 
 var (
-	scalarSizes = map[string]int{"u32": 4, "i32": 4, "f32": 4, "u64": 8, "dptr": 8, "hva": 8}
+	scalarSizes = map[string]int{"u32": 4, "i32": 4, "f32": 4, "u64": 8, "dptr": 8, "hva": 8, "device": 4}
 	// HandleKinds lists the kinds of handle in the order of their Go and C constants.
-	HandleKinds = []string{"context", "stream", "event", "module", "function", "library", "kernel", "graph", "graphexec", "memory", "node", "linker"}
+	HandleKinds = []string{"context", "stream", "event", "module", "function", "library", "kernel", "graph", "graphexec", "memory", "node", "linker", "array", "mipmap", "texref", "surfref"}
 	opLine      = regexp.MustCompile(`^(0x[0-9a-f]{4})\s+([a-z][a-z0-9_]*)\s+(posted|replied)\s+(?:native=(\w+)\s+)?\((.*)\)$`)
 )
 

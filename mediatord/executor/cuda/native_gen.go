@@ -4,6 +4,7 @@ package cuda
 
 /*
 #include <stdint.h>
+#include <string.h>
 static int vg_cuCtxGetLimit(void *symbol, unsigned long long * value, unsigned int limit) { return ((int (*)(unsigned long long *, unsigned int))symbol)(value, limit); }
 static int vg_cuCtxSetLimit(void *symbol, unsigned int limit, unsigned long long value) { return ((int (*)(unsigned int, unsigned long long))symbol)(limit, value); }
 static int vg_cuCtxSetCacheConfig(void *symbol, unsigned int config) { return ((int (*)(unsigned int))symbol)(config); }

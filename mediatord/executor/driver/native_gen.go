@@ -16,6 +16,10 @@ type (
 	Memory    uint64
 	Node      uint64
 	Linker    uint64
+	Array     uint64
+	Mipmap    uint64
+	Texref    uint64
+	Surfref   uint64
 )
 
 // Kind names a sort of handle.
@@ -35,6 +39,10 @@ const (
 	KindMemory
 	KindNode
 	KindLinker
+	KindArray
+	KindMipmap
+	KindTexref
+	KindSurfref
 	KindCount
 )
 

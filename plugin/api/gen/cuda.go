@@ -9,16 +9,57 @@ import (
 	"libvirt-vgpu/plugin/api"
 )
 
-var nativeC = map[string]string{"u32": "unsigned int", "i32": "int", "f32": "float", "u64": "unsigned long long", "dptr": "unsigned long long", "hva": "unsigned long long"}
+var nativeC = map[string]string{"u32": "unsigned int", "i32": "int", "f32": "float", "u64": "unsigned long long", "dptr": "unsigned long long", "hva": "unsigned long long", "device": "int"}
 
 func nativeCType(p api.Param) string {
 	switch {
 	case api.IsHandle(p.Kind):
 		return "uintptr_t"
+	case p.Kind == "fixed" && p.Role == api.Out:
+		return "void *"
 	case p.Kind == "fixed":
 		return "const void *"
 	}
 	return nativeC[p.Kind]
+}
+
+// cWrapper writes the C function that calls a symbol. Structures pass through
+// locals of the largest alignment that the driver asks of one, 64 bytes.
+func cWrapper(c *bytes.Buffer, op api.Op) {
+	var types, args, before, after []string
+	params := []string{"void *symbol"}
+	for _, p := range op.Params {
+		kind, arg := nativeCType(p), p.Name
+		switch {
+		case p.Kind == "fixed":
+			arg += "_aligned"
+			before = append(before, fmt.Sprintf("_Alignas(64) unsigned char %s[%d] = {0};", arg, p.Size))
+			if p.Role == api.Out {
+				after = append(after, fmt.Sprintf("memcpy(%s, %s, %d);", p.Name, arg, p.Size))
+			} else {
+				before = append(before, fmt.Sprintf("memcpy(%s, %s, %d);", arg, p.Name, p.Size))
+			}
+		case p.Role == api.Out || p.Role == api.New:
+			kind += " *"
+		}
+		types = append(types, kind)
+		params = append(params, kind+" "+p.Name)
+		args = append(args, arg)
+	}
+	if len(types) == 0 {
+		types = []string{"void"}
+	}
+	call := fmt.Sprintf("((int (*)(%s))symbol)(%s)", strings.Join(types, ", "), strings.Join(args, ", "))
+	fmt.Fprintf(c, "static int vg_%s(%s)", op.Native, strings.Join(params, ", "))
+	if len(before) == 0 {
+		fmt.Fprintf(c, " { return %s; }\n", call)
+		return
+	}
+	fmt.Fprintf(c, "\n{\n\t%s\n\tint result = %s;\n\n", strings.Join(before, "\n\t"), call)
+	for _, line := range after {
+		fmt.Fprintf(c, "\t%s\n", line)
+	}
+	c.WriteString("\treturn result;\n}\n")
 }
 
 // CUDA writes mediatord/executor/cuda/native_gen.go: the native ops through
@@ -29,22 +70,7 @@ func CUDA(ops []api.Op) ([]byte, error) {
 		if op.Native == "" {
 			continue
 		}
-		var types, params, args []string
-		for _, p := range op.Params {
-			kind := nativeCType(p)
-			if p.Role == api.Out || p.Role == api.New {
-				kind += " *"
-			}
-			types = append(types, kind)
-			params = append(params, kind+" "+p.Name)
-			args = append(args, p.Name)
-		}
-		voids := "void"
-		if len(types) > 0 {
-			voids = strings.Join(types, ", ")
-		}
-		fmt.Fprintf(&c, "static int vg_%s(%s) { return ((int (*)(%s))symbol)(%s); }\n", op.Native,
-			strings.Join(append([]string{"void *symbol"}, params...), ", "), voids, strings.Join(args, ", "))
+		cWrapper(&c, op)
 		fmt.Fprintf(&symbols, "%s unsafe.Pointer\n", op.Native)
 
 		fmt.Fprintf(&g, "// %s calls %s.\nfunc (d *Driver) %s {\n", op.GoName(), op.Native, nativeSignature(op, true))
@@ -53,6 +79,12 @@ func CUDA(ops []api.Op) ([]byte, error) {
 		for _, p := range op.Params {
 			name := lowerGo(p.Name)
 			switch {
+			case p.Kind == "device":
+				callArgs = append(callArgs, "d.device")
+			case p.Kind == "fixed" && p.Role == api.Out:
+				fmt.Fprintf(&g, "var %sC [%d]byte\n", name, p.Size)
+				callArgs = append(callArgs, "unsafe.Pointer(&"+name+"C)")
+				results = append(results, name+"C")
 			case p.Role == api.Out || p.Role == api.New:
 				fmt.Fprintf(&g, "var %sC C.%s\n", name, cgoName(nativeCType(p)))
 				callArgs = append(callArgs, "&"+name+"C")
@@ -71,7 +103,7 @@ func CUDA(ops []api.Op) ([]byte, error) {
 		}
 	}
 	var b bytes.Buffer
-	b.WriteString(goBanner + "package cuda\n\n/*\n#include <stdint.h>\n")
+	b.WriteString(goBanner + "package cuda\n\n/*\n#include <stdint.h>\n#include <string.h>\n")
 	b.Write(c.Bytes())
 	b.WriteString("*/\nimport \"C\"\n\nimport (\n\"unsafe\"\n\n\"libvirt-vgpu/mediatord/executor/driver\"\n)\n\n// nativeSymbols holds the driver functions of the native ops.\ntype nativeSymbols struct {\n")
 	b.Write(symbols.Bytes())
