@@ -47,6 +47,7 @@ static bool order_by_events(void)
 	DO(cudart.Memset(address, 0, sizeof(words)));
 	DO(cudart.DeviceSynchronize());
 	DO(cudart.EventRecord(start, a));
+	DO(cudart.EventSynchronize(start));	/* the pause below lies behind it */
 	DO(close_gate(a, &gate));
 	DO(step_on(a, address, 1, 5));
 	DO(cudart.EventRecord(event, a));
