@@ -14,6 +14,7 @@
 #define SPIN_NS		3000000u
 #define SPIN_BLOCK_NS	30000u
 #define WAIT_US		10000u
+#define UNNOTIFIED_WAIT_US 500u
 
 static struct {
 	pthread_mutex_t lock;
@@ -65,32 +66,23 @@ static int sleep_for_fence(struct vg_thread *t, uint32_t slot, uint32_t value, s
 
 		if (lost)
 			return lost;
-		c->transport->ops->wait(c->transport, s ? WAIT_US : 500);
+		c->transport->ops->wait(c->transport, s ? WAIT_US : UNNOTIFIED_WAIT_US);
 	}
 	return 0;
 }
 
 int vg_fence_wait(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_stream *s, bool block)
 {
-	struct vg_channel *c = t->channel;
-	uint64_t end = 0;
+	struct vg_pause pause = { 0 };
+	int lost = 0;
 
-	for (uint32_t turn = 1; !vg_fence_reached(c, slot, value); turn++) {
-		__builtin_ia32_pause();
-		if (turn % 256)
-			continue;
-
-		uint64_t now = vg_now_ns();
-		int lost = vg_channel_lost(c);
-
-		if (lost)
-			return lost;
-		if (!end)
-			end = now + (block ? SPIN_BLOCK_NS : SPIN_NS);
-		else if (now > end)
+	while (!vg_fence_reached(t->channel, slot, value) && !lost) {
+		if (!vg_pause_spin(&pause, block ? SPIN_BLOCK_NS : SPIN_NS))
 			return sleep_for_fence(t, slot, value, s);
+		lost = vg_channel_lost(t->channel);
 	}
-	return 0;
+	vg_pause_end(&pause);
+	return lost;
 }
 
 int vg_stream_fence(struct vg_thread *t, struct vg_stream *s, uint32_t *slot, uint32_t *value)
@@ -103,10 +95,11 @@ int vg_stream_fence(struct vg_thread *t, struct vg_stream *s, uint32_t *slot, ui
 		return 0;
 	}
 	pthread_mutex_lock(&s->lock);
-	if (atomic_exchange_explicit(&s->dirty, 0, memory_order_acq_rel)) {
-		result = vg_op_fence(t, s->object.number, s->slot, s->fence + 1);
-		if (!result)
-			__atomic_store_n(&s->fence, s->fence + 1, __ATOMIC_RELEASE);
+	if (atomic_load_explicit(&s->dirty, memory_order_acquire)) {
+		/* who finds the stream clean must find the value that covers its work */
+		__atomic_store_n(&s->fence, s->fence + 1, __ATOMIC_RELEASE);
+		atomic_store_explicit(&s->dirty, 0, memory_order_seq_cst);
+		result = vg_op_fence(t, s->object.number, s->slot, s->fence);
 	}
 	*value = s->fence;
 	pthread_mutex_unlock(&s->lock);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waiting for memory to change: spin briefly, then give the CPU away for longer
- * and longer, at most 500 us at a time.
+ * Waiting for memory to change: spin while that pays, then give the CPU away.
+ * Only as many threads spin at once as there are other CPUs for those they wait for.
  */
 #ifndef VGPU_PAUSE_H
 #define VGPU_PAUSE_H
 
-#include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 struct vg_pause {
 	uint32_t turns;
-	uint64_t began_ns;	/* of the sleeping part; 0 while spinning */
+	bool spinning;		/* counted among the spinning threads */
+	uint64_t until_ns;	/* end of spinning, 0: not yet begun */
+	uint64_t sleep_ns;
 };
-
-#define VG_SPIN_TURNS 20000	/* about 0.5 ms of pause instructions */
 
 static inline uint64_t vg_now_ns(void)
 {
@@ -25,27 +25,15 @@ static inline uint64_t vg_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static inline void vg_pause_sleep(struct vg_pause *p)
-{
-	uint64_t now = vg_now_ns();
-	uint64_t sleep;
+/*
+ * One turn of spinning, at most limit_ns in all; false when it is time to sleep
+ * instead. VGPU_SPIN_US in the environment lowers every limit. vg_pause_end
+ * follows when the wait is over.
+ */
+bool vg_pause_spin(struct vg_pause *p, uint32_t limit_ns);
+void vg_pause_end(struct vg_pause *p);
 
-	if (!p->began_ns)
-		p->began_ns = now;
-	sleep = (now - p->began_ns) / 8 + 10000;
-	if (sleep > 500000)
-		sleep = 500000;
-	nanosleep(&(struct timespec){ .tv_nsec = (long)sleep }, NULL);
-}
-
-static inline void vg_pause(struct vg_pause *p)
-{
-	if (p->turns < VG_SPIN_TURNS) {
-		p->turns++;
-		__builtin_ia32_pause();
-		return;
-	}
-	vg_pause_sleep(p);
-}
+/* A turn of a wait that nobody ends by an interrupt: spins, then sleeps 10 us to 500 us. */
+void vg_pause(struct vg_pause *p);
 
 #endif

@@ -13,12 +13,13 @@ bool vg_ring_wait_room(struct vg_channel *c, uint64_t end)
 {
 	struct vg_pause pause = { 0 };
 
-	while (end - atomic_load_explicit(c->head, memory_order_acquire) > VGPU_RING_SIZE) {
-		if (vg_channel_lost(c))
-			return false;
+	bool room;
+
+	while (!(room = end - atomic_load_explicit(c->head, memory_order_acquire) <= VGPU_RING_SIZE) &&
+	       !vg_channel_lost(c))
 		vg_pause(&pause);
-	}
-	return true;
+	vg_pause_end(&pause);
+	return room;
 }
 
 static struct vg_reply *reply_slot(struct vg_channel *c, unsigned int i)
@@ -34,16 +35,20 @@ static int take_slot(struct vg_channel *c)
 
 	for (;;) {
 		while (~used == 0) {
-			if (vg_channel_lost(c))
+			if (vg_channel_lost(c)) {
+				vg_pause_end(&pause);
 				return -1;
+			}
 			vg_pause(&pause);
 			used = atomic_load_explicit(&c->replies_used, memory_order_relaxed);
 		}
 		int slot = __builtin_ctzll(~used);
 
 		if (atomic_compare_exchange_weak_explicit(&c->replies_used, &used, used | 1ULL << slot,
-							  memory_order_acquire, memory_order_relaxed))
+							  memory_order_acquire, memory_order_relaxed)) {
+			vg_pause_end(&pause);
 			return slot;
+		}
 	}
 }
 
@@ -83,11 +88,13 @@ int vg_commit_await(struct vg_thread *t, struct vg_record *r, struct vg_reply **
 	while (atomic_load_explicit(&p->sequence, memory_order_acquire) != sequence) {
 		/* a fault ends the context, not the executor: it still answers */
 		if (atomic_load_explicit(c->state, memory_order_relaxed) != VGPU_HOST_READY) {
+			vg_pause_end(&pause);
 			*reply = NULL;
 			return vg_channel_lost(c); /* the slot stays taken: its writer may still be alive */
 		}
 		vg_pause(&pause);
 	}
+	vg_pause_end(&pause);
 	*reply = p;
 	return (int)p->result;
 }

@@ -244,13 +244,14 @@ VG_EXPORT CUresult cuStreamSynchronize_ptsz(CUstream stream)
 
 /*
  * New work is asked for once, so that what an event has shown to be done is never
- * reported as running; if it runs, a fence makes the next queries local.
+ * reported as running; the fence behind it makes the next queries local.
  */
 static CUresult query(CUstream handle, bool per_thread)
 {
 	uint32_t slot, value;
 	struct vg_stream *s;
 	struct vg_thread *t;
+	int state = CUDA_ERROR_NOT_READY;
 	int result = vg_enter(&t);
 
 	if (!result)
@@ -259,15 +260,14 @@ static CUresult query(CUstream handle, bool per_thread)
 		result = vg_capture_break(s);
 	if (result)
 		return result;
-	if (atomic_exchange_explicit(&s->dirty, 0, memory_order_acq_rel)) {
-		result = vg_op_stream_query(t, s->object.number);
-		if (!result)
-			return vg_channel_async(t->channel);
-		atomic_store_explicit(&s->dirty, 1, memory_order_release);
-		if (result != CUDA_ERROR_NOT_READY)
-			return result;
+	if (atomic_load_explicit(&s->dirty, memory_order_acquire)) {
+		state = vg_op_stream_query(t, s->object.number);
+		if (state && state != CUDA_ERROR_NOT_READY)
+			return state;
 	}
 	result = vg_stream_fence(t, s, &slot, &value);
+	if (!result && !state)
+		result = vg_fence_wait(t, slot, value, s, false);
 	if (result)
 		return result;
 	if (!vg_fence_reached(t->channel, slot, value))

@@ -31,8 +31,11 @@ static int device_start(struct vg_transport *t)
 static int device_alloc(struct vg_transport *t, uint32_t count, uint64_t *offset)
 {
 	struct vgpu_chunks chunks = { .count = count };
-	int error = device_call(t, VGPU_IOC_ALLOC, &chunks);
+	int error;
 
+	do
+		error = device_call(t, VGPU_IOC_ALLOC, &chunks);
+	while (error == -EINTR);
 	*offset = chunks.offset;
 	return error;
 }
