@@ -79,6 +79,12 @@
 #define VGPU_CH_STICKY			0x100	/* u32, executor: CUresult of the first fault that killed the context, 0 = none */
 #define VGPU_CH_ASYNC			0x104	/* u32, executor: first CUresult of a posted call that failed; process exchanges it to 0 */
 #define VGPU_CH_ASYNC_OPCODE		0x108	/* u32, executor: opcode that raised ASYNC */
+#define VGPU_CH_PRINTS			0x10c	/* u32, executor: 1 once code that may print is loaded */
+#define VGPU_CH_PRINTED			0x110	/* u32, executor: bytes that kernels have printed so far */
+#define VGPU_CH_CALLED			0x140	/* u32, executor: callbacks announced so far; one at a time */
+#define VGPU_CH_CALL			0x144	/* u32, executor: number of the callback announced last */
+#define VGPU_CH_CALL_STATUS		0x148	/* u32, executor: CUresult to pass to it */
+#define VGPU_CH_RETURNED		0x180	/* u32, process: announced callbacks that have returned */
 #define VGPU_CH_MESSAGE			0x400	/* char[1024], NUL terminated, why the channel FAILED */
 #define VGPU_CH_MESSAGE_SIZE		1024
 #define VGPU_CH_FENCES			0x1000	/* u32[VGPU_FENCE_COUNT], GPU or executor */

@@ -79,6 +79,12 @@ struct vg_channel *vg_channel_open(const char **reason)
 	c->failure = (_Atomic uint32_t *)(c->base + VGPU_CH_FAILURE);
 	c->sticky = (_Atomic uint32_t *)(c->base + VGPU_CH_STICKY);
 	c->async = (_Atomic uint32_t *)(c->base + VGPU_CH_ASYNC);
+	c->prints = (_Atomic uint32_t *)(c->base + VGPU_CH_PRINTS);
+	c->printed = (_Atomic uint32_t *)(c->base + VGPU_CH_PRINTED);
+	c->called = (_Atomic uint32_t *)(c->base + VGPU_CH_CALLED);
+	c->call = (_Atomic uint32_t *)(c->base + VGPU_CH_CALL);
+	c->call_status = (_Atomic uint32_t *)(c->base + VGPU_CH_CALL_STATUS);
+	c->returned = (_Atomic uint32_t *)(c->base + VGPU_CH_RETURNED);
 	c->fences = (_Atomic uint32_t *)(c->base + VGPU_CH_FENCES);
 	atomic_init(&c->rung_at, UINT64_MAX);
 	return c;
@@ -98,6 +104,7 @@ const void *vg_channel_description(struct vg_channel *c)
 static int await_executor(struct vg_channel *c)
 {
 	struct timespec now, end;
+	uint32_t seen = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += START_TIMEOUT_MS / 1000;
@@ -114,7 +121,7 @@ static int await_executor(struct vg_channel *c)
 			vg_log("the host could not start an executor: %s", message);
 			return vg_channel_lost(c);
 		}
-		c->transport->ops->wait(c->transport, 10000);
+		c->transport->ops->wait(c->transport, &seen, 10000);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (now.tv_sec < end.tv_sec);
 	vg_log("the host did not start an executor within %d s: is mediatord running?", START_TIMEOUT_MS / 1000);

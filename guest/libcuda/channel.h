@@ -29,8 +29,12 @@ struct vg_transport_ops {
 	int (*alloc)(struct vg_transport *, uint32_t count, uint64_t *offset);
 	int (*free)(struct vg_transport *, uint64_t offset, uint32_t count);
 	int (*ring)(struct vg_transport *);
-	/* sleeps until an interrupt or the timeout */
-	int (*wait)(struct vg_transport *, uint32_t timeout_us);
+	/*
+	 * Sleeps until the number of interrupts differs from *seen, which becomes that
+	 * number, or the timeout (at most 1 s). A waiter keeps its own *seen, from 0 on, and
+	 * looks at memory after each return: so no waiter takes another's interrupt.
+	 */
+	int (*wait)(struct vg_transport *, uint32_t *seen, uint32_t timeout_us);
 	void *(*map_channel)(struct vg_transport *, void *at, size_t offset, size_t size);
 	void *(*map_description)(struct vg_transport *);
 	void *(*map_chunks)(struct vg_transport *, void *at, uint64_t offset, size_t size);
@@ -54,6 +58,8 @@ struct vg_channel {
 	_Atomic uint64_t *head, *tail;
 	_Atomic uint32_t *sleeping;
 	_Atomic uint32_t *state, *failure, *sticky, *async;
+	_Atomic uint32_t *prints, *printed;
+	_Atomic uint32_t *called, *call, *call_status, *returned;
 	_Atomic uint32_t *fences;
 	_Atomic uint64_t replies_used;	/* bit per reply slot */
 	_Atomic uint64_t rung_at;	/* head when the doorbell was last rung */

@@ -159,8 +159,10 @@ VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 		return result ? result : vg_channel_async(t->channel);
 	if (!event->slot) {
 		/* no fence word was free: ask again and again */
+		uint32_t seen = 0;
+
 		while ((result = vg_op_event_query(t, event->object.number)) == CUDA_ERROR_NOT_READY)
-			t->channel->transport->ops->wait(t->channel->transport, 200);
+			t->channel->transport->ops->wait(t->channel->transport, &seen, 200);
 		return result;
 	}
 	result = vg_fence_wait(t, event->slot, atomic_load(&event->fence), NULL, event->flags & EVENT_BLOCKING);

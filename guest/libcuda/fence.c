@@ -58,6 +58,7 @@ void vg_fence_give(uint32_t slot, uint32_t last)
 static int sleep_for_fence(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_stream *s)
 {
 	struct vg_channel *c = t->channel;
+	uint32_t seen = 0;
 
 	if (s)
 		vg_op_notify(t, s->object.number);
@@ -66,7 +67,7 @@ static int sleep_for_fence(struct vg_thread *t, uint32_t slot, uint32_t value, s
 
 		if (lost)
 			return lost;
-		c->transport->ops->wait(c->transport, s ? WAIT_US : UNNOTIFIED_WAIT_US);
+		c->transport->ops->wait(c->transport, &seen, s ? WAIT_US : UNNOTIFIED_WAIT_US);
 	}
 	return 0;
 }

@@ -13,7 +13,6 @@
 struct device_transport {
 	struct vg_transport base;
 	int fd;
-	uint32_t seen;		/* interrupts */
 };
 
 static int device_call(struct vg_transport *t, unsigned long request, void *argument)
@@ -52,13 +51,12 @@ static int device_ring(struct vg_transport *t)
 	return device_call(t, VGPU_IOC_RING, NULL);
 }
 
-static int device_wait(struct vg_transport *t, uint32_t timeout_us)
+static int device_wait(struct vg_transport *t, uint32_t *seen, uint32_t timeout_us)
 {
-	struct device_transport *d = (struct device_transport *)t;
-	struct vgpu_wait wait = { .seen = __atomic_load_n(&d->seen, __ATOMIC_RELAXED), .timeout_us = timeout_us };
+	struct vgpu_wait wait = { .seen = *seen, .timeout_us = timeout_us };
 	int error = device_call(t, VGPU_IOC_WAIT, &wait);
 
-	__atomic_store_n(&d->seen, wait.seen, __ATOMIC_RELAXED);
+	*seen = wait.seen;
 	return error;
 }
 

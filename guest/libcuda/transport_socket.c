@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The channel of host-process mode: mediatord's socket, see vgpu_socket.h. */
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "../include/vgpu_socket.h"
 #include "channel.h"
+#include "transport_interrupts.h"
 
 enum { FD_WINDOW, FD_DOORBELL, FD_INTERRUPT, FD_COUNT };
 
@@ -20,6 +20,7 @@ struct socket_transport {
 	pthread_mutex_t lock;	/* one request at a time */
 	int socket;
 	int fds[FD_COUNT];
+	struct vg_interrupts interrupts;
 	uint64_t channel_offset, arena_offset, description_offset;
 };
 
@@ -102,19 +103,11 @@ static int socket_ring(struct vg_transport *t)
 	return write(s->fds[FD_DOORBELL], &one, sizeof one) < 0 ? -errno : 0;
 }
 
-static int socket_wait(struct vg_transport *t, uint32_t timeout_us)
+static int socket_wait(struct vg_transport *t, uint32_t *seen, uint32_t timeout_us)
 {
 	struct socket_transport *s = (struct socket_transport *)t;
-	struct pollfd p = { .fd = s->fds[FD_INTERRUPT], .events = POLLIN };
-	struct timespec timeout = { .tv_sec = timeout_us / 1000000, .tv_nsec = timeout_us % 1000000 * 1000L };
-	uint64_t count;
-	int n = ppoll(&p, 1, &timeout, NULL);
 
-	if (n < 0)
-		return -errno;
-	if (n == 0)
-		return -ETIMEDOUT;
-	return read(s->fds[FD_INTERRUPT], &count, sizeof count) < 0 && errno != EAGAIN ? -errno : 0;
+	return vg_interrupts_wait(&s->interrupts, s->fds[FD_INTERRUPT], seen, timeout_us);
 }
 
 static void *socket_map(struct socket_transport *s, void *at, uint64_t offset, size_t size, int protection)
@@ -204,6 +197,7 @@ struct vg_transport *vg_transport_open_socket(const char *path, const char **rea
 	strcpy(address.sun_path, path);
 	s->base.ops = &socket_ops;
 	pthread_mutex_init(&s->lock, NULL);
+	vg_interrupts_init(&s->interrupts);
 	for (int i = 0; i < FD_COUNT; i++)
 		s->fds[i] = -1;
 	s->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -52,6 +52,12 @@ const (
 	ChSticky      = 0x100
 	ChAsync       = 0x104
 	ChAsyncOpcode = 0x108
+	ChPrints      = 0x10c
+	ChPrinted     = 0x110
+	ChCalled      = 0x140
+	ChCall        = 0x144
+	ChCallStatus  = 0x148
+	ChReturned    = 0x180
 	ChMessage     = 0x400
 	ChMessageSize = 1024
 	ChFences      = 0x1000

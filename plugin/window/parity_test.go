@@ -35,6 +35,8 @@ func goValues() map[string]uint64 {
 		"CHUNK_OWNER_MASK": uint64(ChunkOwnerMask), "CHUNK_RETURNED": uint64(ChunkReturned),
 		"CHANNEL_SIZE": ChannelSize, "CH_HEAD": ChHead, "CH_TAIL": ChTail, "CH_SLEEPING": ChSleeping,
 		"CH_STATE": ChState, "CH_FAILURE": ChFailure, "CH_STICKY": ChSticky, "CH_ASYNC": ChAsync,
+		"CH_PRINTS": ChPrints, "CH_PRINTED": ChPrinted, "CH_CALLED": ChCalled, "CH_CALL": ChCall,
+		"CH_CALL_STATUS": ChCallStatus, "CH_RETURNED": ChReturned,
 		"CH_ASYNC_OPCODE": ChAsyncOpcode, "CH_MESSAGE": ChMessage, "CH_MESSAGE_SIZE": ChMessageSize,
 		"CH_FENCES": ChFences, "FENCE_COUNT": FenceCount, "CH_REPLIES": ChReplies,
 		"REPLY_COUNT": ReplyCount, "REPLY_SIZE": ReplySize, "CH_RING": ChRing, "RING_SIZE": RingSize,
