@@ -121,10 +121,15 @@ func (d *Driver) Fill(dst, pitch uint64, value, element uint32, width, height ui
 
 // Copy3D implements driver.Copies.
 func (d *Driver) Copy3D(c *driver.Copy3D, s driver.Stream) driver.Result {
+	native := nativeCopy(c)
+	return driver.Result(C.vg_copy_3d(d.fn.cuMemcpy3DAsync_v2, &native, C.uintptr_t(s)))
+}
+
+func nativeCopy(c *driver.Copy3D) C.struct_vg_copy {
 	native := C.struct_vg_copy{width: C.size_t(c.WidthBytes), height: C.size_t(c.Height), depth: C.size_t(c.Depth)}
 	for i, e := range []driver.Copy3DEnd{c.Src, c.Dst} {
 		C.vg_end(&native, C.int(i), C.size_t(e.XBytes), C.size_t(e.Y), C.size_t(e.Z), C.size_t(e.LOD), C.int(e.Type),
 			C.ulonglong(e.Address), C.size_t(e.Pitch), C.size_t(e.Height))
 	}
-	return driver.Result(C.vg_copy_3d(d.fn.cuMemcpy3DAsync_v2, &native, C.uintptr_t(s)))
+	return native
 }

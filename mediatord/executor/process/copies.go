@@ -70,18 +70,26 @@ func (p *Process) Copy3D(_ wire.Call, in wire.Copy3D) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
-	le := binary.LittleEndian
-	c := driver.Copy3D{
-		WidthBytes: le.Uint64(in.Copy[176:]), Height: le.Uint64(in.Copy[184:]), Depth: le.Uint64(in.Copy[192:]),
+	var c driver.Copy3D
+	if r := p.decodeCopy(&c, in.Copy[:]); r != driver.Success {
+		return r
 	}
 	if c.WidthBytes == 0 || c.Height == 0 || c.Depth == 0 {
 		return driver.Success
 	}
+	return p.Driver.Copy3D(&c, s)
+}
+
+// decodeCopy reads CUDA_MEMCPY3D and refuses host memory that is not the process's.
+func (p *Process) decodeCopy(c *driver.Copy3D, b []byte) driver.Result {
+	le := binary.LittleEndian
+	*c = driver.Copy3D{WidthBytes: le.Uint64(b[176:]), Height: le.Uint64(b[184:]), Depth: le.Uint64(b[192:])}
+	nothing := c.WidthBytes == 0 || c.Height == 0 || c.Depth == 0
 	for at, end := range map[int]*driver.Copy3DEnd{0: &c.Src, 88: &c.Dst} {
-		if !decodeCopyEnd(end, in.Copy[at:at+88]) {
+		if !decodeCopyEnd(end, b[at:at+88]) {
 			return driver.ErrorInvalidValue
 		}
-		if end.Type != driver.MemoryHost {
+		if end.Type != driver.MemoryHost || nothing {
 			continue
 		}
 		offset, size, ok := copyExtent(end, c.WidthBytes, c.Height, c.Depth)
@@ -92,7 +100,7 @@ func (p *Process) Copy3D(_ wire.Call, in wire.Copy3D) driver.Result {
 			return driver.ErrorInvalidValue
 		}
 	}
-	return p.Driver.Copy3D(&c, s)
+	return driver.Success
 }
 
 // decodeCopyEnd reads one half of CUDA_MEMCPY3D: u64 x, y, z, level; u32 memory
