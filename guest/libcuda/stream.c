@@ -80,7 +80,8 @@ static int stream_create(struct vg_thread *t, unsigned int flags, int priority, 
 	return 0;
 }
 
-static void stream_forget(struct vg_stream *s)
+/* Out of the context's list: from here on nobody waits for the stream on the context's behalf. */
+static void stream_unlink(struct vg_stream *s)
 {
 	struct vg_context *c = s->context;
 
@@ -92,15 +93,34 @@ static void stream_forget(struct vg_stream *s)
 	if (s->next)
 		s->next->previous = s->previous;
 	pthread_mutex_unlock(&c->lock);
+}
+
+static void stream_free(struct vg_stream *s)
+{
 	vg_fence_give(s->slot, s->fence);
 	pthread_mutex_destroy(&s->lock);
 	vg_object_end(s);
 }
 
+/* A fence posted behind the stream's end would never be reached: nobody may find it then. */
+static int stream_destroy(struct vg_thread *t, struct vg_stream *s)
+{
+	int result;
+
+	stream_unlink(s);
+	result = vg_op_stream_destroy(t, s->object.number);
+	stream_free(s);
+	return result;
+}
+
 void vg_streams_end(struct vg_context *c)
 {
-	while (c->streams)
-		stream_forget(c->streams);
+	while (c->streams) {
+		struct vg_stream *s = c->streams;
+
+		stream_unlink(s);
+		stream_free(s);
+	}
 	if (c->legacy) {
 		vg_fence_give(c->legacy->slot, c->legacy->fence);
 		pthread_mutex_destroy(&c->legacy->lock);
@@ -148,8 +168,7 @@ void vg_thread_end(struct vg_thread *t)
 	if (!s || s->object.kind != VG_STREAM || vg_process_ready() || vg_channel_lost(t->channel))
 		return;
 	t->current = s->context;
-	vg_op_stream_destroy(t, s->object.number);
-	stream_forget(s);
+	stream_destroy(t, s);
 }
 
 int vg_stream_wait(struct vg_thread *t, struct vg_stream *s)
@@ -210,10 +229,7 @@ VG_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
 		return result;
 	if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD || stream->object.kind != VG_STREAM)
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = vg_op_stream_destroy(t, stream->object.number);
-	if (!result)
-		stream_forget(stream);
-	return result;
+	return stream_destroy(t, stream);
 }
 
 VG_EXPORT CUresult cuStreamDestroy(CUstream stream)

@@ -32,7 +32,11 @@ type Executor interface {
 // How long the consumer looks at an empty ring before it sleeps, and how often
 // it then looks for faults while the process waits for the device.
 const (
-	spinTime    = 50 * time.Microsecond
+	spinTime    = 2 * time.Millisecond
+	// secondLook bounds the first sleep: a guest CPU emulated alone in its
+	// machine has no memory barriers, so a record and SLEEPING can miss
+	// each other while the record is still in a store buffer.
+	secondLook  = time.Millisecond
 	pollFirst   = 200 * time.Microsecond
 	pollLongest = 2 * time.Millisecond
 	// slowReply is when a process has stopped spinning and sleeps.
@@ -136,12 +140,18 @@ func (c *Consumer) idle() {
 		}
 	}
 	c.executor.Idle()
+	first := true
 	for pause := pollFirst; ; pause = min(2*pause, pollLongest) {
 		timeout := (*unix.Timespec)(nil)
-		if c.executor.Waiting() {
-			t := unix.NsecToTimespec(int64(pause))
+		waiting := c.executor.Waiting()
+		if waiting || first {
+			t := unix.NsecToTimespec(int64(secondLook))
+			if waiting {
+				t = unix.NsecToTimespec(int64(pause))
+			}
 			timeout = &t
 		}
+		first = false
 		// Both sides store, then load; sequentially consistent atomics
 		// see to it that at least one notices the other.
 		c.channel.sleeping.Store(1)
@@ -164,7 +174,7 @@ func (c *Consumer) idle() {
 		if !c.empty() {
 			return
 		}
-		if timeout != nil {
+		if waiting {
 			c.executor.Poll()
 		}
 	}
