@@ -76,6 +76,16 @@ int vg_capture_break(struct vg_stream *s)
 	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
+int vg_capture_break_event(struct vg_event *event)
+{
+	struct vg_capture *c = atomic_load(&event->capture);
+
+	if (!active(c))
+		return 0;
+	atomic_store(&c->invalid, true);
+	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
 int vg_capture_forbids(struct vg_thread *t)
 {
 	if (__builtin_expect(atomic_load_explicit(&captures.forbidding, memory_order_relaxed) == 0, 1))

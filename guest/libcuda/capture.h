@@ -21,6 +21,9 @@ unsigned int vg_capture_status(const struct vg_stream *s);
 /* A call that cannot be captured came for the stream: 0 if it captures nothing, else the capture is broken and 900. */
 int vg_capture_break(struct vg_stream *s);
 
+/* The same for the event of a capture. */
+int vg_capture_break_event(struct vg_event *event);
+
 /* What calls that cannot be captured answer while a capture forbids them to this thread: 0 or 900. */
 int vg_capture_forbids(struct vg_thread *t);
 

@@ -17,22 +17,32 @@
 #include "stream.h"
 
 #define PRIMARY_NUMBER 1
+#define API_VERSION_1 3010	/* of contexts that cuCtxCreate makes, before its versions */
 #define API_VERSION 3020
 #define END_CALLBACKS 4
-#define CU_LIMIT_COUNT 8
 
-/* CUctxCreateParams: execution affinity and CIG, both refused */
-struct create_params {
-	void *execAffinityParams;
-	int numExecAffinityParams;
-	void *cigParams;
+/* CUexecAffinityParam: limits a context under MPS */
+struct affinity_param {
+	unsigned int type;
+	unsigned int sm_count;
 };
+_Static_assert(sizeof(struct affinity_param) == 8, "CUexecAffinityParam");
+
+/* CUctxCreateParams: execution affinity, and a context shared with a graphics queue */
+struct create_params {
+	struct affinity_param *affinity;
+	int affinity_count;
+	void *graphics;
+};
+_Static_assert(sizeof(struct create_params) == 24, "CUctxCreateParams");
 
 static struct vg_context primary = {
 	.object = { .kind = VG_CONTEXT, .number = PRIMARY_NUMBER },
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.api_version = API_VERSION,
 	.id = 1,
+	.usage = 1,
+	.base = &primary,
 };
 
 static struct {
@@ -51,6 +61,14 @@ struct vg_context *vg_primary(void)
 bool vg_context_valid(const struct vg_context *c)
 {
 	return c && c->object.kind == VG_CONTEXT;
+}
+
+/* Scheduling flags exclude each other. */
+bool vg_context_flags_valid(unsigned int flags)
+{
+	unsigned int scheduling = flags & 7;
+
+	return !(flags & ~0xffu) && !(scheduling & (scheduling - 1));
 }
 
 struct vg_context *vg_context_find(CUcontext handle)
@@ -184,8 +202,9 @@ VG_EXPORT CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int f
 
 	if (result)
 		return result;
-	if (flags & ~0xffu)
+	if (!vg_context_flags_valid(flags))
 		return CUDA_ERROR_INVALID_VALUE;
+	/* an active context takes them over too */
 	primary.flags = flags;
 	return CUDA_SUCCESS;
 }
@@ -195,7 +214,7 @@ VG_EXPORT CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned int flag
 	return cuDevicePrimaryCtxSetFlags_v2(device, flags);
 }
 
-static int push(struct vg_thread *t, struct vg_context *c)
+int vg_context_push(struct vg_thread *t, struct vg_context *c)
 {
 	if (t->depth == t->capacity) {
 		unsigned int capacity = t->capacity ? 2 * t->capacity : 8;
@@ -211,7 +230,22 @@ static int push(struct vg_thread *t, struct vg_context *c)
 	return 0;
 }
 
-static CUresult create(CUcontext *context, unsigned int flags, CUdevice device)
+/* The caller holds no lock; the object is as good as gone for other threads from here on. */
+static int context_destroy(struct vg_thread *t, struct vg_context *c)
+{
+	vg_context_wait(t, c);
+	atomic_store(&c->retained, 0);
+	context_end(c);
+	if (t->current == c)
+		t->current = t->depth ? t->stack[--t->depth] : NULL;
+	return vg_op_ctx_destroy(t, c->object.number);
+}
+
+/*
+ * An ended context's memory is kept: other threads may still have it current, and
+ * learn from it that it has ended. Its number is not used again either.
+ */
+static CUresult create(CUcontext *context, unsigned int flags, CUdevice device, unsigned int api_version)
 {
 	struct vg_thread *t = vg_thread_get();
 	int result = device_check(device);
@@ -219,49 +253,85 @@ static CUresult create(CUcontext *context, unsigned int flags, CUdevice device)
 
 	if (result)
 		return result;
-	if (!context || !t || (flags & ~0xffu))
+	if (!context || !t || !vg_context_flags_valid(flags))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_channel_start(vg_process.channel);
 	if (result)
 		return result;
-	c = vg_object_new(VG_CONTEXT, sizeof *c);
+	c = vg_context_new(flags, api_version);
 	if (!c)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_op_ctx_create(t, c->object.number, flags);
+	if (!result) {
+		result = vg_stream_new_legacy(c);
+		if (!result)
+			result = vg_context_push(t, c);
+		if (result)
+			context_destroy(t, c);
+	}
+	if (result)
+		atomic_store(&c->retained, 0);
+	else
+		*context = c;
+	return result;
+}
+
+struct vg_context *vg_context_new(unsigned int flags, unsigned int api_version)
+{
+	struct vg_context *c = vg_object_new(VG_CONTEXT, sizeof *c);
+
+	if (!c)
+		return NULL;
 	c->object.number += PRIMARY_NUMBER;
 	pthread_mutex_init(&c->lock, NULL);
 	c->flags = flags;
-	c->api_version = API_VERSION;
+	c->api_version = api_version;
 	c->id = atomic_fetch_add(&contexts.next_id, 1);
+	c->usage = 1;
+	c->base = c;
 	atomic_store(&c->retained, 1);
-	result = vg_op_ctx_create(t, c->object.number, flags);
-	if (!result)
-		result = vg_stream_new_legacy(c);
-	if (!result)
-		result = push(t, c);
-	if (result) {
-		c->object.number -= PRIMARY_NUMBER;
-		vg_object_end(c);
-		return result;
-	}
-	*context = c;
-	return CUDA_SUCCESS;
+	return c;
+}
+
+VG_EXPORT CUresult cuCtxCreate(CUcontext *context, unsigned int flags, CUdevice device)
+{
+	return create(context, flags, device, API_VERSION_1);
 }
 
 VG_EXPORT CUresult cuCtxCreate_v2(CUcontext *context, unsigned int flags, CUdevice device)
 {
-	return create(context, flags, device);
+	return create(context, flags, device, API_VERSION);
 }
 
-VG_EXPORT CUresult cuCtxCreate_v3(CUcontext *context, void *affinity, int count, unsigned int flags, CUdevice device)
+/* Only MPS can limit a context to some multiprocessors. */
+static int check_affinity(const struct affinity_param *params, int count)
 {
-	return affinity || count ? CUDA_ERROR_NOT_SUPPORTED : create(context, flags, device);
+	if (count < 0 || (count && !params))
+		return CUDA_ERROR_INVALID_VALUE;
+	for (int i = 0; i < count; i++)
+		if (params[i].type)
+			return CUDA_ERROR_INVALID_VALUE;
+	return count ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY : 0;
+}
+
+VG_EXPORT CUresult cuCtxCreate_v3(CUcontext *context, struct affinity_param *affinity, int count, unsigned int flags,
+				  CUdevice device)
+{
+	int result = device_check(device);
+
+	if (!result)
+		result = check_affinity(affinity, count);
+	return result ? result : create(context, flags, device, API_VERSION);
 }
 
 VG_EXPORT CUresult cuCtxCreate_v4(CUcontext *context, struct create_params *params, unsigned int flags, CUdevice device)
 {
-	if (params && (params->numExecAffinityParams || params->cigParams))
-		return CUDA_ERROR_NOT_SUPPORTED;
-	return create(context, flags, device);
+	int result = device_check(device);
+
+	if (!result && params)
+		result = params->graphics ? CUDA_ERROR_NOT_SUPPORTED :
+					    check_affinity(params->affinity, params->affinity_count);
+	return result ? result : create(context, flags, device, API_VERSION);
 }
 
 VG_EXPORT CUresult cuCtxDestroy_v2(CUcontext context)
@@ -272,23 +342,46 @@ VG_EXPORT CUresult cuCtxDestroy_v2(CUcontext context)
 
 	if (result)
 		return result;
-	if (!c || !t || c == &primary)
+	if (!c || !t || c == &primary || c->base != c)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	vg_context_wait(t, c);
-	atomic_store(&c->retained, 0);
-	context_end(c);
-	if (t->current == c) {
-		t->current = t->depth ? t->stack[--t->depth] : NULL;
-	}
-	result = vg_op_ctx_destroy(t, c->object.number);
-	pthread_mutex_destroy(&c->lock);
-	c->object.number -= PRIMARY_NUMBER;
-	vg_object_end(c);
-	return result;
+	if (!atomic_load(&c->retained))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	return context_destroy(t, c);
 }
 
 VG_EXPORT CUresult cuCtxDestroy(CUcontext context)
 {
+	return cuCtxDestroy_v2(context);
+}
+
+/* A usage count from the days when contexts had owners. */
+VG_EXPORT CUresult cuCtxAttach(CUcontext *context, unsigned int flags)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!context || flags)
+		return CUDA_ERROR_INVALID_VALUE;
+	t->current->usage++;
+	*context = t->current;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxDetach(CUcontext context)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (context != t->current)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	if (context->usage > 1) {
+		context->usage--;
+		return CUDA_SUCCESS;
+	}
 	return cuCtxDestroy_v2(context);
 }
 
@@ -327,7 +420,7 @@ VG_EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context)
 		return result;
 	if (!t || !vg_context_valid(context))
 		return CUDA_ERROR_INVALID_CONTEXT;
-	return push(t, context);
+	return vg_context_push(t, context);
 }
 
 VG_EXPORT CUresult cuCtxPushCurrent(CUcontext context)
@@ -353,125 +446,4 @@ VG_EXPORT CUresult cuCtxPopCurrent_v2(CUcontext *context)
 VG_EXPORT CUresult cuCtxPopCurrent(CUcontext *context)
 {
 	return cuCtxPopCurrent_v2(context);
-}
-
-static int current(struct vg_context **c)
-{
-	struct vg_thread *t = vg_thread_get();
-	int result = vg_process_ready();
-
-	if (result)
-		return result;
-	if (!t || !t->current)
-		return CUDA_ERROR_INVALID_CONTEXT;
-	*c = t->current;
-	return 0;
-}
-
-VG_EXPORT CUresult cuCtxGetDevice(CUdevice *device)
-{
-	struct vg_context *c;
-	int result = current(&c);
-
-	if (result)
-		return result;
-	if (!device)
-		return CUDA_ERROR_INVALID_VALUE;
-	*device = 0;
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext context)
-{
-	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_process_ready() : current(&c);
-
-	if (result)
-		return result;
-	if (!device)
-		return CUDA_ERROR_INVALID_VALUE;
-	*device = 0;
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuCtxGetApiVersion(CUcontext context, unsigned int *version)
-{
-	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_process_ready() : current(&c);
-
-	if (result)
-		return result;
-	if (!version)
-		return CUDA_ERROR_INVALID_VALUE;
-	*version = c->api_version;
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuCtxGetFlags(unsigned int *flags)
-{
-	struct vg_context *c;
-	int result = current(&c);
-
-	if (result)
-		return result;
-	if (!flags)
-		return CUDA_ERROR_INVALID_VALUE;
-	*flags = c->flags;
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuCtxGetId(CUcontext context, unsigned long long *id)
-{
-	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_process_ready() : current(&c);
-
-	if (result)
-		return result;
-	if (!id)
-		return CUDA_ERROR_INVALID_VALUE;
-	*id = c->id;
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuCtxGetStreamPriorityRange(int *lowest, int *highest)
-{
-	struct vg_context *c;
-	int result = current(&c);
-
-	if (result)
-		return result;
-	if (lowest)
-		*lowest = vg_process.description->priority_lowest;
-	if (highest)
-		*highest = vg_process.description->priority_highest;
-	return CUDA_SUCCESS;
-}
-
-/* Advisory on every GPU since Volta: kept for the answer. */
-static _Atomic unsigned int cache_config;
-
-VG_EXPORT CUresult cuCtxGetCacheConfig(unsigned int *config)
-{
-	struct vg_context *c;
-	int result = current(&c);
-
-	if (result)
-		return result;
-	if (!config)
-		return CUDA_ERROR_INVALID_VALUE;
-	*config = atomic_load(&cache_config);
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuCtxSetCacheConfig(unsigned int config)
-{
-	struct vg_context *c;
-	int result = current(&c);
-
-	if (result)
-		return result;
-	if (config > 3)
-		return CUDA_ERROR_INVALID_VALUE;
-	atomic_store(&cache_config, config);
-	return CUDA_SUCCESS;
 }

@@ -97,6 +97,7 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 		return result;
 	}
 	value = atomic_fetch_add_explicit(&event->fence, 1, memory_order_acq_rel) + 1;
+	atomic_store_explicit(&event->asked, 0, memory_order_relaxed);
 	atomic_store_explicit(&event->recorded, 1, memory_order_release);
 	result = vg_op_event_record(t, event->object.number, s->object.number, flags, event->slot, value);
 	if (!result)
@@ -124,14 +125,20 @@ VG_EXPORT CUresult cuEventRecordWithFlags_ptsz(CUevent event, CUstream stream, u
 	return record(event, stream, flags, true);
 }
 
+/* No fence tells of the last record: it covers a context, or another process may have made it. */
+static bool is_asked(CUevent event)
+{
+	return !event->slot || atomic_load_explicit(&event->asked, memory_order_acquire);
+}
+
 /* 0 done, 600 not yet, or an error. */
 static int event_state(struct vg_thread *t, CUevent event)
 {
 	if (atomic_load_explicit(&event->capture, memory_order_relaxed))
 		return CUDA_ERROR_CAPTURED_EVENT;
-	if (!atomic_load_explicit(&event->recorded, memory_order_acquire))
+	if (!atomic_load_explicit(&event->recorded, memory_order_acquire) && !(event->flags & EVENT_IPC))
 		return CUDA_SUCCESS;
-	if (!event->slot)
+	if (is_asked(event))
 		return vg_op_event_query(t, event->object.number);
 	return vg_fence_reached(t->channel, event->slot, atomic_load_explicit(&event->fence, memory_order_acquire)) ?
 		       CUDA_SUCCESS :
@@ -157,8 +164,7 @@ VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 		result = event_state(t, event);
 	if (result != CUDA_ERROR_NOT_READY)
 		return result ? result : vg_channel_async(t->channel);
-	if (!event->slot) {
-		/* no fence word was free: ask again and again */
+	if (is_asked(event)) {
 		uint32_t seen = 0;
 
 		while ((result = vg_op_event_query(t, event->object.number)) == CUDA_ERROR_NOT_READY)

@@ -74,6 +74,8 @@ struct vg_context {
 	_Atomic uint32_t generation;	/* +1 at every reset, for caches keyed by context */
 	struct vg_stream *streams;	/* all but legacy */
 	struct vg_stream *legacy;
+	unsigned int usage;		/* cuCtxAttach's count */
+	struct vg_context *base;	/* whose memory and modules it uses: itself, or of a green context the primary one */
 };
 
 /* Streams that take part in one capture point here; freed when the last one lets go. */
@@ -92,6 +94,7 @@ struct vg_stream {
 	struct vg_stream *next, *previous;	/* context's list */
 	unsigned int flags;		/* 1: non-blocking */
 	int priority;
+	unsigned int policy;		/* CUsynchronizationPolicy, 0: as the context has it */
 	uint64_t id;
 	bool per_thread;
 	uint32_t slot;			/* fence word */
@@ -129,9 +132,10 @@ struct vg_event {
 	struct vg_object object;
 	struct vg_context *context;
 	unsigned int flags;		/* 1 blocking sync, 2 no timing, 4 IPC */
-	uint32_t slot;			/* fence word, 0: none was free, the executor is asked */
+	uint32_t slot;			/* fence word, 0: none was free, or other processes record too */
 	_Atomic uint32_t fence;		/* value that the last record posts */
 	_Atomic int recorded;
+	_Atomic int asked;		/* the last record posted no fence: the executor is asked */
 	_Atomic(struct vg_capture *) capture;	/* recorded in a capture, not in the stream */
 };
 

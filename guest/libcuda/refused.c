@@ -2,6 +2,7 @@
 /* Calls that are not carried: counted here, told to the host once each. */
 #include "calls.h"
 #include "channel.h"
+#include "error_log.h"
 #include "gen/ops.h"
 #include "process.h"
 
@@ -30,7 +31,7 @@ int vg_refuse(unsigned int call)
 	if (call >= MAX_CALLS || call >= vg_call_count)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	if (atomic_fetch_add_explicit(&counts[call], 1, memory_order_relaxed) == 0)
-		vg_log("%s is not carried", vg_call_names[call]);
+		vg_error_log("[CUDA][E] %s is not carried by this virtual GPU", vg_call_names[call]);
 	if (!atomic_load_explicit(&told[call], memory_order_relaxed))
 		tell(call);
 	return CUDA_ERROR_NOT_SUPPORTED;

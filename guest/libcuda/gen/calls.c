@@ -94,35 +94,17 @@ VG_EXPORT int cuCheckpointProcessUnlock(void)
 	return vg_refuse(17);
 }
 
-VG_EXPORT int cuCoredumpGetAttribute(void)
-{
-	return vg_refuse(18);
-}
+extern int cuCoredumpGetAttribute();
 
-VG_EXPORT int cuCoredumpGetAttributeGlobal(void)
-{
-	return vg_refuse(19);
-}
+extern int cuCoredumpGetAttributeGlobal();
 
-VG_EXPORT int cuCoredumpSetAttribute(void)
-{
-	return vg_refuse(20);
-}
+extern int cuCoredumpSetAttribute();
 
-VG_EXPORT int cuCoredumpSetAttributeGlobal(void)
-{
-	return vg_refuse(21);
-}
+extern int cuCoredumpSetAttributeGlobal();
 
-VG_EXPORT int cuCtxAttach(void)
-{
-	return vg_refuse(22);
-}
+extern int cuCtxAttach();
 
-VG_EXPORT int cuCtxCreate(void)
-{
-	return vg_refuse(23);
-}
+extern int cuCtxCreate();
 
 extern int cuCtxCreate_v2();
 
@@ -134,20 +116,11 @@ extern int cuCtxDestroy();
 
 extern int cuCtxDestroy_v2();
 
-VG_EXPORT int cuCtxDetach(void)
-{
-	return vg_refuse(29);
-}
+extern int cuCtxDetach();
 
-VG_EXPORT int cuCtxDisablePeerAccess(void)
-{
-	return vg_refuse(30);
-}
+extern int cuCtxDisablePeerAccess();
 
-VG_EXPORT int cuCtxEnablePeerAccess(void)
-{
-	return vg_refuse(31);
-}
+extern int cuCtxEnablePeerAccess();
 
 VG_EXPORT int cuCtxFromGreenCtx(void)
 {
@@ -169,10 +142,7 @@ VG_EXPORT int cuCtxGetDevResource(void)
 	return vg_refuse(38);
 }
 
-VG_EXPORT int cuCtxGetExecAffinity(void)
-{
-	return vg_refuse(39);
-}
+extern int cuCtxGetExecAffinity();
 
 extern int cuCtxGetFlags();
 
@@ -206,10 +176,7 @@ extern int cuCtxPushCurrent();
 
 extern int cuCtxPushCurrent_v2();
 
-VG_EXPORT int cuCtxRecordEvent(void)
-{
-	return vg_refuse(49);
-}
+extern int cuCtxRecordEvent();
 
 VG_EXPORT int cuCtxResetPersistingL2Cache(void)
 {
@@ -226,10 +193,7 @@ extern int cuCtxSetCacheConfig();
 
 extern int cuCtxSetCurrent();
 
-VG_EXPORT int cuCtxSetFlags(void)
-{
-	return vg_refuse(53);
-}
+extern int cuCtxSetFlags();
 
 VG_EXPORT int cuCtxSetLimit(uint32_t limit, uint64_t value)
 {
@@ -251,10 +215,7 @@ extern int cuCtxSynchronize();
 
 extern int cuCtxSynchronize_v2();
 
-VG_EXPORT int cuCtxWaitEvent(void)
-{
-	return vg_refuse(58);
-}
+extern int cuCtxWaitEvent();
 
 VG_EXPORT_DATA(cudbgApiAttach)
 
@@ -354,25 +315,16 @@ VG_EXPORT int cuDeviceGetDevResource(void)
 	return vg_refuse(101);
 }
 
-VG_EXPORT int cuDeviceGetExecAffinitySupport(void)
-{
-	return vg_refuse(102);
-}
+extern int cuDeviceGetExecAffinitySupport();
 
 VG_EXPORT int cuDeviceGetGraphMemAttribute(void)
 {
 	return vg_refuse(103);
 }
 
-VG_EXPORT int cuDeviceGetHostAtomicCapabilities(void)
-{
-	return vg_refuse(104);
-}
+extern int cuDeviceGetHostAtomicCapabilities();
 
-VG_EXPORT int cuDeviceGetLuid(void)
-{
-	return vg_refuse(105);
-}
+extern int cuDeviceGetLuid();
 
 VG_EXPORT int cuDeviceGetMemPool(void)
 {
@@ -386,24 +338,15 @@ VG_EXPORT int cuDeviceGetNvSciSyncAttributes(void)
 	return vg_refuse(108);
 }
 
-VG_EXPORT int cuDeviceGetP2PAtomicCapabilities(void)
-{
-	return vg_refuse(109);
-}
+extern int cuDeviceGetP2PAtomicCapabilities();
 
-VG_EXPORT int cuDeviceGetP2PAttribute(void)
-{
-	return vg_refuse(110);
-}
+extern int cuDeviceGetP2PAttribute();
 
 extern int cuDeviceGetPCIBusId();
 
 extern int cuDeviceGetProperties();
 
-VG_EXPORT int cuDeviceGetTexture1DLinearMaxWidth(void)
-{
-	return vg_refuse(113);
-}
+extern int cuDeviceGetTexture1DLinearMaxWidth();
 
 extern int cuDeviceGetUuid();
 
@@ -430,10 +373,7 @@ extern int cuDevicePrimaryCtxSetFlags();
 
 extern int cuDevicePrimaryCtxSetFlags_v2();
 
-VG_EXPORT int cuDeviceRegisterAsyncNotification(void)
-{
-	return vg_refuse(125);
-}
+extern int cuDeviceRegisterAsyncNotification();
 
 VG_EXPORT int cuDeviceSetGraphMemAttribute(void)
 {
@@ -445,17 +385,11 @@ VG_EXPORT int cuDeviceSetMemPool(void)
 	return vg_refuse(127);
 }
 
-VG_EXPORT int cuDeviceTotalMem(void)
-{
-	return vg_refuse(128);
-}
+extern int cuDeviceTotalMem();
 
 extern int cuDeviceTotalMem_v2();
 
-VG_EXPORT int cuDeviceUnregisterAsyncNotification(void)
-{
-	return vg_refuse(130);
-}
+extern int cuDeviceUnregisterAsyncNotification();
 
 VG_EXPORT int cuDevResourceGenerateDesc(void)
 {
@@ -551,10 +485,7 @@ VG_EXPORT int cuExternalMemoryGetMappedMipmappedArray(void)
 	return vg_refuse(154);
 }
 
-VG_EXPORT int cuFlushGPUDirectRDMAWrites(void)
-{
-	return vg_refuse(155);
-}
+extern int cuFlushGPUDirectRDMAWrites();
 
 extern int cuFuncGetAttribute();
 
@@ -1398,30 +1329,15 @@ VG_EXPORT int cuLinkDestroy(void)
 	return vg_refuse(338);
 }
 
-VG_EXPORT int cuLogsCurrent(void)
-{
-	return vg_refuse(339);
-}
+extern int cuLogsCurrent();
 
-VG_EXPORT int cuLogsDumpToFile(void)
-{
-	return vg_refuse(340);
-}
+extern int cuLogsDumpToFile();
 
-VG_EXPORT int cuLogsDumpToMemory(void)
-{
-	return vg_refuse(341);
-}
+extern int cuLogsDumpToMemory();
 
-VG_EXPORT int cuLogsRegisterCallback(void)
-{
-	return vg_refuse(342);
-}
+extern int cuLogsRegisterCallback();
 
-VG_EXPORT int cuLogsUnregisterCallback(void)
-{
-	return vg_refuse(343);
-}
+extern int cuLogsUnregisterCallback();
 
 extern int cuMemAddressFree();
 
@@ -2261,10 +2177,7 @@ VG_EXPORT int cuPointerSetAttribute(void)
 	return vg_refuse(511);
 }
 
-VG_EXPORT int cuProfilerInitialize(void)
-{
-	return vg_refuse(512);
-}
+extern int cuProfilerInitialize();
 
 extern int cuProfilerStart();
 
@@ -2290,45 +2203,21 @@ VG_EXPORT int cuStreamAddCallback_ptsz(void)
 	return vg_refuse(516);
 }
 
-VG_EXPORT int cuStreamAttachMemAsync(void)
-{
-	return vg_refuse(517);
-}
+extern int cuStreamAttachMemAsync();
 
-VG_EXPORT int cuStreamAttachMemAsync_ptsz(void)
-{
-	return vg_refuse(517);
-}
+extern int cuStreamAttachMemAsync_ptsz();
 
-VG_EXPORT int cuStreamBatchMemOp(void)
-{
-	return vg_refuse(518);
-}
+extern int cuStreamBatchMemOp();
 
-VG_EXPORT int cuStreamBatchMemOp_ptsz(void)
-{
-	return vg_refuse(518);
-}
+extern int cuStreamBatchMemOp_ptsz();
 
-VG_EXPORT int cuStreamBatchMemOp_v2(void)
-{
-	return vg_refuse(519);
-}
+extern int cuStreamBatchMemOp_v2();
 
-VG_EXPORT int cuStreamBatchMemOp_v2_ptsz(void)
-{
-	return vg_refuse(519);
-}
+extern int cuStreamBatchMemOp_v2_ptsz();
 
-VG_EXPORT int cuStreamBeginCapture(void)
-{
-	return vg_refuse(520);
-}
+extern int cuStreamBeginCapture();
 
-VG_EXPORT int cuStreamBeginCapture_ptsz(void)
-{
-	return vg_refuse(520);
-}
+extern int cuStreamBeginCapture_ptsz();
 
 VG_EXPORT int cuStreamBeginCaptureToGraph(void)
 {
@@ -2344,15 +2233,9 @@ extern int cuStreamBeginCapture_v2();
 
 extern int cuStreamBeginCapture_v2_ptsz();
 
-VG_EXPORT int cuStreamCopyAttributes(void)
-{
-	return vg_refuse(523);
-}
+extern int cuStreamCopyAttributes();
 
-VG_EXPORT int cuStreamCopyAttributes_ptsz(void)
-{
-	return vg_refuse(523);
-}
+extern int cuStreamCopyAttributes_ptsz();
 
 extern int cuStreamCreate();
 
@@ -2366,25 +2249,13 @@ extern int cuStreamEndCapture();
 
 extern int cuStreamEndCapture_ptsz();
 
-VG_EXPORT int cuStreamGetAttribute(void)
-{
-	return vg_refuse(529);
-}
+extern int cuStreamGetAttribute();
 
-VG_EXPORT int cuStreamGetAttribute_ptsz(void)
-{
-	return vg_refuse(529);
-}
+extern int cuStreamGetAttribute_ptsz();
 
-VG_EXPORT int cuStreamGetCaptureInfo(void)
-{
-	return vg_refuse(530);
-}
+extern int cuStreamGetCaptureInfo();
 
-VG_EXPORT int cuStreamGetCaptureInfo_ptsz(void)
-{
-	return vg_refuse(530);
-}
+extern int cuStreamGetCaptureInfo_ptsz();
 
 extern int cuStreamGetCaptureInfo_v2();
 
@@ -2437,15 +2308,9 @@ extern int cuStreamQuery();
 
 extern int cuStreamQuery_ptsz();
 
-VG_EXPORT int cuStreamSetAttribute(void)
-{
-	return vg_refuse(542);
-}
+extern int cuStreamSetAttribute();
 
-VG_EXPORT int cuStreamSetAttribute_ptsz(void)
-{
-	return vg_refuse(542);
-}
+extern int cuStreamSetAttribute_ptsz();
 
 extern int cuStreamSynchronize();
 
@@ -2475,173 +2340,37 @@ extern int cuStreamWaitEvent();
 
 extern int cuStreamWaitEvent_ptsz();
 
-VG_EXPORT int cuStreamWaitValue32(void)
-{
-	return vg_refuse(547);
-}
+extern int cuStreamWaitValue32();
 
-VG_EXPORT int cuStreamWaitValue32_ptsz(void)
-{
-	return vg_refuse(547);
-}
+extern int cuStreamWaitValue32_ptsz();
 
-VG_EXPORT int cuStreamWaitValue32_v2(void *s, uint64_t address, uint32_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
+extern int cuStreamWaitValue32_v2();
 
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, false, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_wait_value32(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
+extern int cuStreamWaitValue32_v2_ptsz();
 
-VG_EXPORT int cuStreamWaitValue32_v2_ptsz(void *s, uint64_t address, uint32_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
+extern int cuStreamWaitValue64();
 
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, true, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_wait_value32(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
+extern int cuStreamWaitValue64_ptsz();
 
-VG_EXPORT int cuStreamWaitValue64(void)
-{
-	return vg_refuse(549);
-}
+extern int cuStreamWaitValue64_v2();
 
-VG_EXPORT int cuStreamWaitValue64_ptsz(void)
-{
-	return vg_refuse(549);
-}
+extern int cuStreamWaitValue64_v2_ptsz();
 
-VG_EXPORT int cuStreamWaitValue64_v2(void *s, uint64_t address, uint64_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
+extern int cuStreamWriteValue32();
 
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, false, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_wait_value64(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
+extern int cuStreamWriteValue32_ptsz();
 
-VG_EXPORT int cuStreamWaitValue64_v2_ptsz(void *s, uint64_t address, uint64_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
+extern int cuStreamWriteValue32_v2();
 
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, true, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_wait_value64(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
+extern int cuStreamWriteValue32_v2_ptsz();
 
-VG_EXPORT int cuStreamWriteValue32(void)
-{
-	return vg_refuse(551);
-}
+extern int cuStreamWriteValue64();
 
-VG_EXPORT int cuStreamWriteValue32_ptsz(void)
-{
-	return vg_refuse(551);
-}
+extern int cuStreamWriteValue64_ptsz();
 
-VG_EXPORT int cuStreamWriteValue32_v2(void *s, uint64_t address, uint32_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
+extern int cuStreamWriteValue64_v2();
 
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, false, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_write_value32(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
-
-VG_EXPORT int cuStreamWriteValue32_v2_ptsz(void *s, uint64_t address, uint32_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
-
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, true, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_write_value32(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
-
-VG_EXPORT int cuStreamWriteValue64(void)
-{
-	return vg_refuse(553);
-}
-
-VG_EXPORT int cuStreamWriteValue64_ptsz(void)
-{
-	return vg_refuse(553);
-}
-
-VG_EXPORT int cuStreamWriteValue64_v2(void *s, uint64_t address, uint64_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
-
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, false, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_write_value64(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
-
-VG_EXPORT int cuStreamWriteValue64_v2_ptsz(void *s, uint64_t address, uint64_t value, uint32_t flags)
-{
-	struct vg_thread *t;
-	struct vg_stream *s_object;
-	int result = vg_enter(&t);
-
-	if (result)
-		return result;
-	result = vg_stream_get(t, s, true, &s_object);
-	if (result)
-		return result;
-	result = vg_op_stream_write_value64(t, s_object->object.number, address, value, flags);
-	vg_stream_busy(s_object);
-	return result;
-}
+extern int cuStreamWriteValue64_v2_ptsz();
 
 VG_EXPORT int cuSurfObjectCreate(void)
 {

@@ -100,6 +100,17 @@
 #define VG_OP_GRAPH_UPLOAD 0x0718
 #define VG_OP_GRAPHEXEC_DESTROY 0x0719
 #define VG_OP_NODE_TYPE 0x071a
+#define VG_OP_CTX_GET_EXEC_AFFINITY 0x0a00
+#define VG_OP_CTX_RECORD_EVENT 0x0a01
+#define VG_OP_CTX_WAIT_EVENT 0x0a02
+#define VG_OP_FLUSH_RDMA_WRITES 0x0a03
+#define VG_OP_DEVICE_TEXTURE_WIDTH 0x0a04
+#define VG_OP_DEVICE_AFFINITY_SUPPORT 0x0a05
+#define VG_OP_DEVICE_HOST_ATOMICS 0x0a06
+#define VG_OP_STREAM_GET_ATTRIBUTE 0x0a10
+#define VG_OP_STREAM_SET_ATTRIBUTE 0x0a11
+#define VG_OP_STREAM_COPY_ATTRIBUTES 0x0a12
+#define VG_OP_STREAM_BATCH_MEM_OP 0x0a13
 
 struct vg_rec_map_pinned {
 	struct vg_record h;
@@ -2576,6 +2587,344 @@ static inline int vg_op_node_type(struct vg_thread *t, uint32_t n, uint32_t *typ
 	}
 	vg_release_reply(t, reply);
 	return result;
+}
+
+struct vg_rec_ctx_get_exec_affinity {
+	struct vg_record h;
+	uint32_t kind;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_get_exec_affinity) == 32, "ctx_get_exec_affinity");
+
+struct vg_rep_ctx_get_exec_affinity {
+	_Alignas(8) uint8_t param[8];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_ctx_get_exec_affinity) == 8, "ctx_get_exec_affinity");
+
+static inline int vg_op_ctx_get_exec_affinity(struct vg_thread *t, void *param, uint32_t kind)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_get_exec_affinity *r = vg_reserve_replied(t, VG_OP_CTX_GET_EXEC_AFFINITY, sizeof(struct vg_rec_ctx_get_exec_affinity));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->kind = kind;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_ctx_get_exec_affinity *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (param)
+			memcpy(param, o->param, 8);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_ctx_record_event {
+	struct vg_record h;
+	uint32_t c;
+	uint32_t e;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_record_event) == 32, "ctx_record_event");
+
+static inline int vg_op_ctx_record_event(struct vg_thread *t, uint32_t c, uint32_t e)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_record_event *r = vg_reserve_replied(t, VG_OP_CTX_RECORD_EVENT, sizeof(struct vg_rec_ctx_record_event));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->c = c;
+	r->e = e;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_ctx_wait_event {
+	struct vg_record h;
+	uint32_t c;
+	uint32_t e;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_wait_event) == 32, "ctx_wait_event");
+
+static inline int vg_op_ctx_wait_event(struct vg_thread *t, uint32_t c, uint32_t e)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_wait_event *r = vg_reserve_replied(t, VG_OP_CTX_WAIT_EVENT, sizeof(struct vg_rec_ctx_wait_event));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->c = c;
+	r->e = e;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_flush_rdma_writes {
+	struct vg_record h;
+	uint32_t target;
+	uint32_t scope;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_flush_rdma_writes) == 32, "flush_rdma_writes");
+
+static inline int vg_op_flush_rdma_writes(struct vg_thread *t, uint32_t target, uint32_t scope)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_flush_rdma_writes *r = vg_reserve_replied(t, VG_OP_FLUSH_RDMA_WRITES, sizeof(struct vg_rec_flush_rdma_writes));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->target = target;
+	r->scope = scope;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_device_texture_width {
+	struct vg_record h;
+	uint32_t format;
+	uint32_t channels;
+	int32_t d;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_device_texture_width) == 40, "device_texture_width");
+
+struct vg_rep_device_texture_width {
+	uint64_t width;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_device_texture_width) == 8, "device_texture_width");
+
+static inline int vg_op_device_texture_width(struct vg_thread *t, uint64_t *width, uint32_t format, uint32_t channels, int32_t d)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_device_texture_width *r = vg_reserve_replied(t, VG_OP_DEVICE_TEXTURE_WIDTH, sizeof(struct vg_rec_device_texture_width));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->format = format;
+	r->channels = channels;
+	r->d = d;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_device_texture_width *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (width)
+			*width = o->width;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_device_affinity_support {
+	struct vg_record h;
+	uint32_t kind;
+	int32_t d;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_device_affinity_support) == 32, "device_affinity_support");
+
+struct vg_rep_device_affinity_support {
+	int32_t supported;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_device_affinity_support) == 8, "device_affinity_support");
+
+static inline int vg_op_device_affinity_support(struct vg_thread *t, int32_t *supported, uint32_t kind, int32_t d)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_device_affinity_support *r = vg_reserve_replied(t, VG_OP_DEVICE_AFFINITY_SUPPORT, sizeof(struct vg_rec_device_affinity_support));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->kind = kind;
+	r->d = d;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_device_affinity_support *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (supported)
+			*supported = o->supported;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_device_host_atomics {
+	struct vg_record h;
+	uint32_t operation;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_device_host_atomics) == 32, "device_host_atomics");
+
+struct vg_rep_device_host_atomics {
+	uint32_t capabilities;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_device_host_atomics) == 8, "device_host_atomics");
+
+static inline int vg_op_device_host_atomics(struct vg_thread *t, uint32_t operation, uint32_t *capabilities)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_device_host_atomics *r = vg_reserve_replied(t, VG_OP_DEVICE_HOST_ATOMICS, sizeof(struct vg_rec_device_host_atomics));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->operation = operation;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_device_host_atomics *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (capabilities)
+			*capabilities = o->capabilities;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_stream_get_attribute {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t attribute;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_stream_get_attribute) == 32, "stream_get_attribute");
+
+struct vg_rep_stream_get_attribute {
+	_Alignas(8) uint8_t value[64];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_stream_get_attribute) == 64, "stream_get_attribute");
+
+static inline int vg_op_stream_get_attribute(struct vg_thread *t, uint32_t s, uint32_t attribute, void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_stream_get_attribute *r = vg_reserve_replied(t, VG_OP_STREAM_GET_ATTRIBUTE, sizeof(struct vg_rec_stream_get_attribute));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->attribute = attribute;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_stream_get_attribute *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (value)
+			memcpy(value, o->value, 64);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_stream_set_attribute {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t attribute;
+	_Alignas(8) uint8_t value[64];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_stream_set_attribute) == 96, "stream_set_attribute");
+
+static inline int vg_op_stream_set_attribute(struct vg_thread *t, uint32_t s, uint32_t attribute, const void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_stream_set_attribute *r = vg_reserve_replied(t, VG_OP_STREAM_SET_ATTRIBUTE, sizeof(struct vg_rec_stream_set_attribute));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->attribute = attribute;
+	memcpy(r->value, value, 64);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_stream_copy_attributes {
+	struct vg_record h;
+	uint32_t dst;
+	uint32_t src;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_stream_copy_attributes) == 32, "stream_copy_attributes");
+
+static inline int vg_op_stream_copy_attributes(struct vg_thread *t, uint32_t dst, uint32_t src)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_stream_copy_attributes *r = vg_reserve_replied(t, VG_OP_STREAM_COPY_ATTRIBUTES, sizeof(struct vg_rec_stream_copy_attributes));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->dst = dst;
+	r->src = src;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_stream_batch_mem_op {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t count;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_stream_batch_mem_op) == 40, "stream_batch_mem_op");
+
+static inline int vg_op_stream_batch_mem_op(struct vg_thread *t, uint32_t s, uint32_t count, uint32_t flags, const void *operations, uint32_t operations_size)
+{
+	struct vg_rec_stream_batch_mem_op *r = vg_reserve(t, VG_OP_STREAM_BATCH_MEM_OP, sizeof(struct vg_rec_stream_batch_mem_op) + operations_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->count = count;
+	r->flags = flags;
+	if (operations_size)
+		memcpy((uint8_t *)r + 40, operations, operations_size);
+	vg_commit(t, &r->h);
+	return 0;
 }
 
 #endif

@@ -35,6 +35,36 @@ static int vg_cuGraphInstantiateWithFlags(void *symbol, uintptr_t * x, uintptr_t
 static int vg_cuGraphLaunch(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
 static int vg_cuGraphUpload(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
 static int vg_cuGraphExecDestroy(void *symbol, uintptr_t x) { return ((int (*)(uintptr_t))symbol)(x); }
+static int vg_cuCtxGetExecAffinity(void *symbol, void * param, unsigned int kind)
+{
+	_Alignas(64) unsigned char param_aligned[8] = {0};
+	int result = ((int (*)(void *, unsigned int))symbol)(param_aligned, kind);
+
+	memcpy(param, param_aligned, 8);
+	return result;
+}
+static int vg_cuCtxRecordEvent(void *symbol, uintptr_t c, uintptr_t e) { return ((int (*)(uintptr_t, uintptr_t))symbol)(c, e); }
+static int vg_cuCtxWaitEvent(void *symbol, uintptr_t c, uintptr_t e) { return ((int (*)(uintptr_t, uintptr_t))symbol)(c, e); }
+static int vg_cuFlushGPUDirectRDMAWrites(void *symbol, unsigned int target, unsigned int scope) { return ((int (*)(unsigned int, unsigned int))symbol)(target, scope); }
+static int vg_cuDeviceGetTexture1DLinearMaxWidth(void *symbol, unsigned long long * width, unsigned int format, unsigned int channels, int d) { return ((int (*)(unsigned long long *, unsigned int, unsigned int, int))symbol)(width, format, channels, d); }
+static int vg_cuDeviceGetExecAffinitySupport(void *symbol, int * supported, unsigned int kind, int d) { return ((int (*)(int *, unsigned int, int))symbol)(supported, kind, d); }
+static int vg_cuStreamGetAttribute(void *symbol, uintptr_t s, unsigned int attribute, void * value)
+{
+	_Alignas(64) unsigned char value_aligned[64] = {0};
+	int result = ((int (*)(uintptr_t, unsigned int, void *))symbol)(s, attribute, value_aligned);
+
+	memcpy(value, value_aligned, 64);
+	return result;
+}
+static int vg_cuStreamSetAttribute(void *symbol, uintptr_t s, unsigned int attribute, const void * value)
+{
+	_Alignas(64) unsigned char value_aligned[64] = {0};
+	memcpy(value_aligned, value, 64);
+	int result = ((int (*)(uintptr_t, unsigned int, const void *))symbol)(s, attribute, value_aligned);
+
+	return result;
+}
+static int vg_cuStreamCopyAttributes(void *symbol, uintptr_t dst, uintptr_t src) { return ((int (*)(uintptr_t, uintptr_t))symbol)(dst, src); }
 */
 import "C"
 
@@ -46,36 +76,45 @@ import (
 
 // nativeSymbols holds the driver functions of the native ops.
 type nativeSymbols struct {
-	cuCtxGetLimit               unsafe.Pointer
-	cuCtxSetLimit               unsafe.Pointer
-	cuCtxSetCacheConfig         unsafe.Pointer
-	cuCtxResetPersistingL2Cache unsafe.Pointer
-	cuMemcpyDtoDAsync_v2        unsafe.Pointer
-	cuFuncSetAttribute          unsafe.Pointer
-	cuFuncGetAttribute          unsafe.Pointer
-	cuFuncSetCacheConfig        unsafe.Pointer
-	cuLibraryGetKernelCount     unsafe.Pointer
-	cuModuleGetFunctionCount    unsafe.Pointer
-	cuFuncLoad                  unsafe.Pointer
-	cuStreamCreateWithPriority  unsafe.Pointer
-	cuStreamDestroy_v2          unsafe.Pointer
-	cuStreamWaitEvent           unsafe.Pointer
-	cuStreamWaitValue32_v2      unsafe.Pointer
-	cuStreamWriteValue32_v2     unsafe.Pointer
-	cuStreamWaitValue64_v2      unsafe.Pointer
-	cuStreamWriteValue64_v2     unsafe.Pointer
-	cuStreamQuery               unsafe.Pointer
-	cuEventCreate               unsafe.Pointer
-	cuEventDestroy_v2           unsafe.Pointer
-	cuEventElapsedTime_v2       unsafe.Pointer
-	cuEventQuery                unsafe.Pointer
-	cuStreamBeginCapture_v2     unsafe.Pointer
-	cuGraphCreate               unsafe.Pointer
-	cuGraphClone                unsafe.Pointer
-	cuGraphInstantiateWithFlags unsafe.Pointer
-	cuGraphLaunch               unsafe.Pointer
-	cuGraphUpload               unsafe.Pointer
-	cuGraphExecDestroy          unsafe.Pointer
+	cuCtxGetLimit                      unsafe.Pointer
+	cuCtxSetLimit                      unsafe.Pointer
+	cuCtxSetCacheConfig                unsafe.Pointer
+	cuCtxResetPersistingL2Cache        unsafe.Pointer
+	cuMemcpyDtoDAsync_v2               unsafe.Pointer
+	cuFuncSetAttribute                 unsafe.Pointer
+	cuFuncGetAttribute                 unsafe.Pointer
+	cuFuncSetCacheConfig               unsafe.Pointer
+	cuLibraryGetKernelCount            unsafe.Pointer
+	cuModuleGetFunctionCount           unsafe.Pointer
+	cuFuncLoad                         unsafe.Pointer
+	cuStreamCreateWithPriority         unsafe.Pointer
+	cuStreamDestroy_v2                 unsafe.Pointer
+	cuStreamWaitEvent                  unsafe.Pointer
+	cuStreamWaitValue32_v2             unsafe.Pointer
+	cuStreamWriteValue32_v2            unsafe.Pointer
+	cuStreamWaitValue64_v2             unsafe.Pointer
+	cuStreamWriteValue64_v2            unsafe.Pointer
+	cuStreamQuery                      unsafe.Pointer
+	cuEventCreate                      unsafe.Pointer
+	cuEventDestroy_v2                  unsafe.Pointer
+	cuEventElapsedTime_v2              unsafe.Pointer
+	cuEventQuery                       unsafe.Pointer
+	cuStreamBeginCapture_v2            unsafe.Pointer
+	cuGraphCreate                      unsafe.Pointer
+	cuGraphClone                       unsafe.Pointer
+	cuGraphInstantiateWithFlags        unsafe.Pointer
+	cuGraphLaunch                      unsafe.Pointer
+	cuGraphUpload                      unsafe.Pointer
+	cuGraphExecDestroy                 unsafe.Pointer
+	cuCtxGetExecAffinity               unsafe.Pointer
+	cuCtxRecordEvent                   unsafe.Pointer
+	cuCtxWaitEvent                     unsafe.Pointer
+	cuFlushGPUDirectRDMAWrites         unsafe.Pointer
+	cuDeviceGetTexture1DLinearMaxWidth unsafe.Pointer
+	cuDeviceGetExecAffinitySupport     unsafe.Pointer
+	cuStreamGetAttribute               unsafe.Pointer
+	cuStreamSetAttribute               unsafe.Pointer
+	cuStreamCopyAttributes             unsafe.Pointer
 }
 
 // load resolves every symbol; resolve returns nil for a missing one.
@@ -114,6 +153,15 @@ func (s *nativeSymbols) load(resolve func(name string) unsafe.Pointer) (missing 
 		{"cuGraphLaunch", &s.cuGraphLaunch},
 		{"cuGraphUpload", &s.cuGraphUpload},
 		{"cuGraphExecDestroy", &s.cuGraphExecDestroy},
+		{"cuCtxGetExecAffinity", &s.cuCtxGetExecAffinity},
+		{"cuCtxRecordEvent", &s.cuCtxRecordEvent},
+		{"cuCtxWaitEvent", &s.cuCtxWaitEvent},
+		{"cuFlushGPUDirectRDMAWrites", &s.cuFlushGPUDirectRDMAWrites},
+		{"cuDeviceGetTexture1DLinearMaxWidth", &s.cuDeviceGetTexture1DLinearMaxWidth},
+		{"cuDeviceGetExecAffinitySupport", &s.cuDeviceGetExecAffinitySupport},
+		{"cuStreamGetAttribute", &s.cuStreamGetAttribute},
+		{"cuStreamSetAttribute", &s.cuStreamSetAttribute},
+		{"cuStreamCopyAttributes", &s.cuStreamCopyAttributes},
 	} {
 		if *e.place = resolve(e.name); *e.place == nil {
 			missing = append(missing, e.name)
@@ -290,4 +338,57 @@ func (d *Driver) GraphUpload(x driver.GraphExec, s driver.Stream) driver.Result 
 // GraphexecDestroy calls cuGraphExecDestroy.
 func (d *Driver) GraphexecDestroy(x driver.GraphExec) driver.Result {
 	return driver.Result(C.vg_cuGraphExecDestroy(d.native.cuGraphExecDestroy, C.uintptr_t(x)))
+}
+
+// CtxGetExecAffinity calls cuCtxGetExecAffinity.
+func (d *Driver) CtxGetExecAffinity(kind uint32) (param [8]byte, r driver.Result) {
+	var paramC [8]byte
+	result := driver.Result(C.vg_cuCtxGetExecAffinity(d.native.cuCtxGetExecAffinity, unsafe.Pointer(&paramC), C.uint(kind)))
+	return paramC, result
+}
+
+// CtxRecordEvent calls cuCtxRecordEvent.
+func (d *Driver) CtxRecordEvent(c driver.Context, e driver.Event) driver.Result {
+	return driver.Result(C.vg_cuCtxRecordEvent(d.native.cuCtxRecordEvent, C.uintptr_t(c), C.uintptr_t(e)))
+}
+
+// CtxWaitEvent calls cuCtxWaitEvent.
+func (d *Driver) CtxWaitEvent(c driver.Context, e driver.Event) driver.Result {
+	return driver.Result(C.vg_cuCtxWaitEvent(d.native.cuCtxWaitEvent, C.uintptr_t(c), C.uintptr_t(e)))
+}
+
+// FlushRDMAWrites calls cuFlushGPUDirectRDMAWrites.
+func (d *Driver) FlushRDMAWrites(target uint32, scope uint32) driver.Result {
+	return driver.Result(C.vg_cuFlushGPUDirectRDMAWrites(d.native.cuFlushGPUDirectRDMAWrites, C.uint(target), C.uint(scope)))
+}
+
+// DeviceTextureWidth calls cuDeviceGetTexture1DLinearMaxWidth.
+func (d *Driver) DeviceTextureWidth(format uint32, channels uint32) (width uint64, r driver.Result) {
+	var widthC C.ulonglong
+	result := driver.Result(C.vg_cuDeviceGetTexture1DLinearMaxWidth(d.native.cuDeviceGetTexture1DLinearMaxWidth, &widthC, C.uint(format), C.uint(channels), d.device))
+	return uint64(widthC), result
+}
+
+// DeviceAffinitySupport calls cuDeviceGetExecAffinitySupport.
+func (d *Driver) DeviceAffinitySupport(kind uint32) (supported int32, r driver.Result) {
+	var supportedC C.int
+	result := driver.Result(C.vg_cuDeviceGetExecAffinitySupport(d.native.cuDeviceGetExecAffinitySupport, &supportedC, C.uint(kind), d.device))
+	return int32(supportedC), result
+}
+
+// StreamGetAttribute calls cuStreamGetAttribute.
+func (d *Driver) StreamGetAttribute(s driver.Stream, attribute uint32) (value [64]byte, r driver.Result) {
+	var valueC [64]byte
+	result := driver.Result(C.vg_cuStreamGetAttribute(d.native.cuStreamGetAttribute, C.uintptr_t(s), C.uint(attribute), unsafe.Pointer(&valueC)))
+	return valueC, result
+}
+
+// StreamSetAttribute calls cuStreamSetAttribute.
+func (d *Driver) StreamSetAttribute(s driver.Stream, attribute uint32, value []byte) driver.Result {
+	return driver.Result(C.vg_cuStreamSetAttribute(d.native.cuStreamSetAttribute, C.uintptr_t(s), C.uint(attribute), unsafe.Pointer(unsafe.SliceData(value))))
+}
+
+// StreamCopyAttributes calls cuStreamCopyAttributes.
+func (d *Driver) StreamCopyAttributes(dst driver.Stream, src driver.Stream) driver.Result {
+	return driver.Result(C.vg_cuStreamCopyAttributes(d.native.cuStreamCopyAttributes, C.uintptr_t(dst), C.uintptr_t(src)))
 }

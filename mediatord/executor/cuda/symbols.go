@@ -81,4 +81,6 @@ type symbols struct {
 	cuStreamEndCapture                                   unsafe.Pointer
 	cuStreamGetCaptureInfo_v2                            unsafe.Pointer
 	cuStreamIsCapturing                                  unsafe.Pointer
+	cuStreamBatchMemOp_v2                                unsafe.Pointer
+	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
 }

@@ -19,6 +19,7 @@ type Driver interface {
 	Launches
 	Streams
 	Graphs
+	Links
 }
 
 // Device is what can be said of a GPU without a context.
@@ -124,6 +125,9 @@ type Streams interface {
 	// WriteFence has the device store value at a registered host address once
 	// all earlier work of the stream is done and visible.
 	WriteFence(s Stream, address uint64, value uint32) Result
+	// BatchMemOps takes CUstreamBatchMemOpParams structures, MemOpSize bytes
+	// each, whose kinds the caller has checked.
+	BatchMemOps(s Stream, operations []byte, flags uint32) Result
 	// Notify adds 1 to the eventfd once all earlier work of the stream is done.
 	Notify(s Stream, eventfd int) Result
 	// Capturing is cuStreamIsCapturing: 0 none, 1 active, 2 invalidated.
@@ -139,4 +143,11 @@ type Graphs interface {
 	// GraphUpdate returns CUgraphExecUpdateResult too when it fails.
 	GraphUpdate(x GraphExec, g Graph) (outcome uint32, r Result)
 	NodeType(n Node) (uint32, Result)
+}
+
+// Links says what the device can do across its links.
+type Links interface {
+	// HostAtomics is the CUatomicOperationCapability bits that the link to the
+	// host has for a CUatomicOperation.
+	HostAtomics(operation uint32) (capabilities uint32, r Result)
 }

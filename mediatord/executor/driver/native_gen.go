@@ -79,6 +79,15 @@ type Native interface {
 	GraphLaunch(x GraphExec, s Stream) Result                                       // cuGraphLaunch
 	GraphUpload(x GraphExec, s Stream) Result                                       // cuGraphUpload
 	GraphexecDestroy(x GraphExec) Result                                            // cuGraphExecDestroy
+	CtxGetExecAffinity(kind uint32) (param [8]byte, r Result)                       // cuCtxGetExecAffinity
+	CtxRecordEvent(c Context, e Event) Result                                       // cuCtxRecordEvent
+	CtxWaitEvent(c Context, e Event) Result                                         // cuCtxWaitEvent
+	FlushRDMAWrites(target uint32, scope uint32) Result                             // cuFlushGPUDirectRDMAWrites
+	DeviceTextureWidth(format uint32, channels uint32) (width uint64, r Result)     // cuDeviceGetTexture1DLinearMaxWidth
+	DeviceAffinitySupport(kind uint32) (supported int32, r Result)                  // cuDeviceGetExecAffinitySupport
+	StreamGetAttribute(s Stream, attribute uint32) (value [64]byte, r Result)       // cuStreamGetAttribute
+	StreamSetAttribute(s Stream, attribute uint32, value []byte) Result             // cuStreamSetAttribute
+	StreamCopyAttributes(dst Stream, src Stream) Result                             // cuStreamCopyAttributes
 }
 
 // Unsupported answers ErrorNotSupported to every native call; embed it in a
@@ -232,5 +241,50 @@ func (Unsupported) GraphUpload(x GraphExec, s Stream) Result {
 
 // GraphexecDestroy implements Native.
 func (Unsupported) GraphexecDestroy(x GraphExec) Result {
+	return ErrorNotSupported
+}
+
+// CtxGetExecAffinity implements Native.
+func (Unsupported) CtxGetExecAffinity(kind uint32) (param [8]byte, r Result) {
+	return [8]byte{}, ErrorNotSupported
+}
+
+// CtxRecordEvent implements Native.
+func (Unsupported) CtxRecordEvent(c Context, e Event) Result {
+	return ErrorNotSupported
+}
+
+// CtxWaitEvent implements Native.
+func (Unsupported) CtxWaitEvent(c Context, e Event) Result {
+	return ErrorNotSupported
+}
+
+// FlushRDMAWrites implements Native.
+func (Unsupported) FlushRDMAWrites(target uint32, scope uint32) Result {
+	return ErrorNotSupported
+}
+
+// DeviceTextureWidth implements Native.
+func (Unsupported) DeviceTextureWidth(format uint32, channels uint32) (width uint64, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// DeviceAffinitySupport implements Native.
+func (Unsupported) DeviceAffinitySupport(kind uint32) (supported int32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// StreamGetAttribute implements Native.
+func (Unsupported) StreamGetAttribute(s Stream, attribute uint32) (value [64]byte, r Result) {
+	return [64]byte{}, ErrorNotSupported
+}
+
+// StreamSetAttribute implements Native.
+func (Unsupported) StreamSetAttribute(s Stream, attribute uint32, value []byte) Result {
+	return ErrorNotSupported
+}
+
+// StreamCopyAttributes implements Native.
+func (Unsupported) StreamCopyAttributes(dst Stream, src Stream) Result {
 	return ErrorNotSupported
 }

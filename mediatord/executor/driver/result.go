@@ -24,6 +24,7 @@ const (
 	ErrorUnsupportedLimit   Result = 215
 	ErrorNVLink             Result = 220
 	ErrorUnsupportedPTX     Result = 222
+	ErrorNoAffinity         Result = 224
 	ErrorContained          Result = 226
 	ErrorInvalidHandle      Result = 400
 	ErrorIllegalState       Result = 401

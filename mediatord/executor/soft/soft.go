@@ -23,6 +23,7 @@ type Driver struct {
 	retained  int
 	limits    map[uint32]uint64
 	streams   objects[*gpu.Stream]
+	hints     map[driver.Stream]streamAttributes // what programs have set
 	events    objects[*gpu.Event]
 	modules   objects[*gpu.Module] // libraries too
 	functions objects[*gpu.Function]
@@ -45,7 +46,7 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
+	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
 	for i, value := range defaultLimits {
 		d.limits[uint32(i)] = uint64(value)
 	}

@@ -43,6 +43,7 @@ func (d *Driver) StreamDestroy(s driver.Stream) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
+	delete(d.hints, s)
 	return d.result(stream.Destroy())
 }
 

@@ -106,6 +106,17 @@ const (
 	OpGraphUpload            uint16 = 0x0718
 	OpGraphexecDestroy       uint16 = 0x0719
 	OpNodeType               uint16 = 0x071a
+	OpCtxGetExecAffinity     uint16 = 0x0a00
+	OpCtxRecordEvent         uint16 = 0x0a01
+	OpCtxWaitEvent           uint16 = 0x0a02
+	OpFlushRDMAWrites        uint16 = 0x0a03
+	OpDeviceTextureWidth     uint16 = 0x0a04
+	OpDeviceAffinitySupport  uint16 = 0x0a05
+	OpDeviceHostAtomics      uint16 = 0x0a06
+	OpStreamGetAttribute     uint16 = 0x0a10
+	OpStreamSetAttribute     uint16 = 0x0a11
+	OpStreamCopyAttributes   uint16 = 0x0a12
+	OpStreamBatchMemOp       uint16 = 0x0a13
 )
 
 // MapPinned is the request of op map_pinned.
@@ -1942,6 +1953,235 @@ func (m *NodeTypeReply) append(b []byte) []byte {
 	return b
 }
 
+// CtxGetExecAffinity is the request of op ctx_get_exec_affinity.
+type CtxGetExecAffinity struct {
+	Kind uint32
+}
+
+func (m *CtxGetExecAffinity) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Kind = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// CtxGetExecAffinityReply is what op ctx_get_exec_affinity returns.
+type CtxGetExecAffinityReply struct {
+	Param [8]byte
+}
+
+func (m *CtxGetExecAffinityReply) append(b []byte) []byte {
+	var f [8]byte
+	copy(f[0:], m.Param[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// CtxRecordEvent is the request of op ctx_record_event.
+type CtxRecordEvent struct {
+	C uint32
+	E uint32
+}
+
+func (m *CtxRecordEvent) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.C = binary.LittleEndian.Uint32(b[0:])
+	m.E = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// CtxWaitEvent is the request of op ctx_wait_event.
+type CtxWaitEvent struct {
+	C uint32
+	E uint32
+}
+
+func (m *CtxWaitEvent) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.C = binary.LittleEndian.Uint32(b[0:])
+	m.E = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// FlushRDMAWrites is the request of op flush_rdma_writes.
+type FlushRDMAWrites struct {
+	Target uint32
+	Scope  uint32
+}
+
+func (m *FlushRDMAWrites) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Target = binary.LittleEndian.Uint32(b[0:])
+	m.Scope = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// DeviceTextureWidth is the request of op device_texture_width.
+type DeviceTextureWidth struct {
+	Format   uint32
+	Channels uint32
+	D        uint32
+}
+
+func (m *DeviceTextureWidth) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Format = binary.LittleEndian.Uint32(b[0:])
+	m.Channels = binary.LittleEndian.Uint32(b[4:])
+	m.D = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// DeviceTextureWidthReply is what op device_texture_width returns.
+type DeviceTextureWidthReply struct {
+	Width uint64
+}
+
+func (m *DeviceTextureWidthReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Width)
+	b = append(b, f[:]...)
+	return b
+}
+
+// DeviceAffinitySupport is the request of op device_affinity_support.
+type DeviceAffinitySupport struct {
+	Kind uint32
+	D    uint32
+}
+
+func (m *DeviceAffinitySupport) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Kind = binary.LittleEndian.Uint32(b[0:])
+	m.D = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// DeviceAffinitySupportReply is what op device_affinity_support returns.
+type DeviceAffinitySupportReply struct {
+	Supported int32
+}
+
+func (m *DeviceAffinitySupportReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Supported))
+	b = append(b, f[:]...)
+	return b
+}
+
+// DeviceHostAtomics is the request of op device_host_atomics.
+type DeviceHostAtomics struct {
+	Operation uint32
+}
+
+func (m *DeviceHostAtomics) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Operation = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// DeviceHostAtomicsReply is what op device_host_atomics returns.
+type DeviceHostAtomicsReply struct {
+	Capabilities uint32
+}
+
+func (m *DeviceHostAtomicsReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Capabilities))
+	b = append(b, f[:]...)
+	return b
+}
+
+// StreamGetAttribute is the request of op stream_get_attribute.
+type StreamGetAttribute struct {
+	S         uint32
+	Attribute uint32
+}
+
+func (m *StreamGetAttribute) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// StreamGetAttributeReply is what op stream_get_attribute returns.
+type StreamGetAttributeReply struct {
+	Value [64]byte
+}
+
+func (m *StreamGetAttributeReply) append(b []byte) []byte {
+	var f [64]byte
+	copy(f[0:], m.Value[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// StreamSetAttribute is the request of op stream_set_attribute.
+type StreamSetAttribute struct {
+	S         uint32
+	Attribute uint32
+	Value     [64]byte
+}
+
+func (m *StreamSetAttribute) decode(b []byte) error {
+	if len(b) != 72 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	copy(m.Value[:], b[8:])
+	return nil
+}
+
+// StreamCopyAttributes is the request of op stream_copy_attributes.
+type StreamCopyAttributes struct {
+	Dst uint32
+	Src uint32
+}
+
+func (m *StreamCopyAttributes) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Dst = binary.LittleEndian.Uint32(b[0:])
+	m.Src = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// StreamBatchMemOp is the request of op stream_batch_mem_op.
+type StreamBatchMemOp struct {
+	S          uint32
+	Count      uint32
+	Flags      uint32
+	Operations []byte
+}
+
+func (m *StreamBatchMemOp) decode(b []byte) error {
+	if len(b) < 16 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Count = binary.LittleEndian.Uint32(b[4:])
+	m.Flags = binary.LittleEndian.Uint32(b[8:])
+	m.Operations = b[16:]
+	return nil
+}
+
 // Handler executes the ops that no single driver function does. Slices alias
 // the request's private copy and are valid during the call.
 type Handler interface {
@@ -2007,6 +2247,8 @@ type Handler interface {
 	GraphNodes(c Call, in GraphNodes) (GraphNodesReply, driver.Result)
 	GraphUpdate(c Call, in GraphUpdate) (GraphUpdateReply, driver.Result)
 	NodeType(c Call, in NodeType) (NodeTypeReply, driver.Result)
+	DeviceHostAtomics(c Call, in DeviceHostAtomics) (DeviceHostAtomicsReply, driver.Result)
+	StreamBatchMemOp(c Call, in StreamBatchMemOp) driver.Result
 }
 
 // Name returns the op's name in ops.table, or "" for an unknown opcode.
@@ -2196,6 +2438,28 @@ func Name(opcode uint16) string {
 		return "graphexec_destroy"
 	case OpNodeType:
 		return "node_type"
+	case OpCtxGetExecAffinity:
+		return "ctx_get_exec_affinity"
+	case OpCtxRecordEvent:
+		return "ctx_record_event"
+	case OpCtxWaitEvent:
+		return "ctx_wait_event"
+	case OpFlushRDMAWrites:
+		return "flush_rdma_writes"
+	case OpDeviceTextureWidth:
+		return "device_texture_width"
+	case OpDeviceAffinitySupport:
+		return "device_affinity_support"
+	case OpDeviceHostAtomics:
+		return "device_host_atomics"
+	case OpStreamGetAttribute:
+		return "stream_get_attribute"
+	case OpStreamSetAttribute:
+		return "stream_set_attribute"
+	case OpStreamCopyAttributes:
+		return "stream_copy_attributes"
+	case OpStreamBatchMemOp:
+		return "stream_batch_mem_op"
 	}
 	return ""
 }
@@ -2258,7 +2522,17 @@ func Replied(opcode uint16) bool {
 		OpGraphNodes,
 		OpGraphInstantiate,
 		OpGraphUpdate,
-		OpNodeType:
+		OpNodeType,
+		OpCtxGetExecAffinity,
+		OpCtxRecordEvent,
+		OpCtxWaitEvent,
+		OpFlushRDMAWrites,
+		OpDeviceTextureWidth,
+		OpDeviceAffinitySupport,
+		OpDeviceHostAtomics,
+		OpStreamGetAttribute,
+		OpStreamSetAttribute,
+		OpStreamCopyAttributes:
 		return true
 	}
 	return false
@@ -3103,6 +3377,149 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		}
 		out, r := h.NodeType(c, in)
 		return out.append(reply), r, nil
+	case OpCtxGetExecAffinity:
+		var in CtxGetExecAffinity
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		paramOut, r := n.CtxGetExecAffinity(in.Kind)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := CtxGetExecAffinityReply{Param: paramOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpCtxRecordEvent:
+		var in CtxRecordEvent
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		cNative, ok := t.Get(driver.KindContext, in.C)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		eNative, ok := t.Get(driver.KindEvent, in.E)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.CtxRecordEvent(driver.Context(cNative), driver.Event(eNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpCtxWaitEvent:
+		var in CtxWaitEvent
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		cNative, ok := t.Get(driver.KindContext, in.C)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		eNative, ok := t.Get(driver.KindEvent, in.E)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.CtxWaitEvent(driver.Context(cNative), driver.Event(eNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpFlushRDMAWrites:
+		var in FlushRDMAWrites
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.FlushRDMAWrites(in.Target, in.Scope)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpDeviceTextureWidth:
+		var in DeviceTextureWidth
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		widthOut, r := n.DeviceTextureWidth(in.Format, in.Channels)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := DeviceTextureWidthReply{Width: widthOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpDeviceAffinitySupport:
+		var in DeviceAffinitySupport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		supportedOut, r := n.DeviceAffinitySupport(in.Kind)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := DeviceAffinitySupportReply{Supported: supportedOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpDeviceHostAtomics:
+		var in DeviceHostAtomics
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.DeviceHostAtomics(c, in)
+		return out.append(reply), r, nil
+	case OpStreamGetAttribute:
+		var in StreamGetAttribute
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		sNative, ok := t.Get(driver.KindStream, in.S)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		valueOut, r := n.StreamGetAttribute(driver.Stream(sNative), in.Attribute)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := StreamGetAttributeReply{Value: valueOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpStreamSetAttribute:
+		var in StreamSetAttribute
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		sNative, ok := t.Get(driver.KindStream, in.S)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.StreamSetAttribute(driver.Stream(sNative), in.Attribute, in.Value[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpStreamCopyAttributes:
+		var in StreamCopyAttributes
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		dstNative, ok := t.Get(driver.KindStream, in.Dst)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		srcNative, ok := t.Get(driver.KindStream, in.Src)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.StreamCopyAttributes(driver.Stream(dstNative), driver.Stream(srcNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpStreamBatchMemOp:
+		var in StreamBatchMemOp
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.StreamBatchMemOp(c, in), nil
 	}
 	return reply, driver.ErrorNotSupported, ErrUnknownOpcode
 }

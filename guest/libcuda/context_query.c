@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a program asks about a context; all answered here but execution affinity. */
+#include "calls.h"
+#include "context.h"
+#include "enter.h"
+#include "gen/ops.h"
+
+static int current(struct vg_context **c)
+{
+	struct vg_thread *t = vg_thread_get();
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
+	if (!t || !t->current)
+		return CUDA_ERROR_INVALID_CONTEXT;
+	/* the runtime asks about the primary context before it retains it */
+	if (t->current != vg_primary() && !atomic_load_explicit(&t->current->retained, memory_order_relaxed))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	*c = t->current;
+	return 0;
+}
+
+VG_EXPORT CUresult cuCtxGetDevice(CUdevice *device)
+{
+	struct vg_context *c;
+	int result = current(&c);
+
+	if (result)
+		return result;
+	if (!device)
+		return CUDA_ERROR_INVALID_VALUE;
+	*device = 0;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext context)
+{
+	struct vg_context *c = vg_context_find(context);
+	int result = c ? vg_process_ready() : current(&c);
+
+	if (result)
+		return result;
+	if (!device)
+		return CUDA_ERROR_INVALID_VALUE;
+	*device = 0;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxGetApiVersion(CUcontext context, unsigned int *version)
+{
+	struct vg_context *c = vg_context_find(context);
+	int result = c ? vg_process_ready() : current(&c);
+
+	if (result)
+		return result;
+	if (!version)
+		return CUDA_ERROR_INVALID_VALUE;
+	*version = c->api_version;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxGetFlags(unsigned int *flags)
+{
+	struct vg_context *c;
+	int result = current(&c);
+
+	if (result)
+		return result;
+	if (!flags)
+		return CUDA_ERROR_INVALID_VALUE;
+	*flags = c->base->flags;
+	return CUDA_SUCCESS;
+}
+
+/* How to wait is for us to know; the rest was settled when the context was made. */
+VG_EXPORT CUresult cuCtxSetFlags(unsigned int flags)
+{
+	struct vg_context *c;
+	int result = current(&c);
+
+	if (result)
+		return result;
+	if (!vg_context_flags_valid(flags))
+		return CUDA_ERROR_INVALID_VALUE;
+	c->base->flags = flags;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxGetExecAffinity(void *param, unsigned int type)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	return param ? vg_op_ctx_get_exec_affinity(t, param, type) : CUDA_ERROR_INVALID_VALUE;
+}
+
+VG_EXPORT CUresult cuCtxGetId(CUcontext context, unsigned long long *id)
+{
+	struct vg_context *c = vg_context_find(context);
+	int result = c ? vg_process_ready() : current(&c);
+
+	if (result)
+		return result;
+	if (!id)
+		return CUDA_ERROR_INVALID_VALUE;
+	*id = c->id;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxGetStreamPriorityRange(int *lowest, int *highest)
+{
+	struct vg_context *c;
+	int result = current(&c);
+
+	if (result)
+		return result;
+	if (lowest)
+		*lowest = vg_process.description->priority_lowest;
+	if (highest)
+		*highest = vg_process.description->priority_highest;
+	return CUDA_SUCCESS;
+}
+
+/* Advisory on every GPU since Volta: kept for the answer. */
+static _Atomic unsigned int cache_config;
+
+VG_EXPORT CUresult cuCtxGetCacheConfig(unsigned int *config)
+{
+	struct vg_context *c;
+	int result = current(&c);
+
+	if (result)
+		return result;
+	if (!config)
+		return CUDA_ERROR_INVALID_VALUE;
+	*config = atomic_load(&cache_config);
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuCtxSetCacheConfig(unsigned int config)
+{
+	struct vg_context *c;
+	int result = current(&c);
+
+	if (result)
+		return result;
+	if (config > 3)
+		return CUDA_ERROR_INVALID_VALUE;
+	atomic_store(&cache_config, config);
+	return CUDA_SUCCESS;
+}
