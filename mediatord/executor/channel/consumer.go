@@ -32,7 +32,7 @@ type Executor interface {
 // How long the consumer looks at an empty ring before it sleeps, and how often
 // it then looks for faults while the process waits for the device.
 const (
-	spinTime    = 2 * time.Millisecond
+	spinTime = 2 * time.Millisecond
 	// secondLook bounds the first sleep: a guest CPU emulated alone in its
 	// machine has no memory barriers, so a record and SLEEPING can miss
 	// each other while the record is still in a store buffer.
