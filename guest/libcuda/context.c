@@ -216,6 +216,8 @@ VG_EXPORT CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned int flag
 
 int vg_context_push(struct vg_thread *t, struct vg_context *c)
 {
+	if (t->in_callback)
+		return CUDA_ERROR_NOT_PERMITTED;
 	if (t->depth == t->capacity) {
 		unsigned int capacity = t->capacity ? 2 * t->capacity : 8;
 		struct vg_context **stack = realloc(t->stack, capacity * sizeof *stack);
@@ -407,6 +409,8 @@ VG_EXPORT CUresult cuCtxSetCurrent(CUcontext context)
 		return result;
 	if (!t || (context && !vg_context_valid(context)))
 		return CUDA_ERROR_INVALID_CONTEXT;
+	if (context && t->in_callback)
+		return CUDA_ERROR_NOT_PERMITTED;
 	t->current = context;
 	return CUDA_SUCCESS;
 }

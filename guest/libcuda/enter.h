@@ -8,8 +8,8 @@
 
 /*
  * For calls that work in the current context: 0 and the thread, or 3 before
- * cuInit, 4 at exit, 201 without a current context, 709 when it has ended, or the
- * sticky code of a lost context.
+ * cuInit, 4 at exit, 201 without a current context, 800 in a callback, 709 when the
+ * context has ended, or the sticky code of a lost context.
  */
 static inline int vg_enter(struct vg_thread **t)
 {
@@ -22,7 +22,7 @@ static inline int vg_enter(struct vg_thread **t)
 	if (__builtin_expect(!self, 0))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (__builtin_expect(!self->current, 0))
-		return CUDA_ERROR_INVALID_CONTEXT;
+		return self->in_callback ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
 	if (__builtin_expect(!atomic_load_explicit(&self->current->retained, memory_order_relaxed), 0))
 		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	*t = self;

@@ -33,6 +33,8 @@ int vg_enter_library(struct vg_thread **t)
 		return result;
 	if (!*t)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	if ((*t)->in_callback)
+		return CUDA_ERROR_NOT_PERMITTED;
 	return vg_channel_start(vg_process.channel);
 }
 

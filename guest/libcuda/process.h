@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi.h"
@@ -41,6 +42,7 @@ struct vg_thread {
 	struct vg_stream *per_thread;	/* its CU_STREAM_PER_THREAD of the primary context */
 	unsigned int capture_mode;	/* cuThreadExchangeStreamCaptureMode */
 	unsigned int captures_begun;	/* active, not relaxed, begun by this thread */
+	bool in_callback;		/* runs the program's callbacks; has no context and gets none */
 };
 
 extern _Thread_local struct vg_thread *vg_self __attribute__((tls_model("initial-exec")));

@@ -1230,15 +1230,9 @@ VG_EXPORT int cuLaunchGridAsync(void)
 	return vg_refuse(317);
 }
 
-VG_EXPORT int cuLaunchHostFunc(void)
-{
-	return vg_refuse(318);
-}
+extern int cuLaunchHostFunc();
 
-VG_EXPORT int cuLaunchHostFunc_ptsz(void)
-{
-	return vg_refuse(318);
-}
+extern int cuLaunchHostFunc_ptsz();
 
 extern int cuLaunchKernel();
 
@@ -2193,15 +2187,9 @@ VG_EXPORT int cuSignalExternalSemaphoresAsync_ptsz(void)
 	return vg_refuse(515);
 }
 
-VG_EXPORT int cuStreamAddCallback(void)
-{
-	return vg_refuse(516);
-}
+extern int cuStreamAddCallback();
 
-VG_EXPORT int cuStreamAddCallback_ptsz(void)
-{
-	return vg_refuse(516);
-}
+extern int cuStreamAddCallback_ptsz();
 
 extern int cuStreamAttachMemAsync();
 

@@ -100,6 +100,8 @@
 #define VG_OP_GRAPH_UPLOAD 0x0718
 #define VG_OP_GRAPHEXEC_DESTROY 0x0719
 #define VG_OP_NODE_TYPE 0x071a
+#define VG_OP_LAUNCH_HOST_FUNC 0x0800
+#define VG_OP_STREAM_ADD_CALLBACK 0x0801
 #define VG_OP_CTX_GET_EXEC_AFFINITY 0x0a00
 #define VG_OP_CTX_RECORD_EVENT 0x0a01
 #define VG_OP_CTX_WAIT_EVENT 0x0a02
@@ -2587,6 +2589,44 @@ static inline int vg_op_node_type(struct vg_thread *t, uint32_t n, uint32_t *typ
 	}
 	vg_release_reply(t, reply);
 	return result;
+}
+
+struct vg_rec_launch_host_func {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t callback;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_launch_host_func) == 32, "launch_host_func");
+
+static inline int vg_op_launch_host_func(struct vg_thread *t, uint32_t s, uint32_t callback)
+{
+	struct vg_rec_launch_host_func *r = vg_reserve(t, VG_OP_LAUNCH_HOST_FUNC, sizeof(struct vg_rec_launch_host_func));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->callback = callback;
+	vg_commit(t, &r->h);
+	return 0;
+}
+
+struct vg_rec_stream_add_callback {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t callback;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_stream_add_callback) == 32, "stream_add_callback");
+
+static inline int vg_op_stream_add_callback(struct vg_thread *t, uint32_t s, uint32_t callback)
+{
+	struct vg_rec_stream_add_callback *r = vg_reserve(t, VG_OP_STREAM_ADD_CALLBACK, sizeof(struct vg_rec_stream_add_callback));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->callback = callback;
+	vg_commit(t, &r->h);
+	return 0;
 }
 
 struct vg_rec_ctx_get_exec_affinity {

@@ -36,7 +36,10 @@ type Channel struct {
 	sticky       *atomic.Uint32
 	async        *atomic.Uint32
 	asyncOpcode  *atomic.Uint32
+	prints       *atomic.Uint32
+	printed      *atomic.Uint32
 	interruptsTo int
+	calls        calls
 }
 
 // Open maps the ring of channel number of w. interrupt is the eventfd that wakes
@@ -56,6 +59,9 @@ func Open(w *window.Window, number, interrupt int) (*Channel, error) {
 	c.sticky = c.word32(window.ChSticky)
 	c.async = c.word32(window.ChAsync)
 	c.asyncOpcode = c.word32(window.ChAsyncOpcode)
+	c.prints = c.word32(window.ChPrints)
+	c.printed = c.word32(window.ChPrinted)
+	c.calls.open(c)
 	return c, nil
 }
 
@@ -102,6 +108,12 @@ func (c *Channel) Reply(slot uint16, sequence uint32, r driver.Result, data []by
 	c.word32(at + window.RepLength).Store(uint32(len(data)))
 	c.word32(at + window.RepSeq).Store(sequence)
 }
+
+// SetPrints says that the process has loaded code that may print.
+func (c *Channel) SetPrints() { c.prints.Store(1) }
+
+// AddPrinted counts bytes that kernels have printed.
+func (c *Channel) AddPrinted(bytes int) { c.printed.Add(uint32(bytes)) }
 
 // Interrupt wakes the guest process if it sleeps.
 func (c *Channel) Interrupt() {

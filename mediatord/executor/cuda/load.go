@@ -52,6 +52,7 @@ type Driver struct {
 	device   C.int
 	blocks   map[uint64]uint64 // MapBlock: size by address
 	reserved bool              // the range of guest-chosen addresses is ours
+	caller   uint64            // OnCall's function, as callbacks carry it
 }
 
 var _ interface {

@@ -78,6 +78,7 @@ type symbols struct {
 	cuOccupancyMaxActiveClusters                         unsafe.Pointer
 	cuOccupancyMaxPotentialBlockSizeWithFlags            unsafe.Pointer
 	cuOccupancyMaxPotentialClusterSize                   unsafe.Pointer
+	cuStreamAddCallback                                  unsafe.Pointer
 	cuStreamEndCapture                                   unsafe.Pointer
 	cuStreamGetCaptureInfo_v2                            unsafe.Pointer
 	cuStreamIsCapturing                                  unsafe.Pointer

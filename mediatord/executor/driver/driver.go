@@ -18,6 +18,7 @@ type Driver interface {
 	Modules
 	Launches
 	Streams
+	Callbacks
 	Graphs
 	Links
 }
@@ -132,6 +133,18 @@ type Streams interface {
 	Notify(s Stream, eventfd int) Result
 	// Capturing is cuStreamIsCapturing: 0 none, 1 active, 2 invalidated.
 	Capturing(s Stream) (status uint32, r Result)
+}
+
+// Callbacks are functions of the guest process that run in stream order. The
+// stream goes on when the function given to OnCall returns.
+type Callbacks interface {
+	// OnCall says how to run a callback; once, before the others. call comes on
+	// threads of the backend and may take any time.
+	OnCall(call func(number uint32, status Result))
+	// LaunchHostFunc is cuLaunchHostFunc, so it may be captured.
+	LaunchHostFunc(s Stream, number uint32) Result
+	// AddCallback is cuStreamAddCallback: it runs with an error too.
+	AddCallback(s Stream, number uint32) Result
 }
 
 // Graphs is what native calls leave of captures and graphs.

@@ -90,6 +90,7 @@ func New(c Config) *Process {
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.images = newImages(c.Cache, c.Log)
 	p.nodes = newNodeNumbers()
+	p.Driver.OnCall(p.Channel.Call)
 	p.tables.Put(driver.KindStream, 0, 0) // the current context's default stream
 	return p
 }

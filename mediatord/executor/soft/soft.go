@@ -19,6 +19,8 @@ type Driver struct {
 	log logrus.FieldLogger
 	dev *gpu.Device
 
+	call func(number uint32, status driver.Result)
+
 	contexts  objects[struct{}]
 	retained  int
 	limits    map[uint32]uint64

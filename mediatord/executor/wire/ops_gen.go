@@ -106,6 +106,8 @@ const (
 	OpGraphUpload            uint16 = 0x0718
 	OpGraphexecDestroy       uint16 = 0x0719
 	OpNodeType               uint16 = 0x071a
+	OpLaunchHostFunc         uint16 = 0x0800
+	OpStreamAddCallback      uint16 = 0x0801
 	OpCtxGetExecAffinity     uint16 = 0x0a00
 	OpCtxRecordEvent         uint16 = 0x0a01
 	OpCtxWaitEvent           uint16 = 0x0a02
@@ -1953,6 +1955,36 @@ func (m *NodeTypeReply) append(b []byte) []byte {
 	return b
 }
 
+// LaunchHostFunc is the request of op launch_host_func.
+type LaunchHostFunc struct {
+	S        uint32
+	Callback uint32
+}
+
+func (m *LaunchHostFunc) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Callback = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// StreamAddCallback is the request of op stream_add_callback.
+type StreamAddCallback struct {
+	S        uint32
+	Callback uint32
+}
+
+func (m *StreamAddCallback) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Callback = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
 // CtxGetExecAffinity is the request of op ctx_get_exec_affinity.
 type CtxGetExecAffinity struct {
 	Kind uint32
@@ -2247,6 +2279,8 @@ type Handler interface {
 	GraphNodes(c Call, in GraphNodes) (GraphNodesReply, driver.Result)
 	GraphUpdate(c Call, in GraphUpdate) (GraphUpdateReply, driver.Result)
 	NodeType(c Call, in NodeType) (NodeTypeReply, driver.Result)
+	LaunchHostFunc(c Call, in LaunchHostFunc) driver.Result
+	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
 	DeviceHostAtomics(c Call, in DeviceHostAtomics) (DeviceHostAtomicsReply, driver.Result)
 	StreamBatchMemOp(c Call, in StreamBatchMemOp) driver.Result
 }
@@ -2438,6 +2472,10 @@ func Name(opcode uint16) string {
 		return "graphexec_destroy"
 	case OpNodeType:
 		return "node_type"
+	case OpLaunchHostFunc:
+		return "launch_host_func"
+	case OpStreamAddCallback:
+		return "stream_add_callback"
 	case OpCtxGetExecAffinity:
 		return "ctx_get_exec_affinity"
 	case OpCtxRecordEvent:
@@ -3377,6 +3415,18 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		}
 		out, r := h.NodeType(c, in)
 		return out.append(reply), r, nil
+	case OpLaunchHostFunc:
+		var in LaunchHostFunc
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.LaunchHostFunc(c, in), nil
+	case OpStreamAddCallback:
+		var in StreamAddCallback
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.StreamAddCallback(c, in), nil
 	case OpCtxGetExecAffinity:
 		var in CtxGetExecAffinity
 		if err := in.decode(payload); err != nil {

@@ -458,3 +458,16 @@ func (r *Recorder) ModuleFunctionNames(m driver.Module) ([]string, driver.Result
 func (r *Recorder) LibraryKernelNames(l driver.Library) ([]string, driver.Result) {
 	return []string{"first", "second"}, r.call("LibraryKernelNames", l)
 }
+
+// OnCall implements driver.Driver.
+func (r *Recorder) OnCall(call func(number uint32, status driver.Result)) { r.Call = call }
+
+// LaunchHostFunc implements driver.Driver.
+func (r *Recorder) LaunchHostFunc(s driver.Stream, number uint32) driver.Result {
+	return r.call("LaunchHostFunc", s, number)
+}
+
+// AddCallback implements driver.Driver.
+func (r *Recorder) AddCallback(s driver.Stream, number uint32) driver.Result {
+	return r.call("AddCallback", s, number)
+}

@@ -21,6 +21,8 @@ type Recorder struct {
 	Nodes []driver.Node
 	// CaptureStatus is what Capturing answers for a stream.
 	CaptureStatus map[driver.Stream]uint32
+	// Call is what OnCall was given, for tests to play the driver's thread.
+	Call func(number uint32, status driver.Result)
 
 	mu    sync.Mutex
 	calls []string
