@@ -304,4 +304,7 @@ struct cuda_driver {
  */
 int cuda_driver_open(struct cuda_driver *driver);
 
+/* A call that is not in the table above, after cuda_driver_open; ends the program if the library lacks it. */
+void *cuda_driver_symbol(const char *symbol);
+
 #endif

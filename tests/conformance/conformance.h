@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the families of the conformance suite share. The suite runs natively and on a
+ * virtual GPU; the outputs are compared line by line, so whatever only the driver can
+ * settle becomes a note of its check.
+ */
+#ifndef CONFORMANCE_H
+#define CONFORMANCE_H
+
+#include "driver_test.h"
+
+/* Every family: its file defines the group. */
+#define FAMILIES(X)                                                                                                   \
+	X(context_family)                                                                                             \
+	X(device_family)                                                                                              \
+	X(stream_family)                                                                                              \
+	X(memop_family)
+
+#define DECLARE(family) extern const struct check_group family;
+FAMILIES(DECLARE)
+#undef DECLARE
+
+/* Declares and binds a call that cuda_driver.h lacks: BIND(cuCtxAttach, CUcontext *, unsigned int); */
+#define BIND(symbol, ...) CUresult (*symbol)(__VA_ARGS__) = (CUresult(*)(__VA_ARGS__))cuda_driver_symbol(#symbol)
+
+/* The result of a call, whatever it is, becomes a note. */
+#define NOTE(call) check_note("%d", (int)(call))
+
+#endif
