@@ -2,7 +2,11 @@
 #include "image.h"
 
 #include <elf.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "gen/ops.h"
 #include "sha256.h"
@@ -96,6 +100,8 @@ int vg_image_send(struct vg_thread *t, const void *image, size_t size, uint32_t 
 	*number = atomic_fetch_add(&next_image, 1);
 	vg_sha256(image, size, digest);
 	result = vg_op_image_begin(t, *number, size, digest, &cached);
+	if (result)
+		*number = 0;
 	if (cached)
 		return result;
 	while (!result && size) {
@@ -110,5 +116,33 @@ int vg_image_send(struct vg_thread *t, const void *image, size_t size, uint32_t 
 
 void vg_image_drop(struct vg_thread *t, uint32_t number)
 {
-	vg_op_image_drop(t, number);
+	if (number)
+		vg_op_image_drop(t, number);
+}
+
+int vg_image_read(const char *name, void **image, size_t *size)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *buffer = NULL;
+	size_t have = 0;
+
+	if (fd < 0)
+		return CUDA_ERROR_FILE_NOT_FOUND;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		buffer = malloc((size_t)st.st_size + 1);
+	while (buffer && have < (size_t)st.st_size) {
+		ssize_t n = read(fd, buffer + have, (size_t)st.st_size - have);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	close(fd);
+	if (!buffer)
+		return CUDA_ERROR_INVALID_VALUE;
+	buffer[have] = 0;
+	*image = buffer;
+	*size = have;
+	return 0;
 }

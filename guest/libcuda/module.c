@@ -2,21 +2,15 @@
 /* Modules and libraries: loading, unloading, global variables. */
 #include "module.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "calls.h"
 #include "enter.h"
 #include "gen/ops.h"
 #include "image.h"
+#include "jit.h"
 #include "spaces.h"
-
-/* CUjit_option ids whose value is a buffer or its size */
-enum { JIT_INFO_LOG = 3, JIT_INFO_SIZE, JIT_ERROR_LOG, JIT_ERROR_SIZE, JIT_OPTIONS_MAX = 64 };
 
 /* Taken before any module's own lock. */
 static struct {
@@ -38,72 +32,6 @@ int vg_enter_library(struct vg_thread **t)
 	return vg_channel_start(vg_process.channel);
 }
 
-/* Options travel as (id, value) pairs; log buffers stay here and are filled from the reply. */
-struct jit {
-	uint32_t pairs[2 * JIT_OPTIONS_MAX];
-	uint32_t count;
-	char *info, *error;
-	uint32_t info_size, error_size;
-	void **info_size_out, **error_size_out;
-};
-
-static int jit_read(struct jit *j, unsigned int count, const int *options, void **values)
-{
-	memset(j, 0, sizeof *j);
-	if (count > JIT_OPTIONS_MAX || (count && (!options || !values)))
-		return CUDA_ERROR_INVALID_VALUE;
-	for (unsigned int i = 0; i < count; i++) {
-		uint32_t value = (uint32_t)(uintptr_t)values[i];
-
-		switch (options[i]) {
-		case JIT_INFO_LOG:
-			j->info = values[i];
-			continue;
-		case JIT_ERROR_LOG:
-			j->error = values[i];
-			continue;
-		case JIT_INFO_SIZE:
-			j->info_size = value;
-			j->info_size_out = &values[i];
-			break;
-		case JIT_ERROR_SIZE:
-			j->error_size = value;
-			j->error_size_out = &values[i];
-			break;
-		}
-		j->pairs[2 * j->count] = (uint32_t)options[i];
-		j->pairs[2 * j->count++ + 1] = value;
-	}
-	return 0;
-}
-
-static void give_log(char *to, uint32_t room, void **size_out, const uint8_t *text, uint32_t size)
-{
-	if (size_out)
-		*size_out = (void *)(uintptr_t)size;
-	if (!to || !room)
-		return;
-	if (size >= room)
-		size = room - 1;
-	memcpy(to, text, size);
-	to[size] = 0;
-}
-
-/* The reply: u32 size of the info log, u32 size of the error log, both texts. */
-static void jit_logs(const struct jit *j, const uint8_t *logs, uint32_t size)
-{
-	uint32_t info, error;
-
-	if (size < 8)
-		return;
-	memcpy(&info, logs, 4);
-	memcpy(&error, logs + 4, 4);
-	if (info > size - 8 || error > size - 8 - info)
-		return;
-	give_log(j->info, j->info_size, j->info_size_out, logs + 8, info);
-	give_log(j->error, j->error_size, j->error_size_out, logs + 8 + info, error);
-}
-
 static void module_init(struct vg_thread *t, struct vg_module *m)
 {
 	pthread_mutex_init(&m->lock, NULL);
@@ -120,7 +48,7 @@ static void module_list(struct vg_module *m)
 	pthread_mutex_unlock(&modules.lock);
 }
 
-static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const void *image, struct jit *jit)
+static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const void *image, struct vg_jit *jit)
 {
 	uint8_t logs[VGPU_REP_DATA_MAX];
 	uint32_t size = sizeof logs, number;
@@ -137,13 +65,11 @@ static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, 
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = vg_image_send(t, image, bytes, &number);
 	if (!result) {
-		uint32_t pairs = jit->count * 2 * sizeof jit->pairs[0];
-
 		result = kind == VG_MODULE ? vg_op_module_load(t, m->object.number, number, jit->count, jit->pairs,
-							       pairs, logs, &size) :
+							       vg_jit_bytes(jit), logs, &size) :
 					     vg_op_library_load(t, m->object.number, number, jit->count, jit->pairs,
-								pairs, logs, &size);
-		jit_logs(jit, logs, size);
+								vg_jit_bytes(jit), logs, &size);
+		vg_jit_logs(jit, logs, size);
 	}
 	vg_image_drop(t, number);
 	if (result) {
@@ -156,37 +82,12 @@ static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, 
 	return 0;
 }
 
-static int read_file(const char *name, void **text)
-{
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	char *buffer = NULL;
-	size_t have = 0;
-
-	if (fd < 0)
-		return CUDA_ERROR_FILE_NOT_FOUND;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		buffer = malloc((size_t)st.st_size + 1);
-	while (buffer && have < (size_t)st.st_size) {
-		ssize_t n = read(fd, buffer + have, (size_t)st.st_size - have);
-
-		if (n <= 0)
-			break;
-		have += (size_t)n;
-	}
-	close(fd);
-	if (!buffer)
-		return CUDA_ERROR_INVALID_VALUE;
-	buffer[have] = 0;
-	*text = buffer;
-	return 0;
-}
-
 /* An image of a file must not claim more than the file has. */
-static int load_file(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const char *name, struct jit *jit)
+static int load_file(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const char *name, struct vg_jit *jit)
 {
+	size_t size;
 	void *text;
-	int result = read_file(name, &text);
+	int result = vg_image_read(name, &text, &size);
 
 	if (result)
 		return result;
@@ -199,14 +100,14 @@ VG_EXPORT CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsig
 				      void **values)
 {
 	struct vg_thread *t;
-	struct jit jit;
+	struct vg_jit jit;
 	int result = vg_enter(&t);
 
 	if (result)
 		return result;
 	if (!module || !image)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = jit_read(&jit, count, options, values);
+	result = vg_jit_read(&jit, count, options, values);
 	return result ? result : load(t, module, VG_MODULE, image, &jit);
 }
 
@@ -223,7 +124,7 @@ VG_EXPORT CUresult cuModuleLoadFatBinary(CUmodule *module, const void *image)
 VG_EXPORT CUresult cuModuleLoad(CUmodule *module, const char *name)
 {
 	struct vg_thread *t;
-	struct jit jit = { 0 };
+	struct vg_jit jit = { 0 };
 	int result = vg_enter(&t);
 
 	if (result)
@@ -246,7 +147,7 @@ VG_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *image, int 
 				     unsigned int jit_count, int *options, void **values, unsigned int count)
 {
 	struct vg_thread *t;
-	struct jit jit;
+	struct vg_jit jit;
 	int result = vg_enter_library(&t);
 
 	(void)values;
@@ -256,7 +157,7 @@ VG_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *image, int 
 		return CUDA_ERROR_INVALID_VALUE;
 	result = check_library_options(count, options);
 	if (!result)
-		result = jit_read(&jit, jit_count, jit_options, jit_values);
+		result = vg_jit_read(&jit, jit_count, jit_options, jit_values);
 	return result ? result : load(t, library, VG_LIBRARY, image, &jit);
 }
 
@@ -264,7 +165,7 @@ VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, i
 					 unsigned int jit_count, int *options, void **values, unsigned int count)
 {
 	struct vg_thread *t;
-	struct jit jit;
+	struct vg_jit jit;
 	int result = vg_enter_library(&t);
 
 	(void)values;
@@ -274,7 +175,7 @@ VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, i
 		return CUDA_ERROR_INVALID_VALUE;
 	result = check_library_options(count, options);
 	if (!result)
-		result = jit_read(&jit, jit_count, jit_options, jit_values);
+		result = vg_jit_read(&jit, jit_count, jit_options, jit_values);
 	return result ? result : load_file(t, library, VG_LIBRARY, name, &jit);
 }
 

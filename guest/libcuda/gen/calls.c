@@ -1283,45 +1283,21 @@ extern int cuLibraryLoadFromFile();
 
 extern int cuLibraryUnload();
 
-VG_EXPORT int cuLinkAddData(void)
-{
-	return vg_refuse(331);
-}
+extern int cuLinkAddData();
 
-VG_EXPORT int cuLinkAddData_v2(void)
-{
-	return vg_refuse(332);
-}
+extern int cuLinkAddData_v2();
 
-VG_EXPORT int cuLinkAddFile(void)
-{
-	return vg_refuse(333);
-}
+extern int cuLinkAddFile();
 
-VG_EXPORT int cuLinkAddFile_v2(void)
-{
-	return vg_refuse(334);
-}
+extern int cuLinkAddFile_v2();
 
-VG_EXPORT int cuLinkComplete(void)
-{
-	return vg_refuse(335);
-}
+extern int cuLinkComplete();
 
-VG_EXPORT int cuLinkCreate(void)
-{
-	return vg_refuse(336);
-}
+extern int cuLinkCreate();
 
-VG_EXPORT int cuLinkCreate_v2(void)
-{
-	return vg_refuse(337);
-}
+extern int cuLinkCreate_v2();
 
-VG_EXPORT int cuLinkDestroy(void)
-{
-	return vg_refuse(338);
-}
+extern int cuLinkDestroy();
 
 extern int cuLogsCurrent();
 

@@ -113,6 +113,71 @@
 #define VG_OP_STREAM_SET_ATTRIBUTE 0x0a11
 #define VG_OP_STREAM_COPY_ATTRIBUTES 0x0a12
 #define VG_OP_STREAM_BATCH_MEM_OP 0x0a13
+#define VG_OP_TENSOR_MAP_TILED 0x0901
+#define VG_OP_TENSOR_MAP_IM2COL 0x0902
+#define VG_OP_TENSOR_MAP_IM2COL_WIDE 0x0903
+#define VG_OP_TENSOR_MAP_REPLACE 0x0904
+#define VG_OP_LINK_CREATE 0x0911
+#define VG_OP_LINK_ADD 0x0912
+#define VG_OP_LINK_COMPLETE 0x0913
+#define VG_OP_LINK_LOGS 0x0914
+#define VG_OP_LINK_CUBIN 0x0915
+#define VG_OP_LINK_DESTROY 0x0916
+#define VG_OP_ARRAY_CREATE 0x0921
+#define VG_OP_ARRAY_DESTROY 0x0922
+#define VG_OP_ARRAY_DESCRIPTOR 0x0923
+#define VG_OP_ARRAY_PLANE 0x0924
+#define VG_OP_ARRAY_REQUIREMENTS 0x0925
+#define VG_OP_ARRAY_SPARSE 0x0926
+#define VG_OP_MIPMAP_CREATE 0x0927
+#define VG_OP_MIPMAP_DESTROY 0x0928
+#define VG_OP_MIPMAP_LEVEL 0x0929
+#define VG_OP_MIPMAP_REQUIREMENTS 0x092a
+#define VG_OP_MIPMAP_SPARSE 0x092b
+#define VG_OP_COPY_ARRAY 0x092c
+#define VG_OP_TEXTURE_CREATE 0x0931
+#define VG_OP_TEXTURE_DESTROY 0x0932
+#define VG_OP_TEXTURE_RESOURCE 0x0933
+#define VG_OP_TEXTURE_DESCRIPTION 0x0934
+#define VG_OP_TEXTURE_VIEW 0x0935
+#define VG_OP_SURFACE_CREATE 0x0936
+#define VG_OP_SURFACE_DESTROY 0x0937
+#define VG_OP_SURFACE_RESOURCE 0x0938
+#define VG_OP_TEXREF_CREATE 0x0941
+#define VG_OP_TEXREF_DESTROY 0x0942
+#define VG_OP_MODULE_TEXREF 0x0943
+#define VG_OP_TEXREF_SET_ARRAY 0x0944
+#define VG_OP_TEXREF_SET_MIPMAP 0x0945
+#define VG_OP_TEXREF_SET_ADDRESS 0x0946
+#define VG_OP_TEXREF_SET_ADDRESS_2D 0x0947
+#define VG_OP_TEXREF_SET_FORMAT 0x0948
+#define VG_OP_TEXREF_SET_ADDRESS_MODE 0x0949
+#define VG_OP_TEXREF_SET_FILTER 0x094a
+#define VG_OP_TEXREF_SET_MIPMAP_FILTER 0x094b
+#define VG_OP_TEXREF_SET_LEVEL_BIAS 0x094c
+#define VG_OP_TEXREF_SET_LEVEL_CLAMP 0x094d
+#define VG_OP_TEXREF_SET_ANISOTROPY 0x094e
+#define VG_OP_TEXREF_SET_BORDER 0x094f
+#define VG_OP_TEXREF_SET_FLAGS 0x0950
+#define VG_OP_TEXREF_GET_ADDRESS 0x0951
+#define VG_OP_TEXREF_HAS_ARRAY 0x0952
+#define VG_OP_TEXREF_HAS_MIPMAP 0x0953
+#define VG_OP_TEXREF_GET_ADDRESS_MODE 0x0954
+#define VG_OP_TEXREF_GET_FILTER 0x0955
+#define VG_OP_TEXREF_GET_FORMAT 0x0956
+#define VG_OP_TEXREF_GET_MIPMAP_FILTER 0x0957
+#define VG_OP_TEXREF_GET_LEVEL_BIAS 0x0958
+#define VG_OP_TEXREF_GET_LEVEL_CLAMP 0x0959
+#define VG_OP_TEXREF_GET_ANISOTROPY 0x095a
+#define VG_OP_TEXREF_GET_BORDER 0x095b
+#define VG_OP_TEXREF_GET_FLAGS 0x095c
+#define VG_OP_PARAM_SET_TEXREF 0x095d
+#define VG_OP_MODULE_SURFREF 0x0961
+#define VG_OP_SURFREF_SET_ARRAY 0x0962
+#define VG_OP_SURFREF_HAS_ARRAY 0x0963
+#define VG_OP_CTX_GET_SHARED_CONFIG 0x0971
+#define VG_OP_CTX_SET_SHARED_CONFIG 0x0972
+#define VG_OP_FUNCTION_SET_SHARED_CONFIG 0x0973
 
 struct vg_rec_map_pinned {
 	struct vg_record h;
@@ -2965,6 +3030,2048 @@ static inline int vg_op_stream_batch_mem_op(struct vg_thread *t, uint32_t s, uin
 		memcpy((uint8_t *)r + 40, operations, operations_size);
 	vg_commit(t, &r->h);
 	return 0;
+}
+
+struct vg_rec_tensor_map_tiled {
+	struct vg_record h;
+	uint32_t element;
+	uint32_t rank;
+	uint64_t address;
+	_Alignas(8) uint8_t sizes[40];
+	_Alignas(8) uint8_t strides[32];
+	_Alignas(8) uint8_t box[20];
+	_Alignas(8) uint8_t steps[20];
+	uint32_t interleave;
+	uint32_t swizzle;
+	uint32_t promotion;
+	uint32_t fill;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_tensor_map_tiled) == 176, "tensor_map_tiled");
+
+struct vg_rep_tensor_map_tiled {
+	_Alignas(8) uint8_t encoded[128];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_tensor_map_tiled) == 128, "tensor_map_tiled");
+
+static inline int vg_op_tensor_map_tiled(struct vg_thread *t, void *encoded, uint32_t element, uint32_t rank, uint64_t address, const void *sizes, const void *strides, const void *box, const void *steps, uint32_t interleave, uint32_t swizzle, uint32_t promotion, uint32_t fill)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_tensor_map_tiled *r = vg_reserve_replied(t, VG_OP_TENSOR_MAP_TILED, sizeof(struct vg_rec_tensor_map_tiled));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->element = element;
+	r->rank = rank;
+	r->address = address;
+	memcpy(r->sizes, sizes, 40);
+	memcpy(r->strides, strides, 32);
+	memcpy(r->box, box, 20);
+	memcpy(r->steps, steps, 20);
+	r->interleave = interleave;
+	r->swizzle = swizzle;
+	r->promotion = promotion;
+	r->fill = fill;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_tensor_map_tiled *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (encoded)
+			memcpy(encoded, o->encoded, 128);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_tensor_map_im2col {
+	struct vg_record h;
+	uint32_t element;
+	uint32_t rank;
+	uint64_t address;
+	_Alignas(8) uint8_t sizes[40];
+	_Alignas(8) uint8_t strides[32];
+	_Alignas(8) uint8_t lower[12];
+	_Alignas(8) uint8_t upper[12];
+	uint32_t channels;
+	uint32_t pixels;
+	_Alignas(8) uint8_t steps[20];
+	uint32_t interleave;
+	uint32_t swizzle;
+	uint32_t promotion;
+	uint32_t fill;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_tensor_map_im2col) == 192, "tensor_map_im2col");
+
+struct vg_rep_tensor_map_im2col {
+	_Alignas(8) uint8_t encoded[128];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_tensor_map_im2col) == 128, "tensor_map_im2col");
+
+static inline int vg_op_tensor_map_im2col(struct vg_thread *t, void *encoded, uint32_t element, uint32_t rank, uint64_t address, const void *sizes, const void *strides, const void *lower, const void *upper, uint32_t channels, uint32_t pixels, const void *steps, uint32_t interleave, uint32_t swizzle, uint32_t promotion, uint32_t fill)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_tensor_map_im2col *r = vg_reserve_replied(t, VG_OP_TENSOR_MAP_IM2COL, sizeof(struct vg_rec_tensor_map_im2col));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->element = element;
+	r->rank = rank;
+	r->address = address;
+	memcpy(r->sizes, sizes, 40);
+	memcpy(r->strides, strides, 32);
+	memcpy(r->lower, lower, 12);
+	memcpy(r->upper, upper, 12);
+	r->channels = channels;
+	r->pixels = pixels;
+	memcpy(r->steps, steps, 20);
+	r->interleave = interleave;
+	r->swizzle = swizzle;
+	r->promotion = promotion;
+	r->fill = fill;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_tensor_map_im2col *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (encoded)
+			memcpy(encoded, o->encoded, 128);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_tensor_map_im2col_wide {
+	struct vg_record h;
+	uint32_t element;
+	uint32_t rank;
+	uint64_t address;
+	_Alignas(8) uint8_t sizes[40];
+	_Alignas(8) uint8_t strides[32];
+	int32_t lower;
+	int32_t upper;
+	uint32_t channels;
+	uint32_t pixels;
+	_Alignas(8) uint8_t steps[20];
+	uint32_t interleave;
+	uint32_t mode;
+	uint32_t swizzle;
+	uint32_t promotion;
+	uint32_t fill;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_tensor_map_im2col_wide) == 168, "tensor_map_im2col_wide");
+
+struct vg_rep_tensor_map_im2col_wide {
+	_Alignas(8) uint8_t encoded[128];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_tensor_map_im2col_wide) == 128, "tensor_map_im2col_wide");
+
+static inline int vg_op_tensor_map_im2col_wide(struct vg_thread *t, void *encoded, uint32_t element, uint32_t rank, uint64_t address, const void *sizes, const void *strides, int32_t lower, int32_t upper, uint32_t channels, uint32_t pixels, const void *steps, uint32_t interleave, uint32_t mode, uint32_t swizzle, uint32_t promotion, uint32_t fill)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_tensor_map_im2col_wide *r = vg_reserve_replied(t, VG_OP_TENSOR_MAP_IM2COL_WIDE, sizeof(struct vg_rec_tensor_map_im2col_wide));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->element = element;
+	r->rank = rank;
+	r->address = address;
+	memcpy(r->sizes, sizes, 40);
+	memcpy(r->strides, strides, 32);
+	r->lower = lower;
+	r->upper = upper;
+	r->channels = channels;
+	r->pixels = pixels;
+	memcpy(r->steps, steps, 20);
+	r->interleave = interleave;
+	r->mode = mode;
+	r->swizzle = swizzle;
+	r->promotion = promotion;
+	r->fill = fill;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_tensor_map_im2col_wide *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (encoded)
+			memcpy(encoded, o->encoded, 128);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_tensor_map_replace {
+	struct vg_record h;
+	_Alignas(8) uint8_t encoded[128];
+	uint64_t address;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_tensor_map_replace) == 160, "tensor_map_replace");
+
+struct vg_rep_tensor_map_replace {
+	_Alignas(8) uint8_t replaced[128];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_tensor_map_replace) == 128, "tensor_map_replace");
+
+static inline int vg_op_tensor_map_replace(struct vg_thread *t, const void *encoded, uint64_t address, void *replaced)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_tensor_map_replace *r = vg_reserve_replied(t, VG_OP_TENSOR_MAP_REPLACE, sizeof(struct vg_rec_tensor_map_replace));
+
+	if (!r)
+		return vg_channel_error(t);
+	memcpy(r->encoded, encoded, 128);
+	r->address = address;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_tensor_map_replace *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (replaced)
+			memcpy(replaced, o->replaced, 128);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_link_create {
+	struct vg_record h;
+	uint32_t k;
+	uint32_t options;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_link_create) == 32, "link_create");
+
+static inline int vg_op_link_create(struct vg_thread *t, uint32_t k, uint32_t options, const void *jit, uint32_t jit_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_link_create *r = vg_reserve_replied(t, VG_OP_LINK_CREATE, sizeof(struct vg_rec_link_create) + jit_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	r->options = options;
+	if (jit_size)
+		memcpy((uint8_t *)r + 32, jit, jit_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_link_add {
+	struct vg_record h;
+	uint32_t k;
+	uint32_t image;
+	uint32_t input;
+	uint32_t options;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_link_add) == 40, "link_add");
+
+static inline int vg_op_link_add(struct vg_thread *t, uint32_t k, uint32_t image, uint32_t input, uint32_t options, const void *data, uint32_t data_size, void *state, uint32_t *state_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_link_add *r = vg_reserve_replied(t, VG_OP_LINK_ADD, sizeof(struct vg_rec_link_add) + data_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	r->image = image;
+	r->input = input;
+	r->options = options;
+	if (data_size)
+		memcpy((uint8_t *)r + 40, data, data_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (state_size)
+		*state_size = vg_reply_bytes(reply, 0, state, *state_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_link_complete {
+	struct vg_record h;
+	uint32_t k;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_link_complete) == 32, "link_complete");
+
+struct vg_rep_link_complete {
+	uint64_t size;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_link_complete) == 8, "link_complete");
+
+static inline int vg_op_link_complete(struct vg_thread *t, uint32_t k, uint64_t *size, void *state, uint32_t *state_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_link_complete *r = vg_reserve_replied(t, VG_OP_LINK_COMPLETE, sizeof(struct vg_rec_link_complete));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_link_complete *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (size)
+			*size = o->size;
+	}
+	if (state_size)
+		*state_size = vg_reply_bytes(reply, 8, state, *state_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_link_logs {
+	struct vg_record h;
+	uint32_t k;
+	uint32_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_link_logs) == 32, "link_logs");
+
+static inline int vg_op_link_logs(struct vg_thread *t, uint32_t k, uint32_t first, void *logs, uint32_t *logs_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_link_logs *r = vg_reserve_replied(t, VG_OP_LINK_LOGS, sizeof(struct vg_rec_link_logs));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (logs_size)
+		*logs_size = vg_reply_bytes(reply, 0, logs, *logs_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_link_cubin {
+	struct vg_record h;
+	uint32_t k;
+	uint64_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_link_cubin) == 40, "link_cubin");
+
+static inline int vg_op_link_cubin(struct vg_thread *t, uint32_t k, uint64_t first, void *cubin, uint32_t *cubin_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_link_cubin *r = vg_reserve_replied(t, VG_OP_LINK_CUBIN, sizeof(struct vg_rec_link_cubin));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (cubin_size)
+		*cubin_size = vg_reply_bytes(reply, 0, cubin, *cubin_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_link_destroy {
+	struct vg_record h;
+	uint32_t k;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_link_destroy) == 32, "link_destroy");
+
+static inline int vg_op_link_destroy(struct vg_thread *t, uint32_t k)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_link_destroy *r = vg_reserve_replied(t, VG_OP_LINK_DESTROY, sizeof(struct vg_rec_link_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_array_create {
+	struct vg_record h;
+	uint32_t a;
+	_Alignas(8) uint8_t descriptor[40];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_array_create) == 72, "array_create");
+
+static inline int vg_op_array_create(struct vg_thread *t, uint32_t a, const void *descriptor)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_array_create *r = vg_reserve_replied(t, VG_OP_ARRAY_CREATE, sizeof(struct vg_rec_array_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->a = a;
+	memcpy(r->descriptor, descriptor, 40);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_array_destroy {
+	struct vg_record h;
+	uint32_t a;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_array_destroy) == 32, "array_destroy");
+
+static inline int vg_op_array_destroy(struct vg_thread *t, uint32_t a)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_array_destroy *r = vg_reserve_replied(t, VG_OP_ARRAY_DESTROY, sizeof(struct vg_rec_array_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->a = a;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_array_descriptor {
+	struct vg_record h;
+	uint32_t a;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_array_descriptor) == 32, "array_descriptor");
+
+struct vg_rep_array_descriptor {
+	_Alignas(8) uint8_t descriptor[40];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_array_descriptor) == 40, "array_descriptor");
+
+static inline int vg_op_array_descriptor(struct vg_thread *t, void *descriptor, uint32_t a)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_array_descriptor *r = vg_reserve_replied(t, VG_OP_ARRAY_DESCRIPTOR, sizeof(struct vg_rec_array_descriptor));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->a = a;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_array_descriptor *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (descriptor)
+			memcpy(descriptor, o->descriptor, 40);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_array_plane {
+	struct vg_record h;
+	uint32_t plane;
+	uint32_t of;
+	uint32_t index;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_array_plane) == 40, "array_plane");
+
+static inline int vg_op_array_plane(struct vg_thread *t, uint32_t plane, uint32_t of, uint32_t index)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_array_plane *r = vg_reserve_replied(t, VG_OP_ARRAY_PLANE, sizeof(struct vg_rec_array_plane));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->plane = plane;
+	r->of = of;
+	r->index = index;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_array_requirements {
+	struct vg_record h;
+	uint32_t a;
+	int32_t d;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_array_requirements) == 32, "array_requirements");
+
+struct vg_rep_array_requirements {
+	_Alignas(8) uint8_t requirements[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_array_requirements) == 32, "array_requirements");
+
+static inline int vg_op_array_requirements(struct vg_thread *t, void *requirements, uint32_t a, int32_t d)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_array_requirements *r = vg_reserve_replied(t, VG_OP_ARRAY_REQUIREMENTS, sizeof(struct vg_rec_array_requirements));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->a = a;
+	r->d = d;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_array_requirements *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (requirements)
+			memcpy(requirements, o->requirements, 32);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_array_sparse {
+	struct vg_record h;
+	uint32_t a;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_array_sparse) == 32, "array_sparse");
+
+struct vg_rep_array_sparse {
+	_Alignas(8) uint8_t properties[48];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_array_sparse) == 48, "array_sparse");
+
+static inline int vg_op_array_sparse(struct vg_thread *t, void *properties, uint32_t a)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_array_sparse *r = vg_reserve_replied(t, VG_OP_ARRAY_SPARSE, sizeof(struct vg_rec_array_sparse));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->a = a;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_array_sparse *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (properties)
+			memcpy(properties, o->properties, 48);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mipmap_create {
+	struct vg_record h;
+	uint32_t m;
+	_Alignas(8) uint8_t descriptor[40];
+	uint32_t levels;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mipmap_create) == 80, "mipmap_create");
+
+static inline int vg_op_mipmap_create(struct vg_thread *t, uint32_t m, const void *descriptor, uint32_t levels)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mipmap_create *r = vg_reserve_replied(t, VG_OP_MIPMAP_CREATE, sizeof(struct vg_rec_mipmap_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->m = m;
+	memcpy(r->descriptor, descriptor, 40);
+	r->levels = levels;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mipmap_destroy {
+	struct vg_record h;
+	uint32_t m;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mipmap_destroy) == 32, "mipmap_destroy");
+
+static inline int vg_op_mipmap_destroy(struct vg_thread *t, uint32_t m)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mipmap_destroy *r = vg_reserve_replied(t, VG_OP_MIPMAP_DESTROY, sizeof(struct vg_rec_mipmap_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->m = m;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mipmap_level {
+	struct vg_record h;
+	uint32_t level;
+	uint32_t of;
+	uint32_t index;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mipmap_level) == 40, "mipmap_level");
+
+static inline int vg_op_mipmap_level(struct vg_thread *t, uint32_t level, uint32_t of, uint32_t index)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mipmap_level *r = vg_reserve_replied(t, VG_OP_MIPMAP_LEVEL, sizeof(struct vg_rec_mipmap_level));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->level = level;
+	r->of = of;
+	r->index = index;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mipmap_requirements {
+	struct vg_record h;
+	uint32_t m;
+	int32_t d;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mipmap_requirements) == 32, "mipmap_requirements");
+
+struct vg_rep_mipmap_requirements {
+	_Alignas(8) uint8_t requirements[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_mipmap_requirements) == 32, "mipmap_requirements");
+
+static inline int vg_op_mipmap_requirements(struct vg_thread *t, void *requirements, uint32_t m, int32_t d)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mipmap_requirements *r = vg_reserve_replied(t, VG_OP_MIPMAP_REQUIREMENTS, sizeof(struct vg_rec_mipmap_requirements));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->m = m;
+	r->d = d;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_mipmap_requirements *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (requirements)
+			memcpy(requirements, o->requirements, 32);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mipmap_sparse {
+	struct vg_record h;
+	uint32_t m;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mipmap_sparse) == 32, "mipmap_sparse");
+
+struct vg_rep_mipmap_sparse {
+	_Alignas(8) uint8_t properties[48];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_mipmap_sparse) == 48, "mipmap_sparse");
+
+static inline int vg_op_mipmap_sparse(struct vg_thread *t, void *properties, uint32_t m)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mipmap_sparse *r = vg_reserve_replied(t, VG_OP_MIPMAP_SPARSE, sizeof(struct vg_rec_mipmap_sparse));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->m = m;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_mipmap_sparse *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (properties)
+			memcpy(properties, o->properties, 48);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_copy_array {
+	struct vg_record h;
+	_Alignas(8) uint8_t copy[200];
+	uint32_t s;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_copy_array) == 232, "copy_array");
+
+static inline int vg_op_copy_array(struct vg_thread *t, const void *copy, uint32_t s)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_copy_array *r = vg_reserve_replied(t, VG_OP_COPY_ARRAY, sizeof(struct vg_rec_copy_array));
+
+	if (!r)
+		return vg_channel_error(t);
+	memcpy(r->copy, copy, 200);
+	r->s = s;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texture_create {
+	struct vg_record h;
+	_Alignas(8) uint8_t resource[144];
+	_Alignas(8) uint8_t texture[104];
+	_Alignas(8) uint8_t view[112];
+	uint32_t viewed;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texture_create) == 392, "texture_create");
+
+struct vg_rep_texture_create {
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texture_create) == 8, "texture_create");
+
+static inline int vg_op_texture_create(struct vg_thread *t, const void *resource, const void *texture, const void *view, uint32_t viewed, uint64_t *object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texture_create *r = vg_reserve_replied(t, VG_OP_TEXTURE_CREATE, sizeof(struct vg_rec_texture_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	memcpy(r->resource, resource, 144);
+	memcpy(r->texture, texture, 104);
+	memcpy(r->view, view, 112);
+	r->viewed = viewed;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texture_create *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (object)
+			*object = o->object;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texture_destroy {
+	struct vg_record h;
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texture_destroy) == 32, "texture_destroy");
+
+static inline int vg_op_texture_destroy(struct vg_thread *t, uint64_t object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texture_destroy *r = vg_reserve_replied(t, VG_OP_TEXTURE_DESTROY, sizeof(struct vg_rec_texture_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->object = object;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texture_resource {
+	struct vg_record h;
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texture_resource) == 32, "texture_resource");
+
+struct vg_rep_texture_resource {
+	_Alignas(8) uint8_t resource[144];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texture_resource) == 144, "texture_resource");
+
+static inline int vg_op_texture_resource(struct vg_thread *t, void *resource, uint64_t object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texture_resource *r = vg_reserve_replied(t, VG_OP_TEXTURE_RESOURCE, sizeof(struct vg_rec_texture_resource));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->object = object;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texture_resource *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (resource)
+			memcpy(resource, o->resource, 144);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texture_description {
+	struct vg_record h;
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texture_description) == 32, "texture_description");
+
+struct vg_rep_texture_description {
+	_Alignas(8) uint8_t texture[104];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texture_description) == 104, "texture_description");
+
+static inline int vg_op_texture_description(struct vg_thread *t, void *texture, uint64_t object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texture_description *r = vg_reserve_replied(t, VG_OP_TEXTURE_DESCRIPTION, sizeof(struct vg_rec_texture_description));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->object = object;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texture_description *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (texture)
+			memcpy(texture, o->texture, 104);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texture_view {
+	struct vg_record h;
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texture_view) == 32, "texture_view");
+
+struct vg_rep_texture_view {
+	_Alignas(8) uint8_t view[112];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texture_view) == 112, "texture_view");
+
+static inline int vg_op_texture_view(struct vg_thread *t, void *view, uint64_t object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texture_view *r = vg_reserve_replied(t, VG_OP_TEXTURE_VIEW, sizeof(struct vg_rec_texture_view));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->object = object;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texture_view *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (view)
+			memcpy(view, o->view, 112);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_surface_create {
+	struct vg_record h;
+	_Alignas(8) uint8_t resource[144];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_surface_create) == 168, "surface_create");
+
+struct vg_rep_surface_create {
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_surface_create) == 8, "surface_create");
+
+static inline int vg_op_surface_create(struct vg_thread *t, uint64_t *object, const void *resource)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_surface_create *r = vg_reserve_replied(t, VG_OP_SURFACE_CREATE, sizeof(struct vg_rec_surface_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	memcpy(r->resource, resource, 144);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_surface_create *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (object)
+			*object = o->object;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_surface_destroy {
+	struct vg_record h;
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_surface_destroy) == 32, "surface_destroy");
+
+static inline int vg_op_surface_destroy(struct vg_thread *t, uint64_t object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_surface_destroy *r = vg_reserve_replied(t, VG_OP_SURFACE_DESTROY, sizeof(struct vg_rec_surface_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->object = object;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_surface_resource {
+	struct vg_record h;
+	uint64_t object;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_surface_resource) == 32, "surface_resource");
+
+struct vg_rep_surface_resource {
+	_Alignas(8) uint8_t resource[144];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_surface_resource) == 144, "surface_resource");
+
+static inline int vg_op_surface_resource(struct vg_thread *t, void *resource, uint64_t object)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_surface_resource *r = vg_reserve_replied(t, VG_OP_SURFACE_RESOURCE, sizeof(struct vg_rec_surface_resource));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->object = object;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_surface_resource *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (resource)
+			memcpy(resource, o->resource, 144);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_create {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_create) == 32, "texref_create");
+
+static inline int vg_op_texref_create(struct vg_thread *t, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_create *r = vg_reserve_replied(t, VG_OP_TEXREF_CREATE, sizeof(struct vg_rec_texref_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_destroy {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_destroy) == 32, "texref_destroy");
+
+static inline int vg_op_texref_destroy(struct vg_thread *t, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_destroy *r = vg_reserve_replied(t, VG_OP_TEXREF_DESTROY, sizeof(struct vg_rec_texref_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_module_texref {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t m;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_module_texref) == 32, "module_texref");
+
+static inline int vg_op_module_texref(struct vg_thread *t, uint32_t ref, uint32_t m, const void *name, uint32_t name_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_module_texref *r = vg_reserve_replied(t, VG_OP_MODULE_TEXREF, sizeof(struct vg_rec_module_texref) + name_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->m = m;
+	if (name_size)
+		memcpy((uint8_t *)r + 32, name, name_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_array {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t a;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_array) == 40, "texref_set_array");
+
+static inline int vg_op_texref_set_array(struct vg_thread *t, uint32_t ref, uint32_t a, uint32_t flags)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_array *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_ARRAY, sizeof(struct vg_rec_texref_set_array));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->a = a;
+	r->flags = flags;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_mipmap {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t m;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_mipmap) == 40, "texref_set_mipmap");
+
+static inline int vg_op_texref_set_mipmap(struct vg_thread *t, uint32_t ref, uint32_t m, uint32_t flags)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_mipmap *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_MIPMAP, sizeof(struct vg_rec_texref_set_mipmap));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->m = m;
+	r->flags = flags;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_address {
+	struct vg_record h;
+	uint32_t ref;
+	uint64_t address;
+	uint64_t size;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_address) == 48, "texref_set_address");
+
+struct vg_rep_texref_set_address {
+	uint64_t offset;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_set_address) == 8, "texref_set_address");
+
+static inline int vg_op_texref_set_address(struct vg_thread *t, uint64_t *offset, uint32_t ref, uint64_t address, uint64_t size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_address *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_ADDRESS, sizeof(struct vg_rec_texref_set_address));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->address = address;
+	r->size = size;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_set_address *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (offset)
+			*offset = o->offset;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_address_2d {
+	struct vg_record h;
+	uint32_t ref;
+	_Alignas(8) uint8_t descriptor[24];
+	uint64_t address;
+	uint64_t pitch;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_address_2d) == 72, "texref_set_address_2d");
+
+static inline int vg_op_texref_set_address_2d(struct vg_thread *t, uint32_t ref, const void *descriptor, uint64_t address, uint64_t pitch)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_address_2d *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_ADDRESS_2D, sizeof(struct vg_rec_texref_set_address_2d));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	memcpy(r->descriptor, descriptor, 24);
+	r->address = address;
+	r->pitch = pitch;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_format {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t format;
+	int32_t components;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_format) == 40, "texref_set_format");
+
+static inline int vg_op_texref_set_format(struct vg_thread *t, uint32_t ref, uint32_t format, int32_t components)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_format *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_FORMAT, sizeof(struct vg_rec_texref_set_format));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->format = format;
+	r->components = components;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_address_mode {
+	struct vg_record h;
+	uint32_t ref;
+	int32_t dimension;
+	uint32_t mode;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_address_mode) == 40, "texref_set_address_mode");
+
+static inline int vg_op_texref_set_address_mode(struct vg_thread *t, uint32_t ref, int32_t dimension, uint32_t mode)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_address_mode *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_ADDRESS_MODE, sizeof(struct vg_rec_texref_set_address_mode));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->dimension = dimension;
+	r->mode = mode;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_filter {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t mode;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_filter) == 32, "texref_set_filter");
+
+static inline int vg_op_texref_set_filter(struct vg_thread *t, uint32_t ref, uint32_t mode)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_filter *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_FILTER, sizeof(struct vg_rec_texref_set_filter));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->mode = mode;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_mipmap_filter {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t mode;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_mipmap_filter) == 32, "texref_set_mipmap_filter");
+
+static inline int vg_op_texref_set_mipmap_filter(struct vg_thread *t, uint32_t ref, uint32_t mode)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_mipmap_filter *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_MIPMAP_FILTER, sizeof(struct vg_rec_texref_set_mipmap_filter));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->mode = mode;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_level_bias {
+	struct vg_record h;
+	uint32_t ref;
+	float bias;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_level_bias) == 32, "texref_set_level_bias");
+
+static inline int vg_op_texref_set_level_bias(struct vg_thread *t, uint32_t ref, float bias)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_level_bias *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_LEVEL_BIAS, sizeof(struct vg_rec_texref_set_level_bias));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->bias = bias;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_level_clamp {
+	struct vg_record h;
+	uint32_t ref;
+	float lowest;
+	float highest;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_level_clamp) == 40, "texref_set_level_clamp");
+
+static inline int vg_op_texref_set_level_clamp(struct vg_thread *t, uint32_t ref, float lowest, float highest)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_level_clamp *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_LEVEL_CLAMP, sizeof(struct vg_rec_texref_set_level_clamp));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->lowest = lowest;
+	r->highest = highest;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_anisotropy {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t ratio;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_anisotropy) == 32, "texref_set_anisotropy");
+
+static inline int vg_op_texref_set_anisotropy(struct vg_thread *t, uint32_t ref, uint32_t ratio)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_anisotropy *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_ANISOTROPY, sizeof(struct vg_rec_texref_set_anisotropy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->ratio = ratio;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_border {
+	struct vg_record h;
+	uint32_t ref;
+	_Alignas(8) uint8_t colour[16];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_border) == 48, "texref_set_border");
+
+static inline int vg_op_texref_set_border(struct vg_thread *t, uint32_t ref, const void *colour)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_border *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_BORDER, sizeof(struct vg_rec_texref_set_border));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	memcpy(r->colour, colour, 16);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_set_flags {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_set_flags) == 32, "texref_set_flags");
+
+static inline int vg_op_texref_set_flags(struct vg_thread *t, uint32_t ref, uint32_t flags)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_set_flags *r = vg_reserve_replied(t, VG_OP_TEXREF_SET_FLAGS, sizeof(struct vg_rec_texref_set_flags));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->flags = flags;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_address {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_address) == 32, "texref_get_address");
+
+struct vg_rep_texref_get_address {
+	uint64_t address;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_address) == 8, "texref_get_address");
+
+static inline int vg_op_texref_get_address(struct vg_thread *t, uint64_t *address, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_address *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_ADDRESS, sizeof(struct vg_rec_texref_get_address));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_address *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (address)
+			*address = o->address;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_has_array {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_has_array) == 32, "texref_has_array");
+
+static inline int vg_op_texref_has_array(struct vg_thread *t, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_has_array *r = vg_reserve_replied(t, VG_OP_TEXREF_HAS_ARRAY, sizeof(struct vg_rec_texref_has_array));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_has_mipmap {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_has_mipmap) == 32, "texref_has_mipmap");
+
+static inline int vg_op_texref_has_mipmap(struct vg_thread *t, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_has_mipmap *r = vg_reserve_replied(t, VG_OP_TEXREF_HAS_MIPMAP, sizeof(struct vg_rec_texref_has_mipmap));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_address_mode {
+	struct vg_record h;
+	uint32_t ref;
+	int32_t dimension;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_address_mode) == 32, "texref_get_address_mode");
+
+struct vg_rep_texref_get_address_mode {
+	uint32_t mode;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_address_mode) == 8, "texref_get_address_mode");
+
+static inline int vg_op_texref_get_address_mode(struct vg_thread *t, uint32_t *mode, uint32_t ref, int32_t dimension)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_address_mode *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_ADDRESS_MODE, sizeof(struct vg_rec_texref_get_address_mode));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->dimension = dimension;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_address_mode *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (mode)
+			*mode = o->mode;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_filter {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_filter) == 32, "texref_get_filter");
+
+struct vg_rep_texref_get_filter {
+	uint32_t mode;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_filter) == 8, "texref_get_filter");
+
+static inline int vg_op_texref_get_filter(struct vg_thread *t, uint32_t *mode, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_filter *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_FILTER, sizeof(struct vg_rec_texref_get_filter));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_filter *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (mode)
+			*mode = o->mode;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_format {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_format) == 32, "texref_get_format");
+
+struct vg_rep_texref_get_format {
+	uint32_t format;
+	int32_t components;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_format) == 8, "texref_get_format");
+
+static inline int vg_op_texref_get_format(struct vg_thread *t, uint32_t *format, int32_t *components, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_format *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_FORMAT, sizeof(struct vg_rec_texref_get_format));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_format *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (format)
+			*format = o->format;
+		if (components)
+			*components = o->components;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_mipmap_filter {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_mipmap_filter) == 32, "texref_get_mipmap_filter");
+
+struct vg_rep_texref_get_mipmap_filter {
+	uint32_t mode;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_mipmap_filter) == 8, "texref_get_mipmap_filter");
+
+static inline int vg_op_texref_get_mipmap_filter(struct vg_thread *t, uint32_t *mode, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_mipmap_filter *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_MIPMAP_FILTER, sizeof(struct vg_rec_texref_get_mipmap_filter));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_mipmap_filter *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (mode)
+			*mode = o->mode;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_level_bias {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_level_bias) == 32, "texref_get_level_bias");
+
+struct vg_rep_texref_get_level_bias {
+	float bias;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_level_bias) == 8, "texref_get_level_bias");
+
+static inline int vg_op_texref_get_level_bias(struct vg_thread *t, float *bias, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_level_bias *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_LEVEL_BIAS, sizeof(struct vg_rec_texref_get_level_bias));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_level_bias *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (bias)
+			*bias = o->bias;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_level_clamp {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_level_clamp) == 32, "texref_get_level_clamp");
+
+struct vg_rep_texref_get_level_clamp {
+	float lowest;
+	float highest;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_level_clamp) == 8, "texref_get_level_clamp");
+
+static inline int vg_op_texref_get_level_clamp(struct vg_thread *t, float *lowest, float *highest, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_level_clamp *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_LEVEL_CLAMP, sizeof(struct vg_rec_texref_get_level_clamp));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_level_clamp *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (lowest)
+			*lowest = o->lowest;
+		if (highest)
+			*highest = o->highest;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_anisotropy {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_anisotropy) == 32, "texref_get_anisotropy");
+
+struct vg_rep_texref_get_anisotropy {
+	int32_t ratio;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_anisotropy) == 8, "texref_get_anisotropy");
+
+static inline int vg_op_texref_get_anisotropy(struct vg_thread *t, int32_t *ratio, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_anisotropy *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_ANISOTROPY, sizeof(struct vg_rec_texref_get_anisotropy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_anisotropy *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (ratio)
+			*ratio = o->ratio;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_border {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_border) == 32, "texref_get_border");
+
+struct vg_rep_texref_get_border {
+	_Alignas(8) uint8_t colour[16];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_border) == 16, "texref_get_border");
+
+static inline int vg_op_texref_get_border(struct vg_thread *t, void *colour, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_border *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_BORDER, sizeof(struct vg_rec_texref_get_border));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_border *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (colour)
+			memcpy(colour, o->colour, 16);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_texref_get_flags {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_texref_get_flags) == 32, "texref_get_flags");
+
+struct vg_rep_texref_get_flags {
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_texref_get_flags) == 8, "texref_get_flags");
+
+static inline int vg_op_texref_get_flags(struct vg_thread *t, uint32_t *flags, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_texref_get_flags *r = vg_reserve_replied(t, VG_OP_TEXREF_GET_FLAGS, sizeof(struct vg_rec_texref_get_flags));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_texref_get_flags *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (flags)
+			*flags = o->flags;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_param_set_texref {
+	struct vg_record h;
+	uint32_t f;
+	int32_t unit;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_param_set_texref) == 40, "param_set_texref");
+
+static inline int vg_op_param_set_texref(struct vg_thread *t, uint32_t f, int32_t unit, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_param_set_texref *r = vg_reserve_replied(t, VG_OP_PARAM_SET_TEXREF, sizeof(struct vg_rec_param_set_texref));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->f = f;
+	r->unit = unit;
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_module_surfref {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t m;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_module_surfref) == 32, "module_surfref");
+
+static inline int vg_op_module_surfref(struct vg_thread *t, uint32_t ref, uint32_t m, const void *name, uint32_t name_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_module_surfref *r = vg_reserve_replied(t, VG_OP_MODULE_SURFREF, sizeof(struct vg_rec_module_surfref) + name_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->m = m;
+	if (name_size)
+		memcpy((uint8_t *)r + 32, name, name_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_surfref_set_array {
+	struct vg_record h;
+	uint32_t ref;
+	uint32_t a;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_surfref_set_array) == 40, "surfref_set_array");
+
+static inline int vg_op_surfref_set_array(struct vg_thread *t, uint32_t ref, uint32_t a, uint32_t flags)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_surfref_set_array *r = vg_reserve_replied(t, VG_OP_SURFREF_SET_ARRAY, sizeof(struct vg_rec_surfref_set_array));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	r->a = a;
+	r->flags = flags;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_surfref_has_array {
+	struct vg_record h;
+	uint32_t ref;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_surfref_has_array) == 32, "surfref_has_array");
+
+static inline int vg_op_surfref_has_array(struct vg_thread *t, uint32_t ref)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_surfref_has_array *r = vg_reserve_replied(t, VG_OP_SURFREF_HAS_ARRAY, sizeof(struct vg_rec_surfref_has_array));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->ref = ref;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_ctx_get_shared_config {
+	struct vg_record h;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_get_shared_config) == 24, "ctx_get_shared_config");
+
+struct vg_rep_ctx_get_shared_config {
+	uint32_t config;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_ctx_get_shared_config) == 8, "ctx_get_shared_config");
+
+static inline int vg_op_ctx_get_shared_config(struct vg_thread *t, uint32_t *config)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_get_shared_config *r = vg_reserve_replied(t, VG_OP_CTX_GET_SHARED_CONFIG, sizeof(struct vg_rec_ctx_get_shared_config));
+
+	if (!r)
+		return vg_channel_error(t);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_ctx_get_shared_config *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (config)
+			*config = o->config;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_ctx_set_shared_config {
+	struct vg_record h;
+	uint32_t config;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_set_shared_config) == 32, "ctx_set_shared_config");
+
+static inline int vg_op_ctx_set_shared_config(struct vg_thread *t, uint32_t config)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_set_shared_config *r = vg_reserve_replied(t, VG_OP_CTX_SET_SHARED_CONFIG, sizeof(struct vg_rec_ctx_set_shared_config));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->config = config;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_function_set_shared_config {
+	struct vg_record h;
+	uint32_t f;
+	uint32_t config;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_function_set_shared_config) == 32, "function_set_shared_config");
+
+static inline int vg_op_function_set_shared_config(struct vg_thread *t, uint32_t f, uint32_t config)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_function_set_shared_config *r = vg_reserve_replied(t, VG_OP_FUNCTION_SET_SHARED_CONFIG, sizeof(struct vg_rec_function_set_shared_config));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->f = f;
+	r->config = config;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
 }
 
 #endif

@@ -17,6 +17,7 @@ struct vg_copy {
 	size_t width, height, depth;
 };
 _Static_assert(sizeof(struct vg_copy) == 200, "ABI");
+enum { MEMORY_HOST = 1, MEMORY_ARRAY = 3 };
 
 static int vg_htod(void *f, unsigned long long dst, unsigned long long src, size_t size, uintptr_t s)
 {
@@ -60,8 +61,10 @@ static void vg_end(struct vg_copy *c, int destination, size_t x, size_t y, size_
 	struct vg_copy_end *e = destination ? &c->dst : &c->src;
 
 	e->x = x, e->y = y, e->z = z, e->level = level, e->type = type, e->pitch = pitch, e->height = height;
-	if (type == 1)
+	if (type == MEMORY_HOST)
 		e->host = (void *)(uintptr_t)address;
+	else if (type == MEMORY_ARRAY)
+		e->array = (void *)(uintptr_t)address;
 	else
 		e->device = address;
 }

@@ -53,6 +53,7 @@ type Driver struct {
 	blocks   map[uint64]uint64 // MapBlock: size by address
 	reserved bool              // the range of guest-chosen addresses is ours
 	caller   uint64            // OnCall's function, as callbacks carry it
+	linkers
 }
 
 var _ interface {
@@ -72,7 +73,7 @@ func Open(gpu string) (*Driver, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoDriver, err)
 	}
 	resolve := func(name string) unsafe.Pointer { return symbol(library, name) }
-	d := &Driver{blocks: map[uint64]uint64{}}
+	d := &Driver{blocks: map[uint64]uint64{}, linkers: newLinkers()}
 	missing := append(d.native.load(resolve), d.fn.load(resolve)...)
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%w: %s lacks %s; a driver for CUDA 13 is needed", ErrNoDriver, libraryName, strings.Join(missing, ", "))

@@ -127,12 +127,18 @@ type jitArguments struct {
 }
 
 func newJITArguments(jit *driver.JIT) *jitArguments {
-	a := &jitArguments{pairs: make([]C.uint, 0, 2*len(jit.Options)+1), infoSize: C.uint(jit.InfoSize), errorSize: C.uint(jit.ErrorSize)}
-	for _, o := range jit.Options {
-		a.pairs = append(a.pairs, C.uint(o.ID), C.uint(o.Value))
-	}
+	a := &jitArguments{pairs: optionPairs(jit), infoSize: C.uint(jit.InfoSize), errorSize: C.uint(jit.ErrorSize)}
 	a.info, a.failure = make([]byte, jit.InfoSize+1), make([]byte, jit.ErrorSize+1)
 	return a
+}
+
+// optionPairs are a JIT's numbers; there is room for one even if there is none.
+func optionPairs(jit *driver.JIT) []C.uint {
+	pairs := make([]C.uint, 0, 2*len(jit.Options)+1)
+	for _, o := range jit.Options {
+		pairs = append(pairs, C.uint(o.ID), C.uint(o.Value))
+	}
+	return pairs
 }
 
 func (a *jitArguments) finish(jit *driver.JIT) {

@@ -65,6 +65,205 @@ static int vg_cuStreamSetAttribute(void *symbol, uintptr_t s, unsigned int attri
 	return result;
 }
 static int vg_cuStreamCopyAttributes(void *symbol, uintptr_t dst, uintptr_t src) { return ((int (*)(uintptr_t, uintptr_t))symbol)(dst, src); }
+static int vg_cuTensorMapEncodeTiled(void *symbol, void * encoded, unsigned int element, unsigned int rank, unsigned long long address, const void * sizes, const void * strides, const void * box, const void * steps, unsigned int interleave, unsigned int swizzle, unsigned int promotion, unsigned int fill)
+{
+	_Alignas(64) unsigned char encoded_aligned[128] = {0};
+	_Alignas(64) unsigned char sizes_aligned[40] = {0};
+	memcpy(sizes_aligned, sizes, 40);
+	_Alignas(64) unsigned char strides_aligned[32] = {0};
+	memcpy(strides_aligned, strides, 32);
+	_Alignas(64) unsigned char box_aligned[20] = {0};
+	memcpy(box_aligned, box, 20);
+	_Alignas(64) unsigned char steps_aligned[20] = {0};
+	memcpy(steps_aligned, steps, 20);
+	int result = ((int (*)(void *, unsigned int, unsigned int, unsigned long long, const void *, const void *, const void *, const void *, unsigned int, unsigned int, unsigned int, unsigned int))symbol)(encoded_aligned, element, rank, address, sizes_aligned, strides_aligned, box_aligned, steps_aligned, interleave, swizzle, promotion, fill);
+
+	memcpy(encoded, encoded_aligned, 128);
+	return result;
+}
+static int vg_cuTensorMapEncodeIm2col(void *symbol, void * encoded, unsigned int element, unsigned int rank, unsigned long long address, const void * sizes, const void * strides, const void * lower, const void * upper, unsigned int channels, unsigned int pixels, const void * steps, unsigned int interleave, unsigned int swizzle, unsigned int promotion, unsigned int fill)
+{
+	_Alignas(64) unsigned char encoded_aligned[128] = {0};
+	_Alignas(64) unsigned char sizes_aligned[40] = {0};
+	memcpy(sizes_aligned, sizes, 40);
+	_Alignas(64) unsigned char strides_aligned[32] = {0};
+	memcpy(strides_aligned, strides, 32);
+	_Alignas(64) unsigned char lower_aligned[12] = {0};
+	memcpy(lower_aligned, lower, 12);
+	_Alignas(64) unsigned char upper_aligned[12] = {0};
+	memcpy(upper_aligned, upper, 12);
+	_Alignas(64) unsigned char steps_aligned[20] = {0};
+	memcpy(steps_aligned, steps, 20);
+	int result = ((int (*)(void *, unsigned int, unsigned int, unsigned long long, const void *, const void *, const void *, const void *, unsigned int, unsigned int, const void *, unsigned int, unsigned int, unsigned int, unsigned int))symbol)(encoded_aligned, element, rank, address, sizes_aligned, strides_aligned, lower_aligned, upper_aligned, channels, pixels, steps_aligned, interleave, swizzle, promotion, fill);
+
+	memcpy(encoded, encoded_aligned, 128);
+	return result;
+}
+static int vg_cuTensorMapEncodeIm2colWide(void *symbol, void * encoded, unsigned int element, unsigned int rank, unsigned long long address, const void * sizes, const void * strides, int lower, int upper, unsigned int channels, unsigned int pixels, const void * steps, unsigned int interleave, unsigned int mode, unsigned int swizzle, unsigned int promotion, unsigned int fill)
+{
+	_Alignas(64) unsigned char encoded_aligned[128] = {0};
+	_Alignas(64) unsigned char sizes_aligned[40] = {0};
+	memcpy(sizes_aligned, sizes, 40);
+	_Alignas(64) unsigned char strides_aligned[32] = {0};
+	memcpy(strides_aligned, strides, 32);
+	_Alignas(64) unsigned char steps_aligned[20] = {0};
+	memcpy(steps_aligned, steps, 20);
+	int result = ((int (*)(void *, unsigned int, unsigned int, unsigned long long, const void *, const void *, int, int, unsigned int, unsigned int, const void *, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int))symbol)(encoded_aligned, element, rank, address, sizes_aligned, strides_aligned, lower, upper, channels, pixels, steps_aligned, interleave, mode, swizzle, promotion, fill);
+
+	memcpy(encoded, encoded_aligned, 128);
+	return result;
+}
+static int vg_cuArray3DCreate_v2(void *symbol, uintptr_t * a, const void * descriptor)
+{
+	_Alignas(64) unsigned char descriptor_aligned[40] = {0};
+	memcpy(descriptor_aligned, descriptor, 40);
+	int result = ((int (*)(uintptr_t *, const void *))symbol)(a, descriptor_aligned);
+
+	return result;
+}
+static int vg_cuArrayDestroy(void *symbol, uintptr_t a) { return ((int (*)(uintptr_t))symbol)(a); }
+static int vg_cuArray3DGetDescriptor_v2(void *symbol, void * descriptor, uintptr_t a)
+{
+	_Alignas(64) unsigned char descriptor_aligned[40] = {0};
+	int result = ((int (*)(void *, uintptr_t))symbol)(descriptor_aligned, a);
+
+	memcpy(descriptor, descriptor_aligned, 40);
+	return result;
+}
+static int vg_cuArrayGetMemoryRequirements(void *symbol, void * requirements, uintptr_t a, int d)
+{
+	_Alignas(64) unsigned char requirements_aligned[32] = {0};
+	int result = ((int (*)(void *, uintptr_t, int))symbol)(requirements_aligned, a, d);
+
+	memcpy(requirements, requirements_aligned, 32);
+	return result;
+}
+static int vg_cuArrayGetSparseProperties(void *symbol, void * properties, uintptr_t a)
+{
+	_Alignas(64) unsigned char properties_aligned[48] = {0};
+	int result = ((int (*)(void *, uintptr_t))symbol)(properties_aligned, a);
+
+	memcpy(properties, properties_aligned, 48);
+	return result;
+}
+static int vg_cuMipmappedArrayCreate(void *symbol, uintptr_t * m, const void * descriptor, unsigned int levels)
+{
+	_Alignas(64) unsigned char descriptor_aligned[40] = {0};
+	memcpy(descriptor_aligned, descriptor, 40);
+	int result = ((int (*)(uintptr_t *, const void *, unsigned int))symbol)(m, descriptor_aligned, levels);
+
+	return result;
+}
+static int vg_cuMipmappedArrayDestroy(void *symbol, uintptr_t m) { return ((int (*)(uintptr_t))symbol)(m); }
+static int vg_cuMipmappedArrayGetMemoryRequirements(void *symbol, void * requirements, uintptr_t m, int d)
+{
+	_Alignas(64) unsigned char requirements_aligned[32] = {0};
+	int result = ((int (*)(void *, uintptr_t, int))symbol)(requirements_aligned, m, d);
+
+	memcpy(requirements, requirements_aligned, 32);
+	return result;
+}
+static int vg_cuMipmappedArrayGetSparseProperties(void *symbol, void * properties, uintptr_t m)
+{
+	_Alignas(64) unsigned char properties_aligned[48] = {0};
+	int result = ((int (*)(void *, uintptr_t))symbol)(properties_aligned, m);
+
+	memcpy(properties, properties_aligned, 48);
+	return result;
+}
+static int vg_cuTexObjectDestroy(void *symbol, unsigned long long object) { return ((int (*)(unsigned long long))symbol)(object); }
+static int vg_cuTexObjectGetResourceDesc(void *symbol, void * resource, unsigned long long object)
+{
+	_Alignas(64) unsigned char resource_aligned[144] = {0};
+	int result = ((int (*)(void *, unsigned long long))symbol)(resource_aligned, object);
+
+	memcpy(resource, resource_aligned, 144);
+	return result;
+}
+static int vg_cuTexObjectGetTextureDesc(void *symbol, void * texture, unsigned long long object)
+{
+	_Alignas(64) unsigned char texture_aligned[104] = {0};
+	int result = ((int (*)(void *, unsigned long long))symbol)(texture_aligned, object);
+
+	memcpy(texture, texture_aligned, 104);
+	return result;
+}
+static int vg_cuTexObjectGetResourceViewDesc(void *symbol, void * view, unsigned long long object)
+{
+	_Alignas(64) unsigned char view_aligned[112] = {0};
+	int result = ((int (*)(void *, unsigned long long))symbol)(view_aligned, object);
+
+	memcpy(view, view_aligned, 112);
+	return result;
+}
+static int vg_cuSurfObjectCreate(void *symbol, unsigned long long * object, const void * resource)
+{
+	_Alignas(64) unsigned char resource_aligned[144] = {0};
+	memcpy(resource_aligned, resource, 144);
+	int result = ((int (*)(unsigned long long *, const void *))symbol)(object, resource_aligned);
+
+	return result;
+}
+static int vg_cuSurfObjectDestroy(void *symbol, unsigned long long object) { return ((int (*)(unsigned long long))symbol)(object); }
+static int vg_cuSurfObjectGetResourceDesc(void *symbol, void * resource, unsigned long long object)
+{
+	_Alignas(64) unsigned char resource_aligned[144] = {0};
+	int result = ((int (*)(void *, unsigned long long))symbol)(resource_aligned, object);
+
+	memcpy(resource, resource_aligned, 144);
+	return result;
+}
+static int vg_cuTexRefCreate(void *symbol, uintptr_t * ref) { return ((int (*)(uintptr_t *))symbol)(ref); }
+static int vg_cuTexRefDestroy(void *symbol, uintptr_t ref) { return ((int (*)(uintptr_t))symbol)(ref); }
+static int vg_cuTexRefSetArray(void *symbol, uintptr_t ref, uintptr_t a, unsigned int flags) { return ((int (*)(uintptr_t, uintptr_t, unsigned int))symbol)(ref, a, flags); }
+static int vg_cuTexRefSetMipmappedArray(void *symbol, uintptr_t ref, uintptr_t m, unsigned int flags) { return ((int (*)(uintptr_t, uintptr_t, unsigned int))symbol)(ref, m, flags); }
+static int vg_cuTexRefSetAddress_v2(void *symbol, unsigned long long * offset, uintptr_t ref, unsigned long long address, unsigned long long size) { return ((int (*)(unsigned long long *, uintptr_t, unsigned long long, unsigned long long))symbol)(offset, ref, address, size); }
+static int vg_cuTexRefSetAddress2D_v3(void *symbol, uintptr_t ref, const void * descriptor, unsigned long long address, unsigned long long pitch)
+{
+	_Alignas(64) unsigned char descriptor_aligned[24] = {0};
+	memcpy(descriptor_aligned, descriptor, 24);
+	int result = ((int (*)(uintptr_t, const void *, unsigned long long, unsigned long long))symbol)(ref, descriptor_aligned, address, pitch);
+
+	return result;
+}
+static int vg_cuTexRefSetFormat(void *symbol, uintptr_t ref, unsigned int format, int components) { return ((int (*)(uintptr_t, unsigned int, int))symbol)(ref, format, components); }
+static int vg_cuTexRefSetAddressMode(void *symbol, uintptr_t ref, int dimension, unsigned int mode) { return ((int (*)(uintptr_t, int, unsigned int))symbol)(ref, dimension, mode); }
+static int vg_cuTexRefSetFilterMode(void *symbol, uintptr_t ref, unsigned int mode) { return ((int (*)(uintptr_t, unsigned int))symbol)(ref, mode); }
+static int vg_cuTexRefSetMipmapFilterMode(void *symbol, uintptr_t ref, unsigned int mode) { return ((int (*)(uintptr_t, unsigned int))symbol)(ref, mode); }
+static int vg_cuTexRefSetMipmapLevelBias(void *symbol, uintptr_t ref, float bias) { return ((int (*)(uintptr_t, float))symbol)(ref, bias); }
+static int vg_cuTexRefSetMipmapLevelClamp(void *symbol, uintptr_t ref, float lowest, float highest) { return ((int (*)(uintptr_t, float, float))symbol)(ref, lowest, highest); }
+static int vg_cuTexRefSetMaxAnisotropy(void *symbol, uintptr_t ref, unsigned int ratio) { return ((int (*)(uintptr_t, unsigned int))symbol)(ref, ratio); }
+static int vg_cuTexRefSetBorderColor(void *symbol, uintptr_t ref, const void * colour)
+{
+	_Alignas(64) unsigned char colour_aligned[16] = {0};
+	memcpy(colour_aligned, colour, 16);
+	int result = ((int (*)(uintptr_t, const void *))symbol)(ref, colour_aligned);
+
+	return result;
+}
+static int vg_cuTexRefSetFlags(void *symbol, uintptr_t ref, unsigned int flags) { return ((int (*)(uintptr_t, unsigned int))symbol)(ref, flags); }
+static int vg_cuTexRefGetAddress_v2(void *symbol, unsigned long long * address, uintptr_t ref) { return ((int (*)(unsigned long long *, uintptr_t))symbol)(address, ref); }
+static int vg_cuTexRefGetAddressMode(void *symbol, unsigned int * mode, uintptr_t ref, int dimension) { return ((int (*)(unsigned int *, uintptr_t, int))symbol)(mode, ref, dimension); }
+static int vg_cuTexRefGetFilterMode(void *symbol, unsigned int * mode, uintptr_t ref) { return ((int (*)(unsigned int *, uintptr_t))symbol)(mode, ref); }
+static int vg_cuTexRefGetFormat(void *symbol, unsigned int * format, int * components, uintptr_t ref) { return ((int (*)(unsigned int *, int *, uintptr_t))symbol)(format, components, ref); }
+static int vg_cuTexRefGetMipmapFilterMode(void *symbol, unsigned int * mode, uintptr_t ref) { return ((int (*)(unsigned int *, uintptr_t))symbol)(mode, ref); }
+static int vg_cuTexRefGetMipmapLevelBias(void *symbol, float * bias, uintptr_t ref) { return ((int (*)(float *, uintptr_t))symbol)(bias, ref); }
+static int vg_cuTexRefGetMipmapLevelClamp(void *symbol, float * lowest, float * highest, uintptr_t ref) { return ((int (*)(float *, float *, uintptr_t))symbol)(lowest, highest, ref); }
+static int vg_cuTexRefGetMaxAnisotropy(void *symbol, int * ratio, uintptr_t ref) { return ((int (*)(int *, uintptr_t))symbol)(ratio, ref); }
+static int vg_cuTexRefGetBorderColor(void *symbol, void * colour, uintptr_t ref)
+{
+	_Alignas(64) unsigned char colour_aligned[16] = {0};
+	int result = ((int (*)(void *, uintptr_t))symbol)(colour_aligned, ref);
+
+	memcpy(colour, colour_aligned, 16);
+	return result;
+}
+static int vg_cuTexRefGetFlags(void *symbol, unsigned int * flags, uintptr_t ref) { return ((int (*)(unsigned int *, uintptr_t))symbol)(flags, ref); }
+static int vg_cuParamSetTexRef(void *symbol, uintptr_t f, int unit, uintptr_t ref) { return ((int (*)(uintptr_t, int, uintptr_t))symbol)(f, unit, ref); }
+static int vg_cuSurfRefSetArray(void *symbol, uintptr_t ref, uintptr_t a, unsigned int flags) { return ((int (*)(uintptr_t, uintptr_t, unsigned int))symbol)(ref, a, flags); }
+static int vg_cuCtxGetSharedMemConfig(void *symbol, unsigned int * config) { return ((int (*)(unsigned int *))symbol)(config); }
+static int vg_cuCtxSetSharedMemConfig(void *symbol, unsigned int config) { return ((int (*)(unsigned int))symbol)(config); }
+static int vg_cuFuncSetSharedMemConfig(void *symbol, uintptr_t f, unsigned int config) { return ((int (*)(uintptr_t, unsigned int))symbol)(f, config); }
 */
 import "C"
 
@@ -76,45 +275,94 @@ import (
 
 // nativeSymbols holds the driver functions of the native ops.
 type nativeSymbols struct {
-	cuCtxGetLimit                      unsafe.Pointer
-	cuCtxSetLimit                      unsafe.Pointer
-	cuCtxSetCacheConfig                unsafe.Pointer
-	cuCtxResetPersistingL2Cache        unsafe.Pointer
-	cuMemcpyDtoDAsync_v2               unsafe.Pointer
-	cuFuncSetAttribute                 unsafe.Pointer
-	cuFuncGetAttribute                 unsafe.Pointer
-	cuFuncSetCacheConfig               unsafe.Pointer
-	cuLibraryGetKernelCount            unsafe.Pointer
-	cuModuleGetFunctionCount           unsafe.Pointer
-	cuFuncLoad                         unsafe.Pointer
-	cuStreamCreateWithPriority         unsafe.Pointer
-	cuStreamDestroy_v2                 unsafe.Pointer
-	cuStreamWaitEvent                  unsafe.Pointer
-	cuStreamWaitValue32_v2             unsafe.Pointer
-	cuStreamWriteValue32_v2            unsafe.Pointer
-	cuStreamWaitValue64_v2             unsafe.Pointer
-	cuStreamWriteValue64_v2            unsafe.Pointer
-	cuStreamQuery                      unsafe.Pointer
-	cuEventCreate                      unsafe.Pointer
-	cuEventDestroy_v2                  unsafe.Pointer
-	cuEventElapsedTime_v2              unsafe.Pointer
-	cuEventQuery                       unsafe.Pointer
-	cuStreamBeginCapture_v2            unsafe.Pointer
-	cuGraphCreate                      unsafe.Pointer
-	cuGraphClone                       unsafe.Pointer
-	cuGraphInstantiateWithFlags        unsafe.Pointer
-	cuGraphLaunch                      unsafe.Pointer
-	cuGraphUpload                      unsafe.Pointer
-	cuGraphExecDestroy                 unsafe.Pointer
-	cuCtxGetExecAffinity               unsafe.Pointer
-	cuCtxRecordEvent                   unsafe.Pointer
-	cuCtxWaitEvent                     unsafe.Pointer
-	cuFlushGPUDirectRDMAWrites         unsafe.Pointer
-	cuDeviceGetTexture1DLinearMaxWidth unsafe.Pointer
-	cuDeviceGetExecAffinitySupport     unsafe.Pointer
-	cuStreamGetAttribute               unsafe.Pointer
-	cuStreamSetAttribute               unsafe.Pointer
-	cuStreamCopyAttributes             unsafe.Pointer
+	cuCtxGetLimit                         unsafe.Pointer
+	cuCtxSetLimit                         unsafe.Pointer
+	cuCtxSetCacheConfig                   unsafe.Pointer
+	cuCtxResetPersistingL2Cache           unsafe.Pointer
+	cuMemcpyDtoDAsync_v2                  unsafe.Pointer
+	cuFuncSetAttribute                    unsafe.Pointer
+	cuFuncGetAttribute                    unsafe.Pointer
+	cuFuncSetCacheConfig                  unsafe.Pointer
+	cuLibraryGetKernelCount               unsafe.Pointer
+	cuModuleGetFunctionCount              unsafe.Pointer
+	cuFuncLoad                            unsafe.Pointer
+	cuStreamCreateWithPriority            unsafe.Pointer
+	cuStreamDestroy_v2                    unsafe.Pointer
+	cuStreamWaitEvent                     unsafe.Pointer
+	cuStreamWaitValue32_v2                unsafe.Pointer
+	cuStreamWriteValue32_v2               unsafe.Pointer
+	cuStreamWaitValue64_v2                unsafe.Pointer
+	cuStreamWriteValue64_v2               unsafe.Pointer
+	cuStreamQuery                         unsafe.Pointer
+	cuEventCreate                         unsafe.Pointer
+	cuEventDestroy_v2                     unsafe.Pointer
+	cuEventElapsedTime_v2                 unsafe.Pointer
+	cuEventQuery                          unsafe.Pointer
+	cuStreamBeginCapture_v2               unsafe.Pointer
+	cuGraphCreate                         unsafe.Pointer
+	cuGraphClone                          unsafe.Pointer
+	cuGraphInstantiateWithFlags           unsafe.Pointer
+	cuGraphLaunch                         unsafe.Pointer
+	cuGraphUpload                         unsafe.Pointer
+	cuGraphExecDestroy                    unsafe.Pointer
+	cuCtxGetExecAffinity                  unsafe.Pointer
+	cuCtxRecordEvent                      unsafe.Pointer
+	cuCtxWaitEvent                        unsafe.Pointer
+	cuFlushGPUDirectRDMAWrites            unsafe.Pointer
+	cuDeviceGetTexture1DLinearMaxWidth    unsafe.Pointer
+	cuDeviceGetExecAffinitySupport        unsafe.Pointer
+	cuStreamGetAttribute                  unsafe.Pointer
+	cuStreamSetAttribute                  unsafe.Pointer
+	cuStreamCopyAttributes                unsafe.Pointer
+	cuTensorMapEncodeTiled                unsafe.Pointer
+	cuTensorMapEncodeIm2col               unsafe.Pointer
+	cuTensorMapEncodeIm2colWide           unsafe.Pointer
+	cuArray3DCreate_v2                    unsafe.Pointer
+	cuArrayDestroy                        unsafe.Pointer
+	cuArray3DGetDescriptor_v2             unsafe.Pointer
+	cuArrayGetMemoryRequirements          unsafe.Pointer
+	cuArrayGetSparseProperties            unsafe.Pointer
+	cuMipmappedArrayCreate                unsafe.Pointer
+	cuMipmappedArrayDestroy               unsafe.Pointer
+	cuMipmappedArrayGetMemoryRequirements unsafe.Pointer
+	cuMipmappedArrayGetSparseProperties   unsafe.Pointer
+	cuTexObjectDestroy                    unsafe.Pointer
+	cuTexObjectGetResourceDesc            unsafe.Pointer
+	cuTexObjectGetTextureDesc             unsafe.Pointer
+	cuTexObjectGetResourceViewDesc        unsafe.Pointer
+	cuSurfObjectCreate                    unsafe.Pointer
+	cuSurfObjectDestroy                   unsafe.Pointer
+	cuSurfObjectGetResourceDesc           unsafe.Pointer
+	cuTexRefCreate                        unsafe.Pointer
+	cuTexRefDestroy                       unsafe.Pointer
+	cuTexRefSetArray                      unsafe.Pointer
+	cuTexRefSetMipmappedArray             unsafe.Pointer
+	cuTexRefSetAddress_v2                 unsafe.Pointer
+	cuTexRefSetAddress2D_v3               unsafe.Pointer
+	cuTexRefSetFormat                     unsafe.Pointer
+	cuTexRefSetAddressMode                unsafe.Pointer
+	cuTexRefSetFilterMode                 unsafe.Pointer
+	cuTexRefSetMipmapFilterMode           unsafe.Pointer
+	cuTexRefSetMipmapLevelBias            unsafe.Pointer
+	cuTexRefSetMipmapLevelClamp           unsafe.Pointer
+	cuTexRefSetMaxAnisotropy              unsafe.Pointer
+	cuTexRefSetBorderColor                unsafe.Pointer
+	cuTexRefSetFlags                      unsafe.Pointer
+	cuTexRefGetAddress_v2                 unsafe.Pointer
+	cuTexRefGetAddressMode                unsafe.Pointer
+	cuTexRefGetFilterMode                 unsafe.Pointer
+	cuTexRefGetFormat                     unsafe.Pointer
+	cuTexRefGetMipmapFilterMode           unsafe.Pointer
+	cuTexRefGetMipmapLevelBias            unsafe.Pointer
+	cuTexRefGetMipmapLevelClamp           unsafe.Pointer
+	cuTexRefGetMaxAnisotropy              unsafe.Pointer
+	cuTexRefGetBorderColor                unsafe.Pointer
+	cuTexRefGetFlags                      unsafe.Pointer
+	cuParamSetTexRef                      unsafe.Pointer
+	cuSurfRefSetArray                     unsafe.Pointer
+	cuCtxGetSharedMemConfig               unsafe.Pointer
+	cuCtxSetSharedMemConfig               unsafe.Pointer
+	cuFuncSetSharedMemConfig              unsafe.Pointer
 }
 
 // load resolves every symbol; resolve returns nil for a missing one.
@@ -162,6 +410,55 @@ func (s *nativeSymbols) load(resolve func(name string) unsafe.Pointer) (missing 
 		{"cuStreamGetAttribute", &s.cuStreamGetAttribute},
 		{"cuStreamSetAttribute", &s.cuStreamSetAttribute},
 		{"cuStreamCopyAttributes", &s.cuStreamCopyAttributes},
+		{"cuTensorMapEncodeTiled", &s.cuTensorMapEncodeTiled},
+		{"cuTensorMapEncodeIm2col", &s.cuTensorMapEncodeIm2col},
+		{"cuTensorMapEncodeIm2colWide", &s.cuTensorMapEncodeIm2colWide},
+		{"cuArray3DCreate_v2", &s.cuArray3DCreate_v2},
+		{"cuArrayDestroy", &s.cuArrayDestroy},
+		{"cuArray3DGetDescriptor_v2", &s.cuArray3DGetDescriptor_v2},
+		{"cuArrayGetMemoryRequirements", &s.cuArrayGetMemoryRequirements},
+		{"cuArrayGetSparseProperties", &s.cuArrayGetSparseProperties},
+		{"cuMipmappedArrayCreate", &s.cuMipmappedArrayCreate},
+		{"cuMipmappedArrayDestroy", &s.cuMipmappedArrayDestroy},
+		{"cuMipmappedArrayGetMemoryRequirements", &s.cuMipmappedArrayGetMemoryRequirements},
+		{"cuMipmappedArrayGetSparseProperties", &s.cuMipmappedArrayGetSparseProperties},
+		{"cuTexObjectDestroy", &s.cuTexObjectDestroy},
+		{"cuTexObjectGetResourceDesc", &s.cuTexObjectGetResourceDesc},
+		{"cuTexObjectGetTextureDesc", &s.cuTexObjectGetTextureDesc},
+		{"cuTexObjectGetResourceViewDesc", &s.cuTexObjectGetResourceViewDesc},
+		{"cuSurfObjectCreate", &s.cuSurfObjectCreate},
+		{"cuSurfObjectDestroy", &s.cuSurfObjectDestroy},
+		{"cuSurfObjectGetResourceDesc", &s.cuSurfObjectGetResourceDesc},
+		{"cuTexRefCreate", &s.cuTexRefCreate},
+		{"cuTexRefDestroy", &s.cuTexRefDestroy},
+		{"cuTexRefSetArray", &s.cuTexRefSetArray},
+		{"cuTexRefSetMipmappedArray", &s.cuTexRefSetMipmappedArray},
+		{"cuTexRefSetAddress_v2", &s.cuTexRefSetAddress_v2},
+		{"cuTexRefSetAddress2D_v3", &s.cuTexRefSetAddress2D_v3},
+		{"cuTexRefSetFormat", &s.cuTexRefSetFormat},
+		{"cuTexRefSetAddressMode", &s.cuTexRefSetAddressMode},
+		{"cuTexRefSetFilterMode", &s.cuTexRefSetFilterMode},
+		{"cuTexRefSetMipmapFilterMode", &s.cuTexRefSetMipmapFilterMode},
+		{"cuTexRefSetMipmapLevelBias", &s.cuTexRefSetMipmapLevelBias},
+		{"cuTexRefSetMipmapLevelClamp", &s.cuTexRefSetMipmapLevelClamp},
+		{"cuTexRefSetMaxAnisotropy", &s.cuTexRefSetMaxAnisotropy},
+		{"cuTexRefSetBorderColor", &s.cuTexRefSetBorderColor},
+		{"cuTexRefSetFlags", &s.cuTexRefSetFlags},
+		{"cuTexRefGetAddress_v2", &s.cuTexRefGetAddress_v2},
+		{"cuTexRefGetAddressMode", &s.cuTexRefGetAddressMode},
+		{"cuTexRefGetFilterMode", &s.cuTexRefGetFilterMode},
+		{"cuTexRefGetFormat", &s.cuTexRefGetFormat},
+		{"cuTexRefGetMipmapFilterMode", &s.cuTexRefGetMipmapFilterMode},
+		{"cuTexRefGetMipmapLevelBias", &s.cuTexRefGetMipmapLevelBias},
+		{"cuTexRefGetMipmapLevelClamp", &s.cuTexRefGetMipmapLevelClamp},
+		{"cuTexRefGetMaxAnisotropy", &s.cuTexRefGetMaxAnisotropy},
+		{"cuTexRefGetBorderColor", &s.cuTexRefGetBorderColor},
+		{"cuTexRefGetFlags", &s.cuTexRefGetFlags},
+		{"cuParamSetTexRef", &s.cuParamSetTexRef},
+		{"cuSurfRefSetArray", &s.cuSurfRefSetArray},
+		{"cuCtxGetSharedMemConfig", &s.cuCtxGetSharedMemConfig},
+		{"cuCtxSetSharedMemConfig", &s.cuCtxSetSharedMemConfig},
+		{"cuFuncSetSharedMemConfig", &s.cuFuncSetSharedMemConfig},
 	} {
 		if *e.place = resolve(e.name); *e.place == nil {
 			missing = append(missing, e.name)
@@ -391,4 +688,307 @@ func (d *Driver) StreamSetAttribute(s driver.Stream, attribute uint32, value []b
 // StreamCopyAttributes calls cuStreamCopyAttributes.
 func (d *Driver) StreamCopyAttributes(dst driver.Stream, src driver.Stream) driver.Result {
 	return driver.Result(C.vg_cuStreamCopyAttributes(d.native.cuStreamCopyAttributes, C.uintptr_t(dst), C.uintptr_t(src)))
+}
+
+// TensorMapTiled calls cuTensorMapEncodeTiled.
+func (d *Driver) TensorMapTiled(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, box []byte, steps []byte, interleave uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r driver.Result) {
+	var encodedC [128]byte
+	result := driver.Result(C.vg_cuTensorMapEncodeTiled(d.native.cuTensorMapEncodeTiled, unsafe.Pointer(&encodedC), C.uint(element), C.uint(rank), C.ulonglong(address), unsafe.Pointer(unsafe.SliceData(sizes)), unsafe.Pointer(unsafe.SliceData(strides)), unsafe.Pointer(unsafe.SliceData(box)), unsafe.Pointer(unsafe.SliceData(steps)), C.uint(interleave), C.uint(swizzle), C.uint(promotion), C.uint(fill)))
+	return encodedC, result
+}
+
+// TensorMapIm2col calls cuTensorMapEncodeIm2col.
+func (d *Driver) TensorMapIm2col(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, lower []byte, upper []byte, channels uint32, pixels uint32, steps []byte, interleave uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r driver.Result) {
+	var encodedC [128]byte
+	result := driver.Result(C.vg_cuTensorMapEncodeIm2col(d.native.cuTensorMapEncodeIm2col, unsafe.Pointer(&encodedC), C.uint(element), C.uint(rank), C.ulonglong(address), unsafe.Pointer(unsafe.SliceData(sizes)), unsafe.Pointer(unsafe.SliceData(strides)), unsafe.Pointer(unsafe.SliceData(lower)), unsafe.Pointer(unsafe.SliceData(upper)), C.uint(channels), C.uint(pixels), unsafe.Pointer(unsafe.SliceData(steps)), C.uint(interleave), C.uint(swizzle), C.uint(promotion), C.uint(fill)))
+	return encodedC, result
+}
+
+// TensorMapIm2colWide calls cuTensorMapEncodeIm2colWide.
+func (d *Driver) TensorMapIm2colWide(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, lower int32, upper int32, channels uint32, pixels uint32, steps []byte, interleave uint32, mode uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r driver.Result) {
+	var encodedC [128]byte
+	result := driver.Result(C.vg_cuTensorMapEncodeIm2colWide(d.native.cuTensorMapEncodeIm2colWide, unsafe.Pointer(&encodedC), C.uint(element), C.uint(rank), C.ulonglong(address), unsafe.Pointer(unsafe.SliceData(sizes)), unsafe.Pointer(unsafe.SliceData(strides)), C.int(lower), C.int(upper), C.uint(channels), C.uint(pixels), unsafe.Pointer(unsafe.SliceData(steps)), C.uint(interleave), C.uint(mode), C.uint(swizzle), C.uint(promotion), C.uint(fill)))
+	return encodedC, result
+}
+
+// ArrayCreate calls cuArray3DCreate_v2.
+func (d *Driver) ArrayCreate(descriptor []byte) (a driver.Array, r driver.Result) {
+	var aC C.uintptr_t
+	result := driver.Result(C.vg_cuArray3DCreate_v2(d.native.cuArray3DCreate_v2, &aC, unsafe.Pointer(unsafe.SliceData(descriptor))))
+	return driver.Array(aC), result
+}
+
+// ArrayDestroy calls cuArrayDestroy.
+func (d *Driver) ArrayDestroy(a driver.Array) driver.Result {
+	return driver.Result(C.vg_cuArrayDestroy(d.native.cuArrayDestroy, C.uintptr_t(a)))
+}
+
+// ArrayDescriptor calls cuArray3DGetDescriptor_v2.
+func (d *Driver) ArrayDescriptor(a driver.Array) (descriptor [40]byte, r driver.Result) {
+	var descriptorC [40]byte
+	result := driver.Result(C.vg_cuArray3DGetDescriptor_v2(d.native.cuArray3DGetDescriptor_v2, unsafe.Pointer(&descriptorC), C.uintptr_t(a)))
+	return descriptorC, result
+}
+
+// ArrayRequirements calls cuArrayGetMemoryRequirements.
+func (d *Driver) ArrayRequirements(a driver.Array) (requirements [32]byte, r driver.Result) {
+	var requirementsC [32]byte
+	result := driver.Result(C.vg_cuArrayGetMemoryRequirements(d.native.cuArrayGetMemoryRequirements, unsafe.Pointer(&requirementsC), C.uintptr_t(a), d.device))
+	return requirementsC, result
+}
+
+// ArraySparse calls cuArrayGetSparseProperties.
+func (d *Driver) ArraySparse(a driver.Array) (properties [48]byte, r driver.Result) {
+	var propertiesC [48]byte
+	result := driver.Result(C.vg_cuArrayGetSparseProperties(d.native.cuArrayGetSparseProperties, unsafe.Pointer(&propertiesC), C.uintptr_t(a)))
+	return propertiesC, result
+}
+
+// MipmapCreate calls cuMipmappedArrayCreate.
+func (d *Driver) MipmapCreate(descriptor []byte, levels uint32) (m driver.Mipmap, r driver.Result) {
+	var mC C.uintptr_t
+	result := driver.Result(C.vg_cuMipmappedArrayCreate(d.native.cuMipmappedArrayCreate, &mC, unsafe.Pointer(unsafe.SliceData(descriptor)), C.uint(levels)))
+	return driver.Mipmap(mC), result
+}
+
+// MipmapDestroy calls cuMipmappedArrayDestroy.
+func (d *Driver) MipmapDestroy(m driver.Mipmap) driver.Result {
+	return driver.Result(C.vg_cuMipmappedArrayDestroy(d.native.cuMipmappedArrayDestroy, C.uintptr_t(m)))
+}
+
+// MipmapRequirements calls cuMipmappedArrayGetMemoryRequirements.
+func (d *Driver) MipmapRequirements(m driver.Mipmap) (requirements [32]byte, r driver.Result) {
+	var requirementsC [32]byte
+	result := driver.Result(C.vg_cuMipmappedArrayGetMemoryRequirements(d.native.cuMipmappedArrayGetMemoryRequirements, unsafe.Pointer(&requirementsC), C.uintptr_t(m), d.device))
+	return requirementsC, result
+}
+
+// MipmapSparse calls cuMipmappedArrayGetSparseProperties.
+func (d *Driver) MipmapSparse(m driver.Mipmap) (properties [48]byte, r driver.Result) {
+	var propertiesC [48]byte
+	result := driver.Result(C.vg_cuMipmappedArrayGetSparseProperties(d.native.cuMipmappedArrayGetSparseProperties, unsafe.Pointer(&propertiesC), C.uintptr_t(m)))
+	return propertiesC, result
+}
+
+// TextureDestroy calls cuTexObjectDestroy.
+func (d *Driver) TextureDestroy(object uint64) driver.Result {
+	return driver.Result(C.vg_cuTexObjectDestroy(d.native.cuTexObjectDestroy, C.ulonglong(object)))
+}
+
+// TextureResource calls cuTexObjectGetResourceDesc.
+func (d *Driver) TextureResource(object uint64) (resource [144]byte, r driver.Result) {
+	var resourceC [144]byte
+	result := driver.Result(C.vg_cuTexObjectGetResourceDesc(d.native.cuTexObjectGetResourceDesc, unsafe.Pointer(&resourceC), C.ulonglong(object)))
+	return resourceC, result
+}
+
+// TextureDescription calls cuTexObjectGetTextureDesc.
+func (d *Driver) TextureDescription(object uint64) (texture [104]byte, r driver.Result) {
+	var textureC [104]byte
+	result := driver.Result(C.vg_cuTexObjectGetTextureDesc(d.native.cuTexObjectGetTextureDesc, unsafe.Pointer(&textureC), C.ulonglong(object)))
+	return textureC, result
+}
+
+// TextureView calls cuTexObjectGetResourceViewDesc.
+func (d *Driver) TextureView(object uint64) (view [112]byte, r driver.Result) {
+	var viewC [112]byte
+	result := driver.Result(C.vg_cuTexObjectGetResourceViewDesc(d.native.cuTexObjectGetResourceViewDesc, unsafe.Pointer(&viewC), C.ulonglong(object)))
+	return viewC, result
+}
+
+// SurfaceCreate calls cuSurfObjectCreate.
+func (d *Driver) SurfaceCreate(resource []byte) (object uint64, r driver.Result) {
+	var objectC C.ulonglong
+	result := driver.Result(C.vg_cuSurfObjectCreate(d.native.cuSurfObjectCreate, &objectC, unsafe.Pointer(unsafe.SliceData(resource))))
+	return uint64(objectC), result
+}
+
+// SurfaceDestroy calls cuSurfObjectDestroy.
+func (d *Driver) SurfaceDestroy(object uint64) driver.Result {
+	return driver.Result(C.vg_cuSurfObjectDestroy(d.native.cuSurfObjectDestroy, C.ulonglong(object)))
+}
+
+// SurfaceResource calls cuSurfObjectGetResourceDesc.
+func (d *Driver) SurfaceResource(object uint64) (resource [144]byte, r driver.Result) {
+	var resourceC [144]byte
+	result := driver.Result(C.vg_cuSurfObjectGetResourceDesc(d.native.cuSurfObjectGetResourceDesc, unsafe.Pointer(&resourceC), C.ulonglong(object)))
+	return resourceC, result
+}
+
+// TexrefCreate calls cuTexRefCreate.
+func (d *Driver) TexrefCreate() (ref driver.Texref, r driver.Result) {
+	var refC C.uintptr_t
+	result := driver.Result(C.vg_cuTexRefCreate(d.native.cuTexRefCreate, &refC))
+	return driver.Texref(refC), result
+}
+
+// TexrefDestroy calls cuTexRefDestroy.
+func (d *Driver) TexrefDestroy(ref driver.Texref) driver.Result {
+	return driver.Result(C.vg_cuTexRefDestroy(d.native.cuTexRefDestroy, C.uintptr_t(ref)))
+}
+
+// TexrefSetArray calls cuTexRefSetArray.
+func (d *Driver) TexrefSetArray(ref driver.Texref, a driver.Array, flags uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetArray(d.native.cuTexRefSetArray, C.uintptr_t(ref), C.uintptr_t(a), C.uint(flags)))
+}
+
+// TexrefSetMipmap calls cuTexRefSetMipmappedArray.
+func (d *Driver) TexrefSetMipmap(ref driver.Texref, m driver.Mipmap, flags uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetMipmappedArray(d.native.cuTexRefSetMipmappedArray, C.uintptr_t(ref), C.uintptr_t(m), C.uint(flags)))
+}
+
+// TexrefSetAddress calls cuTexRefSetAddress_v2.
+func (d *Driver) TexrefSetAddress(ref driver.Texref, address uint64, size uint64) (offset uint64, r driver.Result) {
+	var offsetC C.ulonglong
+	result := driver.Result(C.vg_cuTexRefSetAddress_v2(d.native.cuTexRefSetAddress_v2, &offsetC, C.uintptr_t(ref), C.ulonglong(address), C.ulonglong(size)))
+	return uint64(offsetC), result
+}
+
+// TexrefSetAddress2D calls cuTexRefSetAddress2D_v3.
+func (d *Driver) TexrefSetAddress2D(ref driver.Texref, descriptor []byte, address uint64, pitch uint64) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetAddress2D_v3(d.native.cuTexRefSetAddress2D_v3, C.uintptr_t(ref), unsafe.Pointer(unsafe.SliceData(descriptor)), C.ulonglong(address), C.ulonglong(pitch)))
+}
+
+// TexrefSetFormat calls cuTexRefSetFormat.
+func (d *Driver) TexrefSetFormat(ref driver.Texref, format uint32, components int32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetFormat(d.native.cuTexRefSetFormat, C.uintptr_t(ref), C.uint(format), C.int(components)))
+}
+
+// TexrefSetAddressMode calls cuTexRefSetAddressMode.
+func (d *Driver) TexrefSetAddressMode(ref driver.Texref, dimension int32, mode uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetAddressMode(d.native.cuTexRefSetAddressMode, C.uintptr_t(ref), C.int(dimension), C.uint(mode)))
+}
+
+// TexrefSetFilter calls cuTexRefSetFilterMode.
+func (d *Driver) TexrefSetFilter(ref driver.Texref, mode uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetFilterMode(d.native.cuTexRefSetFilterMode, C.uintptr_t(ref), C.uint(mode)))
+}
+
+// TexrefSetMipmapFilter calls cuTexRefSetMipmapFilterMode.
+func (d *Driver) TexrefSetMipmapFilter(ref driver.Texref, mode uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetMipmapFilterMode(d.native.cuTexRefSetMipmapFilterMode, C.uintptr_t(ref), C.uint(mode)))
+}
+
+// TexrefSetLevelBias calls cuTexRefSetMipmapLevelBias.
+func (d *Driver) TexrefSetLevelBias(ref driver.Texref, bias float32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetMipmapLevelBias(d.native.cuTexRefSetMipmapLevelBias, C.uintptr_t(ref), C.float(bias)))
+}
+
+// TexrefSetLevelClamp calls cuTexRefSetMipmapLevelClamp.
+func (d *Driver) TexrefSetLevelClamp(ref driver.Texref, lowest float32, highest float32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetMipmapLevelClamp(d.native.cuTexRefSetMipmapLevelClamp, C.uintptr_t(ref), C.float(lowest), C.float(highest)))
+}
+
+// TexrefSetAnisotropy calls cuTexRefSetMaxAnisotropy.
+func (d *Driver) TexrefSetAnisotropy(ref driver.Texref, ratio uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetMaxAnisotropy(d.native.cuTexRefSetMaxAnisotropy, C.uintptr_t(ref), C.uint(ratio)))
+}
+
+// TexrefSetBorder calls cuTexRefSetBorderColor.
+func (d *Driver) TexrefSetBorder(ref driver.Texref, colour []byte) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetBorderColor(d.native.cuTexRefSetBorderColor, C.uintptr_t(ref), unsafe.Pointer(unsafe.SliceData(colour))))
+}
+
+// TexrefSetFlags calls cuTexRefSetFlags.
+func (d *Driver) TexrefSetFlags(ref driver.Texref, flags uint32) driver.Result {
+	return driver.Result(C.vg_cuTexRefSetFlags(d.native.cuTexRefSetFlags, C.uintptr_t(ref), C.uint(flags)))
+}
+
+// TexrefGetAddress calls cuTexRefGetAddress_v2.
+func (d *Driver) TexrefGetAddress(ref driver.Texref) (address uint64, r driver.Result) {
+	var addressC C.ulonglong
+	result := driver.Result(C.vg_cuTexRefGetAddress_v2(d.native.cuTexRefGetAddress_v2, &addressC, C.uintptr_t(ref)))
+	return uint64(addressC), result
+}
+
+// TexrefGetAddressMode calls cuTexRefGetAddressMode.
+func (d *Driver) TexrefGetAddressMode(ref driver.Texref, dimension int32) (mode uint32, r driver.Result) {
+	var modeC C.uint
+	result := driver.Result(C.vg_cuTexRefGetAddressMode(d.native.cuTexRefGetAddressMode, &modeC, C.uintptr_t(ref), C.int(dimension)))
+	return uint32(modeC), result
+}
+
+// TexrefGetFilter calls cuTexRefGetFilterMode.
+func (d *Driver) TexrefGetFilter(ref driver.Texref) (mode uint32, r driver.Result) {
+	var modeC C.uint
+	result := driver.Result(C.vg_cuTexRefGetFilterMode(d.native.cuTexRefGetFilterMode, &modeC, C.uintptr_t(ref)))
+	return uint32(modeC), result
+}
+
+// TexrefGetFormat calls cuTexRefGetFormat.
+func (d *Driver) TexrefGetFormat(ref driver.Texref) (format uint32, components int32, r driver.Result) {
+	var formatC C.uint
+	var componentsC C.int
+	result := driver.Result(C.vg_cuTexRefGetFormat(d.native.cuTexRefGetFormat, &formatC, &componentsC, C.uintptr_t(ref)))
+	return uint32(formatC), int32(componentsC), result
+}
+
+// TexrefGetMipmapFilter calls cuTexRefGetMipmapFilterMode.
+func (d *Driver) TexrefGetMipmapFilter(ref driver.Texref) (mode uint32, r driver.Result) {
+	var modeC C.uint
+	result := driver.Result(C.vg_cuTexRefGetMipmapFilterMode(d.native.cuTexRefGetMipmapFilterMode, &modeC, C.uintptr_t(ref)))
+	return uint32(modeC), result
+}
+
+// TexrefGetLevelBias calls cuTexRefGetMipmapLevelBias.
+func (d *Driver) TexrefGetLevelBias(ref driver.Texref) (bias float32, r driver.Result) {
+	var biasC C.float
+	result := driver.Result(C.vg_cuTexRefGetMipmapLevelBias(d.native.cuTexRefGetMipmapLevelBias, &biasC, C.uintptr_t(ref)))
+	return float32(biasC), result
+}
+
+// TexrefGetLevelClamp calls cuTexRefGetMipmapLevelClamp.
+func (d *Driver) TexrefGetLevelClamp(ref driver.Texref) (lowest float32, highest float32, r driver.Result) {
+	var lowestC C.float
+	var highestC C.float
+	result := driver.Result(C.vg_cuTexRefGetMipmapLevelClamp(d.native.cuTexRefGetMipmapLevelClamp, &lowestC, &highestC, C.uintptr_t(ref)))
+	return float32(lowestC), float32(highestC), result
+}
+
+// TexrefGetAnisotropy calls cuTexRefGetMaxAnisotropy.
+func (d *Driver) TexrefGetAnisotropy(ref driver.Texref) (ratio int32, r driver.Result) {
+	var ratioC C.int
+	result := driver.Result(C.vg_cuTexRefGetMaxAnisotropy(d.native.cuTexRefGetMaxAnisotropy, &ratioC, C.uintptr_t(ref)))
+	return int32(ratioC), result
+}
+
+// TexrefGetBorder calls cuTexRefGetBorderColor.
+func (d *Driver) TexrefGetBorder(ref driver.Texref) (colour [16]byte, r driver.Result) {
+	var colourC [16]byte
+	result := driver.Result(C.vg_cuTexRefGetBorderColor(d.native.cuTexRefGetBorderColor, unsafe.Pointer(&colourC), C.uintptr_t(ref)))
+	return colourC, result
+}
+
+// TexrefGetFlags calls cuTexRefGetFlags.
+func (d *Driver) TexrefGetFlags(ref driver.Texref) (flags uint32, r driver.Result) {
+	var flagsC C.uint
+	result := driver.Result(C.vg_cuTexRefGetFlags(d.native.cuTexRefGetFlags, &flagsC, C.uintptr_t(ref)))
+	return uint32(flagsC), result
+}
+
+// ParamSetTexref calls cuParamSetTexRef.
+func (d *Driver) ParamSetTexref(f driver.Function, unit int32, ref driver.Texref) driver.Result {
+	return driver.Result(C.vg_cuParamSetTexRef(d.native.cuParamSetTexRef, C.uintptr_t(f), C.int(unit), C.uintptr_t(ref)))
+}
+
+// SurfrefSetArray calls cuSurfRefSetArray.
+func (d *Driver) SurfrefSetArray(ref driver.Surfref, a driver.Array, flags uint32) driver.Result {
+	return driver.Result(C.vg_cuSurfRefSetArray(d.native.cuSurfRefSetArray, C.uintptr_t(ref), C.uintptr_t(a), C.uint(flags)))
+}
+
+// CtxGetSharedConfig calls cuCtxGetSharedMemConfig.
+func (d *Driver) CtxGetSharedConfig() (config uint32, r driver.Result) {
+	var configC C.uint
+	result := driver.Result(C.vg_cuCtxGetSharedMemConfig(d.native.cuCtxGetSharedMemConfig, &configC))
+	return uint32(configC), result
+}
+
+// CtxSetSharedConfig calls cuCtxSetSharedMemConfig.
+func (d *Driver) CtxSetSharedConfig(config uint32) driver.Result {
+	return driver.Result(C.vg_cuCtxSetSharedMemConfig(d.native.cuCtxSetSharedMemConfig, C.uint(config)))
+}
+
+// FunctionSetSharedConfig calls cuFuncSetSharedMemConfig.
+func (d *Driver) FunctionSetSharedConfig(f driver.Function, config uint32) driver.Result {
+	return driver.Result(C.vg_cuFuncSetSharedMemConfig(d.native.cuFuncSetSharedMemConfig, C.uintptr_t(f), C.uint(config)))
 }

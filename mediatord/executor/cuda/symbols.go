@@ -5,6 +5,7 @@ import "unsafe"
 // symbols are the driver functions that hand-written methods call, by their exact
 // names in libcuda.so.1.
 type symbols struct {
+	cuArrayGetPlane                                      unsafe.Pointer
 	cuCtxCreate_v2                                       unsafe.Pointer
 	cuCtxDestroy_v2                                      unsafe.Pointer
 	cuCtxGetStreamPriorityRange                          unsafe.Pointer
@@ -14,6 +15,7 @@ type symbols struct {
 	cuDeviceGet                                          unsafe.Pointer
 	cuDeviceGetAttribute                                 unsafe.Pointer
 	cuDeviceGetByPCIBusId                                unsafe.Pointer
+	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
 	cuDeviceGetName                                      unsafe.Pointer
 	cuDeviceGetUuid_v2                                   unsafe.Pointer
 	cuDevicePrimaryCtxGetState                           unsafe.Pointer
@@ -46,6 +48,10 @@ type symbols struct {
 	cuLibraryGetModule                                   unsafe.Pointer
 	cuLibraryLoadData                                    unsafe.Pointer
 	cuLibraryUnload                                      unsafe.Pointer
+	cuLinkAddData_v2                                     unsafe.Pointer
+	cuLinkComplete                                       unsafe.Pointer
+	cuLinkCreate_v2                                      unsafe.Pointer
+	cuLinkDestroy                                        unsafe.Pointer
 	cuMemAddressFree                                     unsafe.Pointer
 	cuMemAddressReserve                                  unsafe.Pointer
 	cuMemCreate                                          unsafe.Pointer
@@ -68,9 +74,12 @@ type symbols struct {
 	cuMemsetD2D8Async                                    unsafe.Pointer
 	cuMemsetD32Async                                     unsafe.Pointer
 	cuMemsetD8Async                                      unsafe.Pointer
+	cuMipmappedArrayGetLevel                             unsafe.Pointer
 	cuModuleEnumerateFunctions                           unsafe.Pointer
 	cuModuleGetFunction                                  unsafe.Pointer
 	cuModuleGetGlobal_v2                                 unsafe.Pointer
+	cuModuleGetSurfRef                                   unsafe.Pointer
+	cuModuleGetTexRef                                    unsafe.Pointer
 	cuModuleLoadDataEx                                   unsafe.Pointer
 	cuModuleUnload                                       unsafe.Pointer
 	cuOccupancyAvailableDynamicSMemPerBlock              unsafe.Pointer
@@ -79,9 +88,13 @@ type symbols struct {
 	cuOccupancyMaxPotentialBlockSizeWithFlags            unsafe.Pointer
 	cuOccupancyMaxPotentialClusterSize                   unsafe.Pointer
 	cuStreamAddCallback                                  unsafe.Pointer
+	cuStreamBatchMemOp_v2                                unsafe.Pointer
 	cuStreamEndCapture                                   unsafe.Pointer
 	cuStreamGetCaptureInfo_v2                            unsafe.Pointer
 	cuStreamIsCapturing                                  unsafe.Pointer
-	cuStreamBatchMemOp_v2                                unsafe.Pointer
-	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
+	cuSurfRefGetArray                                    unsafe.Pointer
+	cuTensorMapReplaceAddress                            unsafe.Pointer
+	cuTexObjectCreate                                    unsafe.Pointer
+	cuTexRefGetArray                                     unsafe.Pointer
+	cuTexRefGetMipmappedArray                            unsafe.Pointer
 }

@@ -21,6 +21,8 @@ type Driver interface {
 	Callbacks
 	Graphs
 	Links
+	Linkers
+	Arrays
 }
 
 // Device is what can be said of a GPU without a context.

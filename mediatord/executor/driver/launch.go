@@ -33,6 +33,8 @@ type JIT struct {
 	Options []JITOption
 	// Bytes wanted of each log, at most 4096; 0: not asked for.
 	InfoSize, ErrorSize uint32
+	// WallTime asks for the time taken; only linkers do.
+	WallTime bool
 	// Filled by the load, cut to the sizes wanted.
 	Info, Error []byte
 }
@@ -46,9 +48,11 @@ type JITOption struct {
 const (
 	MemoryHost   = 1
 	MemoryDevice = 2
+	MemoryArray  = 3
 )
 
-// Copy3DEnd is one end of a Copy3D. Address is Host or Device by Type.
+// Copy3DEnd is one end of a Copy3D. Address is that of the host or the device, or
+// the Array, by Type.
 type Copy3DEnd struct {
 	XBytes, Y, Z, LOD uint64
 	Type              uint32
@@ -56,7 +60,7 @@ type Copy3DEnd struct {
 	Pitch, Height     uint64
 }
 
-// Copy3D is CUDA_MEMCPY3D without arrays.
+// Copy3D is CUDA_MEMCPY3D.
 type Copy3D struct {
 	Src, Dst      Copy3DEnd
 	WidthBytes    uint64

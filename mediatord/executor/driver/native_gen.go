@@ -49,45 +49,94 @@ const (
 // Native is the part of a backend that needs no translation: each method is the
 // driver function named in its comment.
 type Native interface {
-	CtxGetLimit(limit uint32) (value uint64, r Result)                              // cuCtxGetLimit
-	CtxSetLimit(limit uint32, value uint64) Result                                  // cuCtxSetLimit
-	CtxSetCacheConfig(config uint32) Result                                         // cuCtxSetCacheConfig
-	CtxResetPersistingL2() Result                                                   // cuCtxResetPersistingL2Cache
-	CopyDtoD(dst uint64, src uint64, size uint64, s Stream) Result                  // cuMemcpyDtoDAsync_v2
-	FunctionSetAttribute(f Function, attribute int32, value int32) Result           // cuFuncSetAttribute
-	FunctionGetAttribute(attribute int32, f Function) (value int32, r Result)       // cuFuncGetAttribute
-	FunctionSetCacheConfig(f Function, config uint32) Result                        // cuFuncSetCacheConfig
-	LibraryKernelCount(l Library) (count uint32, r Result)                          // cuLibraryGetKernelCount
-	ModuleFunctionCount(m Module) (count uint32, r Result)                          // cuModuleGetFunctionCount
-	FunctionLoad(f Function) Result                                                 // cuFuncLoad
-	StreamCreate(flags uint32, priority int32) (s Stream, r Result)                 // cuStreamCreateWithPriority
-	StreamDestroy(s Stream) Result                                                  // cuStreamDestroy_v2
-	StreamWaitEvent(s Stream, e Event, flags uint32) Result                         // cuStreamWaitEvent
-	StreamWaitValue32(s Stream, address uint64, value uint32, flags uint32) Result  // cuStreamWaitValue32_v2
-	StreamWriteValue32(s Stream, address uint64, value uint32, flags uint32) Result // cuStreamWriteValue32_v2
-	StreamWaitValue64(s Stream, address uint64, value uint64, flags uint32) Result  // cuStreamWaitValue64_v2
-	StreamWriteValue64(s Stream, address uint64, value uint64, flags uint32) Result // cuStreamWriteValue64_v2
-	StreamQuery(s Stream) Result                                                    // cuStreamQuery
-	EventCreate(flags uint32) (e Event, r Result)                                   // cuEventCreate
-	EventDestroy(e Event) Result                                                    // cuEventDestroy_v2
-	EventElapsed(start Event, end Event) (milliseconds float32, r Result)           // cuEventElapsedTime_v2
-	EventQuery(e Event) Result                                                      // cuEventQuery
-	CaptureBegin(s Stream, mode uint32) Result                                      // cuStreamBeginCapture_v2
-	GraphCreate(flags uint32) (g Graph, r Result)                                   // cuGraphCreate
-	GraphClone(original Graph) (g Graph, r Result)                                  // cuGraphClone
-	GraphInstantiate(g Graph, flags uint64) (x GraphExec, r Result)                 // cuGraphInstantiateWithFlags
-	GraphLaunch(x GraphExec, s Stream) Result                                       // cuGraphLaunch
-	GraphUpload(x GraphExec, s Stream) Result                                       // cuGraphUpload
-	GraphexecDestroy(x GraphExec) Result                                            // cuGraphExecDestroy
-	CtxGetExecAffinity(kind uint32) (param [8]byte, r Result)                       // cuCtxGetExecAffinity
-	CtxRecordEvent(c Context, e Event) Result                                       // cuCtxRecordEvent
-	CtxWaitEvent(c Context, e Event) Result                                         // cuCtxWaitEvent
-	FlushRDMAWrites(target uint32, scope uint32) Result                             // cuFlushGPUDirectRDMAWrites
-	DeviceTextureWidth(format uint32, channels uint32) (width uint64, r Result)     // cuDeviceGetTexture1DLinearMaxWidth
-	DeviceAffinitySupport(kind uint32) (supported int32, r Result)                  // cuDeviceGetExecAffinitySupport
-	StreamGetAttribute(s Stream, attribute uint32) (value [64]byte, r Result)       // cuStreamGetAttribute
-	StreamSetAttribute(s Stream, attribute uint32, value []byte) Result             // cuStreamSetAttribute
-	StreamCopyAttributes(dst Stream, src Stream) Result                             // cuStreamCopyAttributes
+	CtxGetLimit(limit uint32) (value uint64, r Result)                                                                                                                                                                                                                                  // cuCtxGetLimit
+	CtxSetLimit(limit uint32, value uint64) Result                                                                                                                                                                                                                                      // cuCtxSetLimit
+	CtxSetCacheConfig(config uint32) Result                                                                                                                                                                                                                                             // cuCtxSetCacheConfig
+	CtxResetPersistingL2() Result                                                                                                                                                                                                                                                       // cuCtxResetPersistingL2Cache
+	CopyDtoD(dst uint64, src uint64, size uint64, s Stream) Result                                                                                                                                                                                                                      // cuMemcpyDtoDAsync_v2
+	FunctionSetAttribute(f Function, attribute int32, value int32) Result                                                                                                                                                                                                               // cuFuncSetAttribute
+	FunctionGetAttribute(attribute int32, f Function) (value int32, r Result)                                                                                                                                                                                                           // cuFuncGetAttribute
+	FunctionSetCacheConfig(f Function, config uint32) Result                                                                                                                                                                                                                            // cuFuncSetCacheConfig
+	LibraryKernelCount(l Library) (count uint32, r Result)                                                                                                                                                                                                                              // cuLibraryGetKernelCount
+	ModuleFunctionCount(m Module) (count uint32, r Result)                                                                                                                                                                                                                              // cuModuleGetFunctionCount
+	FunctionLoad(f Function) Result                                                                                                                                                                                                                                                     // cuFuncLoad
+	StreamCreate(flags uint32, priority int32) (s Stream, r Result)                                                                                                                                                                                                                     // cuStreamCreateWithPriority
+	StreamDestroy(s Stream) Result                                                                                                                                                                                                                                                      // cuStreamDestroy_v2
+	StreamWaitEvent(s Stream, e Event, flags uint32) Result                                                                                                                                                                                                                             // cuStreamWaitEvent
+	StreamWaitValue32(s Stream, address uint64, value uint32, flags uint32) Result                                                                                                                                                                                                      // cuStreamWaitValue32_v2
+	StreamWriteValue32(s Stream, address uint64, value uint32, flags uint32) Result                                                                                                                                                                                                     // cuStreamWriteValue32_v2
+	StreamWaitValue64(s Stream, address uint64, value uint64, flags uint32) Result                                                                                                                                                                                                      // cuStreamWaitValue64_v2
+	StreamWriteValue64(s Stream, address uint64, value uint64, flags uint32) Result                                                                                                                                                                                                     // cuStreamWriteValue64_v2
+	StreamQuery(s Stream) Result                                                                                                                                                                                                                                                        // cuStreamQuery
+	EventCreate(flags uint32) (e Event, r Result)                                                                                                                                                                                                                                       // cuEventCreate
+	EventDestroy(e Event) Result                                                                                                                                                                                                                                                        // cuEventDestroy_v2
+	EventElapsed(start Event, end Event) (milliseconds float32, r Result)                                                                                                                                                                                                               // cuEventElapsedTime_v2
+	EventQuery(e Event) Result                                                                                                                                                                                                                                                          // cuEventQuery
+	CaptureBegin(s Stream, mode uint32) Result                                                                                                                                                                                                                                          // cuStreamBeginCapture_v2
+	GraphCreate(flags uint32) (g Graph, r Result)                                                                                                                                                                                                                                       // cuGraphCreate
+	GraphClone(original Graph) (g Graph, r Result)                                                                                                                                                                                                                                      // cuGraphClone
+	GraphInstantiate(g Graph, flags uint64) (x GraphExec, r Result)                                                                                                                                                                                                                     // cuGraphInstantiateWithFlags
+	GraphLaunch(x GraphExec, s Stream) Result                                                                                                                                                                                                                                           // cuGraphLaunch
+	GraphUpload(x GraphExec, s Stream) Result                                                                                                                                                                                                                                           // cuGraphUpload
+	GraphexecDestroy(x GraphExec) Result                                                                                                                                                                                                                                                // cuGraphExecDestroy
+	CtxGetExecAffinity(kind uint32) (param [8]byte, r Result)                                                                                                                                                                                                                           // cuCtxGetExecAffinity
+	CtxRecordEvent(c Context, e Event) Result                                                                                                                                                                                                                                           // cuCtxRecordEvent
+	CtxWaitEvent(c Context, e Event) Result                                                                                                                                                                                                                                             // cuCtxWaitEvent
+	FlushRDMAWrites(target uint32, scope uint32) Result                                                                                                                                                                                                                                 // cuFlushGPUDirectRDMAWrites
+	DeviceTextureWidth(format uint32, channels uint32) (width uint64, r Result)                                                                                                                                                                                                         // cuDeviceGetTexture1DLinearMaxWidth
+	DeviceAffinitySupport(kind uint32) (supported int32, r Result)                                                                                                                                                                                                                      // cuDeviceGetExecAffinitySupport
+	StreamGetAttribute(s Stream, attribute uint32) (value [64]byte, r Result)                                                                                                                                                                                                           // cuStreamGetAttribute
+	StreamSetAttribute(s Stream, attribute uint32, value []byte) Result                                                                                                                                                                                                                 // cuStreamSetAttribute
+	StreamCopyAttributes(dst Stream, src Stream) Result                                                                                                                                                                                                                                 // cuStreamCopyAttributes
+	TensorMapTiled(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, box []byte, steps []byte, interleave uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r Result)                                                                 // cuTensorMapEncodeTiled
+	TensorMapIm2col(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, lower []byte, upper []byte, channels uint32, pixels uint32, steps []byte, interleave uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r Result)                // cuTensorMapEncodeIm2col
+	TensorMapIm2colWide(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, lower int32, upper int32, channels uint32, pixels uint32, steps []byte, interleave uint32, mode uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r Result) // cuTensorMapEncodeIm2colWide
+	ArrayCreate(descriptor []byte) (a Array, r Result)                                                                                                                                                                                                                                  // cuArray3DCreate_v2
+	ArrayDestroy(a Array) Result                                                                                                                                                                                                                                                        // cuArrayDestroy
+	ArrayDescriptor(a Array) (descriptor [40]byte, r Result)                                                                                                                                                                                                                            // cuArray3DGetDescriptor_v2
+	ArrayRequirements(a Array) (requirements [32]byte, r Result)                                                                                                                                                                                                                        // cuArrayGetMemoryRequirements
+	ArraySparse(a Array) (properties [48]byte, r Result)                                                                                                                                                                                                                                // cuArrayGetSparseProperties
+	MipmapCreate(descriptor []byte, levels uint32) (m Mipmap, r Result)                                                                                                                                                                                                                 // cuMipmappedArrayCreate
+	MipmapDestroy(m Mipmap) Result                                                                                                                                                                                                                                                      // cuMipmappedArrayDestroy
+	MipmapRequirements(m Mipmap) (requirements [32]byte, r Result)                                                                                                                                                                                                                      // cuMipmappedArrayGetMemoryRequirements
+	MipmapSparse(m Mipmap) (properties [48]byte, r Result)                                                                                                                                                                                                                              // cuMipmappedArrayGetSparseProperties
+	TextureDestroy(object uint64) Result                                                                                                                                                                                                                                                // cuTexObjectDestroy
+	TextureResource(object uint64) (resource [144]byte, r Result)                                                                                                                                                                                                                       // cuTexObjectGetResourceDesc
+	TextureDescription(object uint64) (texture [104]byte, r Result)                                                                                                                                                                                                                     // cuTexObjectGetTextureDesc
+	TextureView(object uint64) (view [112]byte, r Result)                                                                                                                                                                                                                               // cuTexObjectGetResourceViewDesc
+	SurfaceCreate(resource []byte) (object uint64, r Result)                                                                                                                                                                                                                            // cuSurfObjectCreate
+	SurfaceDestroy(object uint64) Result                                                                                                                                                                                                                                                // cuSurfObjectDestroy
+	SurfaceResource(object uint64) (resource [144]byte, r Result)                                                                                                                                                                                                                       // cuSurfObjectGetResourceDesc
+	TexrefCreate() (ref Texref, r Result)                                                                                                                                                                                                                                               // cuTexRefCreate
+	TexrefDestroy(ref Texref) Result                                                                                                                                                                                                                                                    // cuTexRefDestroy
+	TexrefSetArray(ref Texref, a Array, flags uint32) Result                                                                                                                                                                                                                            // cuTexRefSetArray
+	TexrefSetMipmap(ref Texref, m Mipmap, flags uint32) Result                                                                                                                                                                                                                          // cuTexRefSetMipmappedArray
+	TexrefSetAddress(ref Texref, address uint64, size uint64) (offset uint64, r Result)                                                                                                                                                                                                 // cuTexRefSetAddress_v2
+	TexrefSetAddress2D(ref Texref, descriptor []byte, address uint64, pitch uint64) Result                                                                                                                                                                                              // cuTexRefSetAddress2D_v3
+	TexrefSetFormat(ref Texref, format uint32, components int32) Result                                                                                                                                                                                                                 // cuTexRefSetFormat
+	TexrefSetAddressMode(ref Texref, dimension int32, mode uint32) Result                                                                                                                                                                                                               // cuTexRefSetAddressMode
+	TexrefSetFilter(ref Texref, mode uint32) Result                                                                                                                                                                                                                                     // cuTexRefSetFilterMode
+	TexrefSetMipmapFilter(ref Texref, mode uint32) Result                                                                                                                                                                                                                               // cuTexRefSetMipmapFilterMode
+	TexrefSetLevelBias(ref Texref, bias float32) Result                                                                                                                                                                                                                                 // cuTexRefSetMipmapLevelBias
+	TexrefSetLevelClamp(ref Texref, lowest float32, highest float32) Result                                                                                                                                                                                                             // cuTexRefSetMipmapLevelClamp
+	TexrefSetAnisotropy(ref Texref, ratio uint32) Result                                                                                                                                                                                                                                // cuTexRefSetMaxAnisotropy
+	TexrefSetBorder(ref Texref, colour []byte) Result                                                                                                                                                                                                                                   // cuTexRefSetBorderColor
+	TexrefSetFlags(ref Texref, flags uint32) Result                                                                                                                                                                                                                                     // cuTexRefSetFlags
+	TexrefGetAddress(ref Texref) (address uint64, r Result)                                                                                                                                                                                                                             // cuTexRefGetAddress_v2
+	TexrefGetAddressMode(ref Texref, dimension int32) (mode uint32, r Result)                                                                                                                                                                                                           // cuTexRefGetAddressMode
+	TexrefGetFilter(ref Texref) (mode uint32, r Result)                                                                                                                                                                                                                                 // cuTexRefGetFilterMode
+	TexrefGetFormat(ref Texref) (format uint32, components int32, r Result)                                                                                                                                                                                                             // cuTexRefGetFormat
+	TexrefGetMipmapFilter(ref Texref) (mode uint32, r Result)                                                                                                                                                                                                                           // cuTexRefGetMipmapFilterMode
+	TexrefGetLevelBias(ref Texref) (bias float32, r Result)                                                                                                                                                                                                                             // cuTexRefGetMipmapLevelBias
+	TexrefGetLevelClamp(ref Texref) (lowest float32, highest float32, r Result)                                                                                                                                                                                                         // cuTexRefGetMipmapLevelClamp
+	TexrefGetAnisotropy(ref Texref) (ratio int32, r Result)                                                                                                                                                                                                                             // cuTexRefGetMaxAnisotropy
+	TexrefGetBorder(ref Texref) (colour [16]byte, r Result)                                                                                                                                                                                                                             // cuTexRefGetBorderColor
+	TexrefGetFlags(ref Texref) (flags uint32, r Result)                                                                                                                                                                                                                                 // cuTexRefGetFlags
+	ParamSetTexref(f Function, unit int32, ref Texref) Result                                                                                                                                                                                                                           // cuParamSetTexRef
+	SurfrefSetArray(ref Surfref, a Array, flags uint32) Result                                                                                                                                                                                                                          // cuSurfRefSetArray
+	CtxGetSharedConfig() (config uint32, r Result)                                                                                                                                                                                                                                      // cuCtxGetSharedMemConfig
+	CtxSetSharedConfig(config uint32) Result                                                                                                                                                                                                                                            // cuCtxSetSharedMemConfig
+	FunctionSetSharedConfig(f Function, config uint32) Result                                                                                                                                                                                                                           // cuFuncSetSharedMemConfig
 }
 
 // Unsupported answers ErrorNotSupported to every native call; embed it in a
@@ -286,5 +335,250 @@ func (Unsupported) StreamSetAttribute(s Stream, attribute uint32, value []byte) 
 
 // StreamCopyAttributes implements Native.
 func (Unsupported) StreamCopyAttributes(dst Stream, src Stream) Result {
+	return ErrorNotSupported
+}
+
+// TensorMapTiled implements Native.
+func (Unsupported) TensorMapTiled(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, box []byte, steps []byte, interleave uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r Result) {
+	return [128]byte{}, ErrorNotSupported
+}
+
+// TensorMapIm2col implements Native.
+func (Unsupported) TensorMapIm2col(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, lower []byte, upper []byte, channels uint32, pixels uint32, steps []byte, interleave uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r Result) {
+	return [128]byte{}, ErrorNotSupported
+}
+
+// TensorMapIm2colWide implements Native.
+func (Unsupported) TensorMapIm2colWide(element uint32, rank uint32, address uint64, sizes []byte, strides []byte, lower int32, upper int32, channels uint32, pixels uint32, steps []byte, interleave uint32, mode uint32, swizzle uint32, promotion uint32, fill uint32) (encoded [128]byte, r Result) {
+	return [128]byte{}, ErrorNotSupported
+}
+
+// ArrayCreate implements Native.
+func (Unsupported) ArrayCreate(descriptor []byte) (a Array, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// ArrayDestroy implements Native.
+func (Unsupported) ArrayDestroy(a Array) Result {
+	return ErrorNotSupported
+}
+
+// ArrayDescriptor implements Native.
+func (Unsupported) ArrayDescriptor(a Array) (descriptor [40]byte, r Result) {
+	return [40]byte{}, ErrorNotSupported
+}
+
+// ArrayRequirements implements Native.
+func (Unsupported) ArrayRequirements(a Array) (requirements [32]byte, r Result) {
+	return [32]byte{}, ErrorNotSupported
+}
+
+// ArraySparse implements Native.
+func (Unsupported) ArraySparse(a Array) (properties [48]byte, r Result) {
+	return [48]byte{}, ErrorNotSupported
+}
+
+// MipmapCreate implements Native.
+func (Unsupported) MipmapCreate(descriptor []byte, levels uint32) (m Mipmap, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// MipmapDestroy implements Native.
+func (Unsupported) MipmapDestroy(m Mipmap) Result {
+	return ErrorNotSupported
+}
+
+// MipmapRequirements implements Native.
+func (Unsupported) MipmapRequirements(m Mipmap) (requirements [32]byte, r Result) {
+	return [32]byte{}, ErrorNotSupported
+}
+
+// MipmapSparse implements Native.
+func (Unsupported) MipmapSparse(m Mipmap) (properties [48]byte, r Result) {
+	return [48]byte{}, ErrorNotSupported
+}
+
+// TextureDestroy implements Native.
+func (Unsupported) TextureDestroy(object uint64) Result {
+	return ErrorNotSupported
+}
+
+// TextureResource implements Native.
+func (Unsupported) TextureResource(object uint64) (resource [144]byte, r Result) {
+	return [144]byte{}, ErrorNotSupported
+}
+
+// TextureDescription implements Native.
+func (Unsupported) TextureDescription(object uint64) (texture [104]byte, r Result) {
+	return [104]byte{}, ErrorNotSupported
+}
+
+// TextureView implements Native.
+func (Unsupported) TextureView(object uint64) (view [112]byte, r Result) {
+	return [112]byte{}, ErrorNotSupported
+}
+
+// SurfaceCreate implements Native.
+func (Unsupported) SurfaceCreate(resource []byte) (object uint64, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// SurfaceDestroy implements Native.
+func (Unsupported) SurfaceDestroy(object uint64) Result {
+	return ErrorNotSupported
+}
+
+// SurfaceResource implements Native.
+func (Unsupported) SurfaceResource(object uint64) (resource [144]byte, r Result) {
+	return [144]byte{}, ErrorNotSupported
+}
+
+// TexrefCreate implements Native.
+func (Unsupported) TexrefCreate() (ref Texref, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefDestroy implements Native.
+func (Unsupported) TexrefDestroy(ref Texref) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetArray implements Native.
+func (Unsupported) TexrefSetArray(ref Texref, a Array, flags uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetMipmap implements Native.
+func (Unsupported) TexrefSetMipmap(ref Texref, m Mipmap, flags uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetAddress implements Native.
+func (Unsupported) TexrefSetAddress(ref Texref, address uint64, size uint64) (offset uint64, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefSetAddress2D implements Native.
+func (Unsupported) TexrefSetAddress2D(ref Texref, descriptor []byte, address uint64, pitch uint64) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetFormat implements Native.
+func (Unsupported) TexrefSetFormat(ref Texref, format uint32, components int32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetAddressMode implements Native.
+func (Unsupported) TexrefSetAddressMode(ref Texref, dimension int32, mode uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetFilter implements Native.
+func (Unsupported) TexrefSetFilter(ref Texref, mode uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetMipmapFilter implements Native.
+func (Unsupported) TexrefSetMipmapFilter(ref Texref, mode uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetLevelBias implements Native.
+func (Unsupported) TexrefSetLevelBias(ref Texref, bias float32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetLevelClamp implements Native.
+func (Unsupported) TexrefSetLevelClamp(ref Texref, lowest float32, highest float32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetAnisotropy implements Native.
+func (Unsupported) TexrefSetAnisotropy(ref Texref, ratio uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetBorder implements Native.
+func (Unsupported) TexrefSetBorder(ref Texref, colour []byte) Result {
+	return ErrorNotSupported
+}
+
+// TexrefSetFlags implements Native.
+func (Unsupported) TexrefSetFlags(ref Texref, flags uint32) Result {
+	return ErrorNotSupported
+}
+
+// TexrefGetAddress implements Native.
+func (Unsupported) TexrefGetAddress(ref Texref) (address uint64, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefGetAddressMode implements Native.
+func (Unsupported) TexrefGetAddressMode(ref Texref, dimension int32) (mode uint32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefGetFilter implements Native.
+func (Unsupported) TexrefGetFilter(ref Texref) (mode uint32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefGetFormat implements Native.
+func (Unsupported) TexrefGetFormat(ref Texref) (format uint32, components int32, r Result) {
+	return 0, 0, ErrorNotSupported
+}
+
+// TexrefGetMipmapFilter implements Native.
+func (Unsupported) TexrefGetMipmapFilter(ref Texref) (mode uint32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefGetLevelBias implements Native.
+func (Unsupported) TexrefGetLevelBias(ref Texref) (bias float32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefGetLevelClamp implements Native.
+func (Unsupported) TexrefGetLevelClamp(ref Texref) (lowest float32, highest float32, r Result) {
+	return 0, 0, ErrorNotSupported
+}
+
+// TexrefGetAnisotropy implements Native.
+func (Unsupported) TexrefGetAnisotropy(ref Texref) (ratio int32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// TexrefGetBorder implements Native.
+func (Unsupported) TexrefGetBorder(ref Texref) (colour [16]byte, r Result) {
+	return [16]byte{}, ErrorNotSupported
+}
+
+// TexrefGetFlags implements Native.
+func (Unsupported) TexrefGetFlags(ref Texref) (flags uint32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// ParamSetTexref implements Native.
+func (Unsupported) ParamSetTexref(f Function, unit int32, ref Texref) Result {
+	return ErrorNotSupported
+}
+
+// SurfrefSetArray implements Native.
+func (Unsupported) SurfrefSetArray(ref Surfref, a Array, flags uint32) Result {
+	return ErrorNotSupported
+}
+
+// CtxGetSharedConfig implements Native.
+func (Unsupported) CtxGetSharedConfig() (config uint32, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// CtxSetSharedConfig implements Native.
+func (Unsupported) CtxSetSharedConfig(config uint32) Result {
+	return ErrorNotSupported
+}
+
+// FunctionSetSharedConfig implements Native.
+func (Unsupported) FunctionSetSharedConfig(f Function, config uint32) Result {
 	return ErrorNotSupported
 }

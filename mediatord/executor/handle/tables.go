@@ -28,7 +28,7 @@ type entry struct {
 // Tables holds one table per kind.
 type Tables struct {
 	// Context is the number of the current context: it owns the streams,
-	// events and modules that are put from now on.
+	// events, modules and arrays that are put from now on.
 	Context uint32
 	kinds   [driver.KindCount][]entry
 }
@@ -63,7 +63,8 @@ func (t *Tables) PutOwned(kind driver.Kind, number uint32, native uint64, owner 
 	}
 	e := entry{native: native, owner: owner, used: true}
 	switch kind {
-	case driver.KindStream, driver.KindEvent, driver.KindModule, driver.KindFunction:
+	case driver.KindStream, driver.KindEvent, driver.KindModule, driver.KindFunction,
+		driver.KindArray, driver.KindMipmap, driver.KindTexref, driver.KindSurfref:
 		e.context = t.Context
 	}
 	t.kinds[kind][number] = e
@@ -87,9 +88,12 @@ func (t *Tables) Delete(kind driver.Kind, number uint32) {
 func ownedKinds(kind driver.Kind) []driver.Kind {
 	switch kind {
 	case driver.KindContext:
-		return []driver.Kind{driver.KindStream, driver.KindEvent, driver.KindFunction, driver.KindModule}
+		return []driver.Kind{driver.KindStream, driver.KindEvent, driver.KindFunction, driver.KindModule,
+			driver.KindArray, driver.KindMipmap, driver.KindTexref, driver.KindSurfref}
 	case driver.KindModule:
-		return []driver.Kind{driver.KindFunction}
+		return []driver.Kind{driver.KindFunction, driver.KindTexref, driver.KindSurfref}
+	case driver.KindArray, driver.KindMipmap:
+		return []driver.Kind{driver.KindArray}
 	case driver.KindLibrary:
 		return []driver.Kind{driver.KindKernel, driver.KindModule}
 	case driver.KindKernel:

@@ -49,6 +49,8 @@ func (p *Process) ended(number uint32) {
 	p.current, p.tables.Context = 0, 0
 	clear(p.captures)
 	p.fences.clear()
+	p.arrays.ended(number)
+	p.bindless.ended(number)
 	if p.registrar != number {
 		return
 	}

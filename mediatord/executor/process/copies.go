@@ -66,12 +66,22 @@ func (p *Process) Fill(_ wire.Call, in wire.Fill) driver.Result {
 
 // Copy3D implements wire.Handler.
 func (p *Process) Copy3D(_ wire.Call, in wire.Copy3D) driver.Result {
-	s, ok := p.stream(in.S)
+	return p.copyBox(in.Copy[:], in.S)
+}
+
+// CopyArray implements wire.Handler: whether a box lies inside an array is the
+// driver's to say.
+func (p *Process) CopyArray(_ wire.Call, in wire.CopyArray) driver.Result {
+	return p.copyBox(in.Copy[:], in.S)
+}
+
+func (p *Process) copyBox(box []byte, stream uint32) driver.Result {
+	s, ok := p.stream(stream)
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
 	var c driver.Copy3D
-	if r := p.decodeCopy(&c, in.Copy[:]); r != driver.Success {
+	if r := p.decodeCopy(&c, box); r != driver.Success {
 		return r
 	}
 	if c.WidthBytes == 0 || c.Height == 0 || c.Depth == 0 {
@@ -86,8 +96,8 @@ func (p *Process) decodeCopy(c *driver.Copy3D, b []byte) driver.Result {
 	*c = driver.Copy3D{WidthBytes: le.Uint64(b[176:]), Height: le.Uint64(b[184:]), Depth: le.Uint64(b[192:])}
 	nothing := c.WidthBytes == 0 || c.Height == 0 || c.Depth == 0
 	for at, end := range map[int]*driver.Copy3DEnd{0: &c.Src, 88: &c.Dst} {
-		if !decodeCopyEnd(end, b[at:at+88]) {
-			return driver.ErrorInvalidValue
+		if r := p.decodeCopyEnd(end, b[at:at+88]); r != driver.Success {
+			return r
 		}
 		if end.Type != driver.MemoryHost || nothing {
 			continue
@@ -104,8 +114,9 @@ func (p *Process) decodeCopy(c *driver.Copy3D, b []byte) driver.Result {
 }
 
 // decodeCopyEnd reads one half of CUDA_MEMCPY3D: u64 x, y, z, level; u32 memory
-// type, padding; host, device and array pointers, reserved; u64 pitch, height.
-func decodeCopyEnd(e *driver.Copy3DEnd, b []byte) bool {
+// type, padding; host and device pointers, number of an array, reserved; u64
+// pitch, height.
+func (p *Process) decodeCopyEnd(e *driver.Copy3DEnd, b []byte) driver.Result {
 	le := binary.LittleEndian
 	*e = driver.Copy3DEnd{
 		XBytes: le.Uint64(b), Y: le.Uint64(b[8:]), Z: le.Uint64(b[16:]), LOD: le.Uint64(b[24:]),
@@ -117,10 +128,16 @@ func decodeCopyEnd(e *driver.Copy3DEnd, b []byte) bool {
 		e.Address = le.Uint64(b[40:])
 	case driver.MemoryDevice:
 		e.Address = le.Uint64(b[48:])
+	case driver.MemoryArray:
+		native, ok := p.tables.Get(driver.KindArray, le.Uint32(b[56:]))
+		if !ok {
+			return driver.ErrorInvalidHandle
+		}
+		e.Address = native
 	default:
-		return false
+		return driver.ErrorInvalidValue
 	}
-	return true
+	return driver.Success
 }
 
 // copyExtent is the part of host memory, from Address on, that one end of a copy

@@ -43,7 +43,7 @@ func TestImagesTravelInPieces(t *testing.T) {
 	h.post("image_append", 4, h.base+100, 7)
 	h.post("image_inline", 4, " 7.0\n")
 	h.must("module_load", 1, 4, 0, "")
-	h.want(fmt.Sprintf("ModuleLoad %v &{[] 0 0 [] []}", append([]byte(text), 0)))
+	h.want(fmt.Sprintf("ModuleLoad %v &{[] 0 0 false [] []}", append([]byte(text), 0)))
 	h.violates("image_inline", 4, "x")
 	h.post("image_drop", 4)
 	if r := h.post("image_drop", 4); r != driver.ErrorInvalidValue {
@@ -125,7 +125,7 @@ func TestLoadReturnsLogs(t *testing.T) {
 	if r != driver.ErrorInvalidPTX || !bytes.Equal(data, make([]byte, 8)) {
 		t.Errorf("result %d, logs %v", r, data)
 	}
-	h.want(fmt.Sprintf("LibraryLoad %v &{[{7 4}] 4096 512 [] []}", append([]byte(text), 0)))
+	h.want(fmt.Sprintf("LibraryLoad %v &{[{7 4}] 4096 512 false [] []}", append([]byte(text), 0)))
 	for _, id := range []uint32{2, 3, 5, 17, 18, 25, 27, 34, 1 << 31} {
 		if r, _ := h.call("library_load", 1, 1, 1, pairs(id, 1)); r != driver.ErrorInvalidValue {
 			t.Errorf("option %d: %d", id, r)

@@ -65,6 +65,9 @@ type Process struct {
 	registrar uint32 // context in which host memory is registered, 0: none
 
 	memory   deviceMemory
+	arrays   arrays
+	bindless bindless
+	linkers  map[uint32]*linker
 	images   images
 	names    map[handle.Owner][]string
 	fences   fences
@@ -84,10 +87,13 @@ func New(c Config) *Process {
 		Config:   c,
 		names:    map[handle.Owner][]string{},
 		captures: map[driver.Stream]struct{}{},
+		bindless: bindless{},
+		linkers:  map[uint32]*linker{},
 		refused:  map[uint32]uint64{},
 	}
-	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences}
+	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
+	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
 	p.images = newImages(c.Cache, c.Log)
 	p.nodes = newNodeNumbers()
 	p.Driver.OnCall(p.Channel.Call)
@@ -137,6 +143,7 @@ type native struct {
 	driver.Driver
 	captures map[driver.Stream]struct{}
 	fences   *fences
+	process  *Process
 }
 
 // captureRelaxed is CU_STREAM_CAPTURE_MODE_RELAXED.

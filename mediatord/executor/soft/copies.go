@@ -56,8 +56,11 @@ func (d *Driver) Copy3D(c *driver.Copy3D, s driver.Stream) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
-	to, toSlice := place(&c.Dst, c.WidthBytes, c.Height)
-	from, fromSlice := place(&c.Src, c.WidthBytes, c.Height)
+	to, toSlice, ok1 := d.place(&c.Dst, c)
+	from, fromSlice, ok2 := d.place(&c.Src, c)
+	if !ok1 || !ok2 {
+		return driver.ErrorInvalidValue
+	}
 	for range c.Depth {
 		r := d.result(stream.Copy(gpu.Copy{To: to, From: from, Width: c.WidthBytes, Height: c.Height}))
 		if r != driver.Success {
@@ -69,15 +72,19 @@ func (d *Driver) Copy3D(c *driver.Copy3D, s driver.Stream) driver.Result {
 	return driver.Success
 }
 
-// place is the first slice of one end, and the distance to the next one.
-func place(e *driver.Copy3DEnd, width, height uint64) (p gpu.Place, slice uint64) {
+// place is the first slice of one end, and the distance to the next one; false
+// when an array is not as large.
+func (d *Driver) place(e *driver.Copy3DEnd, c *driver.Copy3D) (p gpu.Place, slice uint64, ok bool) {
+	if e.Type == driver.MemoryArray {
+		return d.texels(e, c)
+	}
 	pitch, rows := e.Pitch, e.Height
 	if pitch == 0 {
-		pitch = e.XBytes + width
+		pitch = e.XBytes + c.WidthBytes
 	}
 	if rows == 0 {
-		rows = e.Y + height
+		rows = e.Y + c.Height
 	}
 	slice = pitch * rows
-	return gpu.Place{Addr: e.Address, Pitch: pitch, Offset: e.Z*slice + e.Y*pitch + e.XBytes}, slice
+	return gpu.Place{Addr: e.Address, Pitch: pitch, Offset: e.Z*slice + e.Y*pitch + e.XBytes}, slice, true
 }

@@ -32,6 +32,10 @@ type Driver struct {
 	memories  objects[*gpu.Memory]
 	graphs    objects[*gpu.Graph]
 	execs     objects[*gpu.GraphExec]
+	arrays    objects[*array]
+	mipmaps   objects[*mipmap]
+	textures  objects[*texture] // surfaces too
+	linkers   objects[*linker]
 	nodes     map[*gpu.Node]driver.Node
 	nodeKinds map[driver.Node]gpu.NodeKind
 	lastNode  driver.Node

@@ -14,111 +14,176 @@ var _ = math.Float32bits
 
 // Opcodes.
 const (
-	OpMapPinned              uint16 = 0x0001
-	OpUnmapPinned            uint16 = 0x0002
-	OpFence                  uint16 = 0x0003
-	OpNotify                 uint16 = 0x0004
-	OpImageBegin             uint16 = 0x0005
-	OpImageAppend            uint16 = 0x0006
-	OpImageInline            uint16 = 0x0007
-	OpImageDrop              uint16 = 0x0008
-	OpRefused                uint16 = 0x0009
-	OpPrimaryRetain          uint16 = 0x0101
-	OpPrimaryRelease         uint16 = 0x0102
-	OpPrimaryReset           uint16 = 0x0103
-	OpCtxCreate              uint16 = 0x0104
-	OpCtxDestroy             uint16 = 0x0105
-	OpCtxGetLimit            uint16 = 0x0106
-	OpCtxSetLimit            uint16 = 0x0107
-	OpCtxSynchronize         uint16 = 0x0108
-	OpCtxSetCacheConfig      uint16 = 0x0109
-	OpCtxResetPersistingL2   uint16 = 0x010a
-	OpMemBlock               uint16 = 0x0201
-	OpMemUnblock             uint16 = 0x0202
-	OpMemInfo                uint16 = 0x0203
-	OpMemReserve             uint16 = 0x0204
-	OpMemUnreserve           uint16 = 0x0205
-	OpMemCreate              uint16 = 0x0206
-	OpMemRelease             uint16 = 0x0207
-	OpMemMap                 uint16 = 0x0208
-	OpMemUnmap               uint16 = 0x0209
-	OpMemSetAccess           uint16 = 0x020a
-	OpMemGetAccess           uint16 = 0x020b
-	OpCopyHtoD               uint16 = 0x0301
-	OpCopyHtoDInline         uint16 = 0x0302
-	OpCopyDtoH               uint16 = 0x0303
-	OpCopyDtoD               uint16 = 0x0304
-	OpFill                   uint16 = 0x0305
-	OpCopy3D                 uint16 = 0x0306
-	OpModuleLoad             uint16 = 0x0401
-	OpModuleUnload           uint16 = 0x0402
-	OpModuleFunction         uint16 = 0x0403
-	OpModuleGlobal           uint16 = 0x0404
-	OpLibraryLoad            uint16 = 0x0405
-	OpLibraryUnload          uint16 = 0x0406
-	OpLibraryKernel          uint16 = 0x0407
-	OpLibraryModule          uint16 = 0x0408
-	OpLibraryGlobal          uint16 = 0x0409
-	OpKernelFunction         uint16 = 0x040a
-	OpFunctionSetAttribute   uint16 = 0x040b
-	OpKernelSetAttribute     uint16 = 0x040c
-	OpFunctionGetAttribute   uint16 = 0x040d
-	OpFunctionSetCacheConfig uint16 = 0x040e
-	OpKernelGetAttribute     uint16 = 0x040f
-	OpLibraryKernelCount     uint16 = 0x0410
-	OpModuleFunctionCount    uint16 = 0x0411
-	OpFunctionLoad           uint16 = 0x0412
-	OpKernelSetCacheConfig   uint16 = 0x0413
-	OpLibraryNames           uint16 = 0x0414
-	OpModuleNames            uint16 = 0x0415
-	OpLaunch                 uint16 = 0x0501
-	OpLaunchKernel           uint16 = 0x0502
-	OpLaunchEx               uint16 = 0x0503
-	OpLaunchCooperative      uint16 = 0x0504
-	OpOccupancyBlocks        uint16 = 0x0510
-	OpOccupancyShared        uint16 = 0x0511
-	OpOccupancyClusters      uint16 = 0x0512
-	OpOccupancyClusterSize   uint16 = 0x0513
-	OpOccupancyPotential     uint16 = 0x0514
-	OpStreamCreate           uint16 = 0x0601
-	OpStreamDestroy          uint16 = 0x0602
-	OpStreamWaitEvent        uint16 = 0x0603
-	OpStreamWaitValue32      uint16 = 0x0604
-	OpStreamWriteValue32     uint16 = 0x0605
-	OpStreamWaitValue64      uint16 = 0x0606
-	OpStreamWriteValue64     uint16 = 0x0607
-	OpStreamQuery            uint16 = 0x0608
-	OpEventCreate            uint16 = 0x0611
-	OpEventDestroy           uint16 = 0x0612
-	OpEventRecord            uint16 = 0x0613
-	OpEventElapsed           uint16 = 0x0614
-	OpEventQuery             uint16 = 0x0615
-	OpCaptureBegin           uint16 = 0x0701
-	OpCaptureEnd             uint16 = 0x0702
-	OpCaptureInfo            uint16 = 0x0703
-	OpGraphCreate            uint16 = 0x0711
-	OpGraphDestroy           uint16 = 0x0712
-	OpGraphClone             uint16 = 0x0713
-	OpGraphNodes             uint16 = 0x0714
-	OpGraphInstantiate       uint16 = 0x0715
-	OpGraphUpdate            uint16 = 0x0716
-	OpGraphLaunch            uint16 = 0x0717
-	OpGraphUpload            uint16 = 0x0718
-	OpGraphexecDestroy       uint16 = 0x0719
-	OpNodeType               uint16 = 0x071a
-	OpLaunchHostFunc         uint16 = 0x0800
-	OpStreamAddCallback      uint16 = 0x0801
-	OpCtxGetExecAffinity     uint16 = 0x0a00
-	OpCtxRecordEvent         uint16 = 0x0a01
-	OpCtxWaitEvent           uint16 = 0x0a02
-	OpFlushRDMAWrites        uint16 = 0x0a03
-	OpDeviceTextureWidth     uint16 = 0x0a04
-	OpDeviceAffinitySupport  uint16 = 0x0a05
-	OpDeviceHostAtomics      uint16 = 0x0a06
-	OpStreamGetAttribute     uint16 = 0x0a10
-	OpStreamSetAttribute     uint16 = 0x0a11
-	OpStreamCopyAttributes   uint16 = 0x0a12
-	OpStreamBatchMemOp       uint16 = 0x0a13
+	OpMapPinned               uint16 = 0x0001
+	OpUnmapPinned             uint16 = 0x0002
+	OpFence                   uint16 = 0x0003
+	OpNotify                  uint16 = 0x0004
+	OpImageBegin              uint16 = 0x0005
+	OpImageAppend             uint16 = 0x0006
+	OpImageInline             uint16 = 0x0007
+	OpImageDrop               uint16 = 0x0008
+	OpRefused                 uint16 = 0x0009
+	OpPrimaryRetain           uint16 = 0x0101
+	OpPrimaryRelease          uint16 = 0x0102
+	OpPrimaryReset            uint16 = 0x0103
+	OpCtxCreate               uint16 = 0x0104
+	OpCtxDestroy              uint16 = 0x0105
+	OpCtxGetLimit             uint16 = 0x0106
+	OpCtxSetLimit             uint16 = 0x0107
+	OpCtxSynchronize          uint16 = 0x0108
+	OpCtxSetCacheConfig       uint16 = 0x0109
+	OpCtxResetPersistingL2    uint16 = 0x010a
+	OpMemBlock                uint16 = 0x0201
+	OpMemUnblock              uint16 = 0x0202
+	OpMemInfo                 uint16 = 0x0203
+	OpMemReserve              uint16 = 0x0204
+	OpMemUnreserve            uint16 = 0x0205
+	OpMemCreate               uint16 = 0x0206
+	OpMemRelease              uint16 = 0x0207
+	OpMemMap                  uint16 = 0x0208
+	OpMemUnmap                uint16 = 0x0209
+	OpMemSetAccess            uint16 = 0x020a
+	OpMemGetAccess            uint16 = 0x020b
+	OpCopyHtoD                uint16 = 0x0301
+	OpCopyHtoDInline          uint16 = 0x0302
+	OpCopyDtoH                uint16 = 0x0303
+	OpCopyDtoD                uint16 = 0x0304
+	OpFill                    uint16 = 0x0305
+	OpCopy3D                  uint16 = 0x0306
+	OpModuleLoad              uint16 = 0x0401
+	OpModuleUnload            uint16 = 0x0402
+	OpModuleFunction          uint16 = 0x0403
+	OpModuleGlobal            uint16 = 0x0404
+	OpLibraryLoad             uint16 = 0x0405
+	OpLibraryUnload           uint16 = 0x0406
+	OpLibraryKernel           uint16 = 0x0407
+	OpLibraryModule           uint16 = 0x0408
+	OpLibraryGlobal           uint16 = 0x0409
+	OpKernelFunction          uint16 = 0x040a
+	OpFunctionSetAttribute    uint16 = 0x040b
+	OpKernelSetAttribute      uint16 = 0x040c
+	OpFunctionGetAttribute    uint16 = 0x040d
+	OpFunctionSetCacheConfig  uint16 = 0x040e
+	OpKernelGetAttribute      uint16 = 0x040f
+	OpLibraryKernelCount      uint16 = 0x0410
+	OpModuleFunctionCount     uint16 = 0x0411
+	OpFunctionLoad            uint16 = 0x0412
+	OpKernelSetCacheConfig    uint16 = 0x0413
+	OpLibraryNames            uint16 = 0x0414
+	OpModuleNames             uint16 = 0x0415
+	OpLaunch                  uint16 = 0x0501
+	OpLaunchKernel            uint16 = 0x0502
+	OpLaunchEx                uint16 = 0x0503
+	OpLaunchCooperative       uint16 = 0x0504
+	OpOccupancyBlocks         uint16 = 0x0510
+	OpOccupancyShared         uint16 = 0x0511
+	OpOccupancyClusters       uint16 = 0x0512
+	OpOccupancyClusterSize    uint16 = 0x0513
+	OpOccupancyPotential      uint16 = 0x0514
+	OpStreamCreate            uint16 = 0x0601
+	OpStreamDestroy           uint16 = 0x0602
+	OpStreamWaitEvent         uint16 = 0x0603
+	OpStreamWaitValue32       uint16 = 0x0604
+	OpStreamWriteValue32      uint16 = 0x0605
+	OpStreamWaitValue64       uint16 = 0x0606
+	OpStreamWriteValue64      uint16 = 0x0607
+	OpStreamQuery             uint16 = 0x0608
+	OpEventCreate             uint16 = 0x0611
+	OpEventDestroy            uint16 = 0x0612
+	OpEventRecord             uint16 = 0x0613
+	OpEventElapsed            uint16 = 0x0614
+	OpEventQuery              uint16 = 0x0615
+	OpCaptureBegin            uint16 = 0x0701
+	OpCaptureEnd              uint16 = 0x0702
+	OpCaptureInfo             uint16 = 0x0703
+	OpGraphCreate             uint16 = 0x0711
+	OpGraphDestroy            uint16 = 0x0712
+	OpGraphClone              uint16 = 0x0713
+	OpGraphNodes              uint16 = 0x0714
+	OpGraphInstantiate        uint16 = 0x0715
+	OpGraphUpdate             uint16 = 0x0716
+	OpGraphLaunch             uint16 = 0x0717
+	OpGraphUpload             uint16 = 0x0718
+	OpGraphexecDestroy        uint16 = 0x0719
+	OpNodeType                uint16 = 0x071a
+	OpLaunchHostFunc          uint16 = 0x0800
+	OpStreamAddCallback       uint16 = 0x0801
+	OpCtxGetExecAffinity      uint16 = 0x0a00
+	OpCtxRecordEvent          uint16 = 0x0a01
+	OpCtxWaitEvent            uint16 = 0x0a02
+	OpFlushRDMAWrites         uint16 = 0x0a03
+	OpDeviceTextureWidth      uint16 = 0x0a04
+	OpDeviceAffinitySupport   uint16 = 0x0a05
+	OpDeviceHostAtomics       uint16 = 0x0a06
+	OpStreamGetAttribute      uint16 = 0x0a10
+	OpStreamSetAttribute      uint16 = 0x0a11
+	OpStreamCopyAttributes    uint16 = 0x0a12
+	OpStreamBatchMemOp        uint16 = 0x0a13
+	OpTensorMapTiled          uint16 = 0x0901
+	OpTensorMapIm2col         uint16 = 0x0902
+	OpTensorMapIm2colWide     uint16 = 0x0903
+	OpTensorMapReplace        uint16 = 0x0904
+	OpLinkCreate              uint16 = 0x0911
+	OpLinkAdd                 uint16 = 0x0912
+	OpLinkComplete            uint16 = 0x0913
+	OpLinkLogs                uint16 = 0x0914
+	OpLinkCubin               uint16 = 0x0915
+	OpLinkDestroy             uint16 = 0x0916
+	OpArrayCreate             uint16 = 0x0921
+	OpArrayDestroy            uint16 = 0x0922
+	OpArrayDescriptor         uint16 = 0x0923
+	OpArrayPlane              uint16 = 0x0924
+	OpArrayRequirements       uint16 = 0x0925
+	OpArraySparse             uint16 = 0x0926
+	OpMipmapCreate            uint16 = 0x0927
+	OpMipmapDestroy           uint16 = 0x0928
+	OpMipmapLevel             uint16 = 0x0929
+	OpMipmapRequirements      uint16 = 0x092a
+	OpMipmapSparse            uint16 = 0x092b
+	OpCopyArray               uint16 = 0x092c
+	OpTextureCreate           uint16 = 0x0931
+	OpTextureDestroy          uint16 = 0x0932
+	OpTextureResource         uint16 = 0x0933
+	OpTextureDescription      uint16 = 0x0934
+	OpTextureView             uint16 = 0x0935
+	OpSurfaceCreate           uint16 = 0x0936
+	OpSurfaceDestroy          uint16 = 0x0937
+	OpSurfaceResource         uint16 = 0x0938
+	OpTexrefCreate            uint16 = 0x0941
+	OpTexrefDestroy           uint16 = 0x0942
+	OpModuleTexref            uint16 = 0x0943
+	OpTexrefSetArray          uint16 = 0x0944
+	OpTexrefSetMipmap         uint16 = 0x0945
+	OpTexrefSetAddress        uint16 = 0x0946
+	OpTexrefSetAddress2D      uint16 = 0x0947
+	OpTexrefSetFormat         uint16 = 0x0948
+	OpTexrefSetAddressMode    uint16 = 0x0949
+	OpTexrefSetFilter         uint16 = 0x094a
+	OpTexrefSetMipmapFilter   uint16 = 0x094b
+	OpTexrefSetLevelBias      uint16 = 0x094c
+	OpTexrefSetLevelClamp     uint16 = 0x094d
+	OpTexrefSetAnisotropy     uint16 = 0x094e
+	OpTexrefSetBorder         uint16 = 0x094f
+	OpTexrefSetFlags          uint16 = 0x0950
+	OpTexrefGetAddress        uint16 = 0x0951
+	OpTexrefHasArray          uint16 = 0x0952
+	OpTexrefHasMipmap         uint16 = 0x0953
+	OpTexrefGetAddressMode    uint16 = 0x0954
+	OpTexrefGetFilter         uint16 = 0x0955
+	OpTexrefGetFormat         uint16 = 0x0956
+	OpTexrefGetMipmapFilter   uint16 = 0x0957
+	OpTexrefGetLevelBias      uint16 = 0x0958
+	OpTexrefGetLevelClamp     uint16 = 0x0959
+	OpTexrefGetAnisotropy     uint16 = 0x095a
+	OpTexrefGetBorder         uint16 = 0x095b
+	OpTexrefGetFlags          uint16 = 0x095c
+	OpParamSetTexref          uint16 = 0x095d
+	OpModuleSurfref           uint16 = 0x0961
+	OpSurfrefSetArray         uint16 = 0x0962
+	OpSurfrefHasArray         uint16 = 0x0963
+	OpCtxGetSharedConfig      uint16 = 0x0971
+	OpCtxSetSharedConfig      uint16 = 0x0972
+	OpFunctionSetSharedConfig uint16 = 0x0973
 )
 
 // MapPinned is the request of op map_pinned.
@@ -2214,6 +2279,1407 @@ func (m *StreamBatchMemOp) decode(b []byte) error {
 	return nil
 }
 
+// TensorMapTiled is the request of op tensor_map_tiled.
+type TensorMapTiled struct {
+	Element    uint32
+	Rank       uint32
+	Address    uint64
+	Sizes      [40]byte
+	Strides    [32]byte
+	Box        [20]byte
+	Steps      [20]byte
+	Interleave uint32
+	Swizzle    uint32
+	Promotion  uint32
+	Fill       uint32
+}
+
+func (m *TensorMapTiled) decode(b []byte) error {
+	if len(b) != 152 {
+		return ErrMalformed
+	}
+	m.Element = binary.LittleEndian.Uint32(b[0:])
+	m.Rank = binary.LittleEndian.Uint32(b[4:])
+	m.Address = binary.LittleEndian.Uint64(b[8:])
+	copy(m.Sizes[:], b[16:])
+	copy(m.Strides[:], b[56:])
+	copy(m.Box[:], b[88:])
+	copy(m.Steps[:], b[112:])
+	m.Interleave = binary.LittleEndian.Uint32(b[132:])
+	m.Swizzle = binary.LittleEndian.Uint32(b[136:])
+	m.Promotion = binary.LittleEndian.Uint32(b[140:])
+	m.Fill = binary.LittleEndian.Uint32(b[144:])
+	return nil
+}
+
+// TensorMapTiledReply is what op tensor_map_tiled returns.
+type TensorMapTiledReply struct {
+	Encoded [128]byte
+}
+
+func (m *TensorMapTiledReply) append(b []byte) []byte {
+	var f [128]byte
+	copy(f[0:], m.Encoded[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TensorMapIm2col is the request of op tensor_map_im2col.
+type TensorMapIm2col struct {
+	Element    uint32
+	Rank       uint32
+	Address    uint64
+	Sizes      [40]byte
+	Strides    [32]byte
+	Lower      [12]byte
+	Upper      [12]byte
+	Channels   uint32
+	Pixels     uint32
+	Steps      [20]byte
+	Interleave uint32
+	Swizzle    uint32
+	Promotion  uint32
+	Fill       uint32
+}
+
+func (m *TensorMapIm2col) decode(b []byte) error {
+	if len(b) != 168 {
+		return ErrMalformed
+	}
+	m.Element = binary.LittleEndian.Uint32(b[0:])
+	m.Rank = binary.LittleEndian.Uint32(b[4:])
+	m.Address = binary.LittleEndian.Uint64(b[8:])
+	copy(m.Sizes[:], b[16:])
+	copy(m.Strides[:], b[56:])
+	copy(m.Lower[:], b[88:])
+	copy(m.Upper[:], b[104:])
+	m.Channels = binary.LittleEndian.Uint32(b[116:])
+	m.Pixels = binary.LittleEndian.Uint32(b[120:])
+	copy(m.Steps[:], b[128:])
+	m.Interleave = binary.LittleEndian.Uint32(b[148:])
+	m.Swizzle = binary.LittleEndian.Uint32(b[152:])
+	m.Promotion = binary.LittleEndian.Uint32(b[156:])
+	m.Fill = binary.LittleEndian.Uint32(b[160:])
+	return nil
+}
+
+// TensorMapIm2colReply is what op tensor_map_im2col returns.
+type TensorMapIm2colReply struct {
+	Encoded [128]byte
+}
+
+func (m *TensorMapIm2colReply) append(b []byte) []byte {
+	var f [128]byte
+	copy(f[0:], m.Encoded[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TensorMapIm2colWide is the request of op tensor_map_im2col_wide.
+type TensorMapIm2colWide struct {
+	Element    uint32
+	Rank       uint32
+	Address    uint64
+	Sizes      [40]byte
+	Strides    [32]byte
+	Lower      int32
+	Upper      int32
+	Channels   uint32
+	Pixels     uint32
+	Steps      [20]byte
+	Interleave uint32
+	Mode       uint32
+	Swizzle    uint32
+	Promotion  uint32
+	Fill       uint32
+}
+
+func (m *TensorMapIm2colWide) decode(b []byte) error {
+	if len(b) != 144 {
+		return ErrMalformed
+	}
+	m.Element = binary.LittleEndian.Uint32(b[0:])
+	m.Rank = binary.LittleEndian.Uint32(b[4:])
+	m.Address = binary.LittleEndian.Uint64(b[8:])
+	copy(m.Sizes[:], b[16:])
+	copy(m.Strides[:], b[56:])
+	m.Lower = int32(binary.LittleEndian.Uint32(b[88:]))
+	m.Upper = int32(binary.LittleEndian.Uint32(b[92:]))
+	m.Channels = binary.LittleEndian.Uint32(b[96:])
+	m.Pixels = binary.LittleEndian.Uint32(b[100:])
+	copy(m.Steps[:], b[104:])
+	m.Interleave = binary.LittleEndian.Uint32(b[124:])
+	m.Mode = binary.LittleEndian.Uint32(b[128:])
+	m.Swizzle = binary.LittleEndian.Uint32(b[132:])
+	m.Promotion = binary.LittleEndian.Uint32(b[136:])
+	m.Fill = binary.LittleEndian.Uint32(b[140:])
+	return nil
+}
+
+// TensorMapIm2colWideReply is what op tensor_map_im2col_wide returns.
+type TensorMapIm2colWideReply struct {
+	Encoded [128]byte
+}
+
+func (m *TensorMapIm2colWideReply) append(b []byte) []byte {
+	var f [128]byte
+	copy(f[0:], m.Encoded[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TensorMapReplace is the request of op tensor_map_replace.
+type TensorMapReplace struct {
+	Encoded [128]byte
+	Address uint64
+}
+
+func (m *TensorMapReplace) decode(b []byte) error {
+	if len(b) != 136 {
+		return ErrMalformed
+	}
+	copy(m.Encoded[:], b[0:])
+	m.Address = binary.LittleEndian.Uint64(b[128:])
+	return nil
+}
+
+// TensorMapReplaceReply is what op tensor_map_replace returns.
+type TensorMapReplaceReply struct {
+	Replaced [128]byte
+}
+
+func (m *TensorMapReplaceReply) append(b []byte) []byte {
+	var f [128]byte
+	copy(f[0:], m.Replaced[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// LinkCreate is the request of op link_create.
+type LinkCreate struct {
+	K       uint32
+	Options uint32
+	Jit     []byte
+}
+
+func (m *LinkCreate) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	m.Options = binary.LittleEndian.Uint32(b[4:])
+	m.Jit = b[8:]
+	return nil
+}
+
+// LinkAdd is the request of op link_add.
+type LinkAdd struct {
+	K       uint32
+	Image   uint32
+	Input   uint32
+	Options uint32
+	Data    []byte
+}
+
+func (m *LinkAdd) decode(b []byte) error {
+	if len(b) < 16 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	m.Image = binary.LittleEndian.Uint32(b[4:])
+	m.Input = binary.LittleEndian.Uint32(b[8:])
+	m.Options = binary.LittleEndian.Uint32(b[12:])
+	m.Data = b[16:]
+	return nil
+}
+
+// LinkAddReply is what op link_add returns.
+type LinkAddReply struct {
+	State []byte
+}
+
+func (m *LinkAddReply) append(b []byte) []byte {
+	var f [0]byte
+	b = append(b, f[:]...)
+	b = append(b, m.State...)
+	return b
+}
+
+// LinkComplete is the request of op link_complete.
+type LinkComplete struct {
+	K uint32
+}
+
+func (m *LinkComplete) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// LinkCompleteReply is what op link_complete returns.
+type LinkCompleteReply struct {
+	Size  uint64
+	State []byte
+}
+
+func (m *LinkCompleteReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Size)
+	b = append(b, f[:]...)
+	b = append(b, m.State...)
+	return b
+}
+
+// LinkLogs is the request of op link_logs.
+type LinkLogs struct {
+	K     uint32
+	First uint32
+}
+
+func (m *LinkLogs) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	m.First = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// LinkLogsReply is what op link_logs returns.
+type LinkLogsReply struct {
+	Logs []byte
+}
+
+func (m *LinkLogsReply) append(b []byte) []byte {
+	var f [0]byte
+	b = append(b, f[:]...)
+	b = append(b, m.Logs...)
+	return b
+}
+
+// LinkCubin is the request of op link_cubin.
+type LinkCubin struct {
+	K     uint32
+	First uint64
+}
+
+func (m *LinkCubin) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	m.First = binary.LittleEndian.Uint64(b[8:])
+	return nil
+}
+
+// LinkCubinReply is what op link_cubin returns.
+type LinkCubinReply struct {
+	Cubin []byte
+}
+
+func (m *LinkCubinReply) append(b []byte) []byte {
+	var f [0]byte
+	b = append(b, f[:]...)
+	b = append(b, m.Cubin...)
+	return b
+}
+
+// LinkDestroy is the request of op link_destroy.
+type LinkDestroy struct {
+	K uint32
+}
+
+func (m *LinkDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// ArrayCreate is the request of op array_create.
+type ArrayCreate struct {
+	A          uint32
+	Descriptor [40]byte
+}
+
+func (m *ArrayCreate) decode(b []byte) error {
+	if len(b) != 48 {
+		return ErrMalformed
+	}
+	m.A = binary.LittleEndian.Uint32(b[0:])
+	copy(m.Descriptor[:], b[8:])
+	return nil
+}
+
+// ArrayDestroy is the request of op array_destroy.
+type ArrayDestroy struct {
+	A uint32
+}
+
+func (m *ArrayDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.A = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// ArrayDescriptor is the request of op array_descriptor.
+type ArrayDescriptor struct {
+	A uint32
+}
+
+func (m *ArrayDescriptor) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.A = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// ArrayDescriptorReply is what op array_descriptor returns.
+type ArrayDescriptorReply struct {
+	Descriptor [40]byte
+}
+
+func (m *ArrayDescriptorReply) append(b []byte) []byte {
+	var f [40]byte
+	copy(f[0:], m.Descriptor[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// ArrayPlane is the request of op array_plane.
+type ArrayPlane struct {
+	Plane uint32
+	Of    uint32
+	Index uint32
+}
+
+func (m *ArrayPlane) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Plane = binary.LittleEndian.Uint32(b[0:])
+	m.Of = binary.LittleEndian.Uint32(b[4:])
+	m.Index = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// ArrayRequirements is the request of op array_requirements.
+type ArrayRequirements struct {
+	A uint32
+	D uint32
+}
+
+func (m *ArrayRequirements) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.A = binary.LittleEndian.Uint32(b[0:])
+	m.D = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// ArrayRequirementsReply is what op array_requirements returns.
+type ArrayRequirementsReply struct {
+	Requirements [32]byte
+}
+
+func (m *ArrayRequirementsReply) append(b []byte) []byte {
+	var f [32]byte
+	copy(f[0:], m.Requirements[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// ArraySparse is the request of op array_sparse.
+type ArraySparse struct {
+	A uint32
+}
+
+func (m *ArraySparse) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.A = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// ArraySparseReply is what op array_sparse returns.
+type ArraySparseReply struct {
+	Properties [48]byte
+}
+
+func (m *ArraySparseReply) append(b []byte) []byte {
+	var f [48]byte
+	copy(f[0:], m.Properties[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// MipmapCreate is the request of op mipmap_create.
+type MipmapCreate struct {
+	M          uint32
+	Descriptor [40]byte
+	Levels     uint32
+}
+
+func (m *MipmapCreate) decode(b []byte) error {
+	if len(b) != 56 {
+		return ErrMalformed
+	}
+	m.M = binary.LittleEndian.Uint32(b[0:])
+	copy(m.Descriptor[:], b[8:])
+	m.Levels = binary.LittleEndian.Uint32(b[48:])
+	return nil
+}
+
+// MipmapDestroy is the request of op mipmap_destroy.
+type MipmapDestroy struct {
+	M uint32
+}
+
+func (m *MipmapDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.M = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// MipmapLevel is the request of op mipmap_level.
+type MipmapLevel struct {
+	Level uint32
+	Of    uint32
+	Index uint32
+}
+
+func (m *MipmapLevel) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Level = binary.LittleEndian.Uint32(b[0:])
+	m.Of = binary.LittleEndian.Uint32(b[4:])
+	m.Index = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// MipmapRequirements is the request of op mipmap_requirements.
+type MipmapRequirements struct {
+	M uint32
+	D uint32
+}
+
+func (m *MipmapRequirements) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.M = binary.LittleEndian.Uint32(b[0:])
+	m.D = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// MipmapRequirementsReply is what op mipmap_requirements returns.
+type MipmapRequirementsReply struct {
+	Requirements [32]byte
+}
+
+func (m *MipmapRequirementsReply) append(b []byte) []byte {
+	var f [32]byte
+	copy(f[0:], m.Requirements[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// MipmapSparse is the request of op mipmap_sparse.
+type MipmapSparse struct {
+	M uint32
+}
+
+func (m *MipmapSparse) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.M = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// MipmapSparseReply is what op mipmap_sparse returns.
+type MipmapSparseReply struct {
+	Properties [48]byte
+}
+
+func (m *MipmapSparseReply) append(b []byte) []byte {
+	var f [48]byte
+	copy(f[0:], m.Properties[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// CopyArray is the request of op copy_array.
+type CopyArray struct {
+	Copy [200]byte
+	S    uint32
+}
+
+func (m *CopyArray) decode(b []byte) error {
+	if len(b) != 208 {
+		return ErrMalformed
+	}
+	copy(m.Copy[:], b[0:])
+	m.S = binary.LittleEndian.Uint32(b[200:])
+	return nil
+}
+
+// TextureCreate is the request of op texture_create.
+type TextureCreate struct {
+	Resource [144]byte
+	Texture  [104]byte
+	View     [112]byte
+	Viewed   uint32
+}
+
+func (m *TextureCreate) decode(b []byte) error {
+	if len(b) != 368 {
+		return ErrMalformed
+	}
+	copy(m.Resource[:], b[0:])
+	copy(m.Texture[:], b[144:])
+	copy(m.View[:], b[248:])
+	m.Viewed = binary.LittleEndian.Uint32(b[360:])
+	return nil
+}
+
+// TextureCreateReply is what op texture_create returns.
+type TextureCreateReply struct {
+	Object uint64
+}
+
+func (m *TextureCreateReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Object)
+	b = append(b, f[:]...)
+	return b
+}
+
+// TextureDestroy is the request of op texture_destroy.
+type TextureDestroy struct {
+	Object uint64
+}
+
+func (m *TextureDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Object = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// TextureResource is the request of op texture_resource.
+type TextureResource struct {
+	Object uint64
+}
+
+func (m *TextureResource) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Object = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// TextureResourceReply is what op texture_resource returns.
+type TextureResourceReply struct {
+	Resource [144]byte
+}
+
+func (m *TextureResourceReply) append(b []byte) []byte {
+	var f [144]byte
+	copy(f[0:], m.Resource[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TextureDescription is the request of op texture_description.
+type TextureDescription struct {
+	Object uint64
+}
+
+func (m *TextureDescription) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Object = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// TextureDescriptionReply is what op texture_description returns.
+type TextureDescriptionReply struct {
+	Texture [104]byte
+}
+
+func (m *TextureDescriptionReply) append(b []byte) []byte {
+	var f [104]byte
+	copy(f[0:], m.Texture[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TextureView is the request of op texture_view.
+type TextureView struct {
+	Object uint64
+}
+
+func (m *TextureView) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Object = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// TextureViewReply is what op texture_view returns.
+type TextureViewReply struct {
+	View [112]byte
+}
+
+func (m *TextureViewReply) append(b []byte) []byte {
+	var f [112]byte
+	copy(f[0:], m.View[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// SurfaceCreate is the request of op surface_create.
+type SurfaceCreate struct {
+	Resource [144]byte
+}
+
+func (m *SurfaceCreate) decode(b []byte) error {
+	if len(b) != 144 {
+		return ErrMalformed
+	}
+	copy(m.Resource[:], b[0:])
+	return nil
+}
+
+// SurfaceCreateReply is what op surface_create returns.
+type SurfaceCreateReply struct {
+	Object uint64
+}
+
+func (m *SurfaceCreateReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Object)
+	b = append(b, f[:]...)
+	return b
+}
+
+// SurfaceDestroy is the request of op surface_destroy.
+type SurfaceDestroy struct {
+	Object uint64
+}
+
+func (m *SurfaceDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Object = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// SurfaceResource is the request of op surface_resource.
+type SurfaceResource struct {
+	Object uint64
+}
+
+func (m *SurfaceResource) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Object = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// SurfaceResourceReply is what op surface_resource returns.
+type SurfaceResourceReply struct {
+	Resource [144]byte
+}
+
+func (m *SurfaceResourceReply) append(b []byte) []byte {
+	var f [144]byte
+	copy(f[0:], m.Resource[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefCreate is the request of op texref_create.
+type TexrefCreate struct {
+	Ref uint32
+}
+
+func (m *TexrefCreate) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefDestroy is the request of op texref_destroy.
+type TexrefDestroy struct {
+	Ref uint32
+}
+
+func (m *TexrefDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// ModuleTexref is the request of op module_texref.
+type ModuleTexref struct {
+	Ref  uint32
+	M    uint32
+	Name []byte
+}
+
+func (m *ModuleTexref) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.M = binary.LittleEndian.Uint32(b[4:])
+	m.Name = b[8:]
+	return nil
+}
+
+// TexrefSetArray is the request of op texref_set_array.
+type TexrefSetArray struct {
+	Ref   uint32
+	A     uint32
+	Flags uint32
+}
+
+func (m *TexrefSetArray) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.A = binary.LittleEndian.Uint32(b[4:])
+	m.Flags = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// TexrefSetMipmap is the request of op texref_set_mipmap.
+type TexrefSetMipmap struct {
+	Ref   uint32
+	M     uint32
+	Flags uint32
+}
+
+func (m *TexrefSetMipmap) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.M = binary.LittleEndian.Uint32(b[4:])
+	m.Flags = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// TexrefSetAddress is the request of op texref_set_address.
+type TexrefSetAddress struct {
+	Ref     uint32
+	Address uint64
+	Size    uint64
+}
+
+func (m *TexrefSetAddress) decode(b []byte) error {
+	if len(b) != 24 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Address = binary.LittleEndian.Uint64(b[8:])
+	m.Size = binary.LittleEndian.Uint64(b[16:])
+	return nil
+}
+
+// TexrefSetAddressReply is what op texref_set_address returns.
+type TexrefSetAddressReply struct {
+	Offset uint64
+}
+
+func (m *TexrefSetAddressReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Offset)
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefSetAddress2D is the request of op texref_set_address_2d.
+type TexrefSetAddress2D struct {
+	Ref        uint32
+	Descriptor [24]byte
+	Address    uint64
+	Pitch      uint64
+}
+
+func (m *TexrefSetAddress2D) decode(b []byte) error {
+	if len(b) != 48 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	copy(m.Descriptor[:], b[8:])
+	m.Address = binary.LittleEndian.Uint64(b[32:])
+	m.Pitch = binary.LittleEndian.Uint64(b[40:])
+	return nil
+}
+
+// TexrefSetFormat is the request of op texref_set_format.
+type TexrefSetFormat struct {
+	Ref        uint32
+	Format     uint32
+	Components int32
+}
+
+func (m *TexrefSetFormat) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Format = binary.LittleEndian.Uint32(b[4:])
+	m.Components = int32(binary.LittleEndian.Uint32(b[8:]))
+	return nil
+}
+
+// TexrefSetAddressMode is the request of op texref_set_address_mode.
+type TexrefSetAddressMode struct {
+	Ref       uint32
+	Dimension int32
+	Mode      uint32
+}
+
+func (m *TexrefSetAddressMode) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Dimension = int32(binary.LittleEndian.Uint32(b[4:]))
+	m.Mode = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// TexrefSetFilter is the request of op texref_set_filter.
+type TexrefSetFilter struct {
+	Ref  uint32
+	Mode uint32
+}
+
+func (m *TexrefSetFilter) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Mode = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// TexrefSetMipmapFilter is the request of op texref_set_mipmap_filter.
+type TexrefSetMipmapFilter struct {
+	Ref  uint32
+	Mode uint32
+}
+
+func (m *TexrefSetMipmapFilter) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Mode = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// TexrefSetLevelBias is the request of op texref_set_level_bias.
+type TexrefSetLevelBias struct {
+	Ref  uint32
+	Bias float32
+}
+
+func (m *TexrefSetLevelBias) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Bias = math.Float32frombits(binary.LittleEndian.Uint32(b[4:]))
+	return nil
+}
+
+// TexrefSetLevelClamp is the request of op texref_set_level_clamp.
+type TexrefSetLevelClamp struct {
+	Ref     uint32
+	Lowest  float32
+	Highest float32
+}
+
+func (m *TexrefSetLevelClamp) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Lowest = math.Float32frombits(binary.LittleEndian.Uint32(b[4:]))
+	m.Highest = math.Float32frombits(binary.LittleEndian.Uint32(b[8:]))
+	return nil
+}
+
+// TexrefSetAnisotropy is the request of op texref_set_anisotropy.
+type TexrefSetAnisotropy struct {
+	Ref   uint32
+	Ratio uint32
+}
+
+func (m *TexrefSetAnisotropy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Ratio = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// TexrefSetBorder is the request of op texref_set_border.
+type TexrefSetBorder struct {
+	Ref    uint32
+	Colour [16]byte
+}
+
+func (m *TexrefSetBorder) decode(b []byte) error {
+	if len(b) != 24 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	copy(m.Colour[:], b[8:])
+	return nil
+}
+
+// TexrefSetFlags is the request of op texref_set_flags.
+type TexrefSetFlags struct {
+	Ref   uint32
+	Flags uint32
+}
+
+func (m *TexrefSetFlags) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Flags = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// TexrefGetAddress is the request of op texref_get_address.
+type TexrefGetAddress struct {
+	Ref uint32
+}
+
+func (m *TexrefGetAddress) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetAddressReply is what op texref_get_address returns.
+type TexrefGetAddressReply struct {
+	Address uint64
+}
+
+func (m *TexrefGetAddressReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Address)
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefHasArray is the request of op texref_has_array.
+type TexrefHasArray struct {
+	Ref uint32
+}
+
+func (m *TexrefHasArray) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefHasMipmap is the request of op texref_has_mipmap.
+type TexrefHasMipmap struct {
+	Ref uint32
+}
+
+func (m *TexrefHasMipmap) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetAddressMode is the request of op texref_get_address_mode.
+type TexrefGetAddressMode struct {
+	Ref       uint32
+	Dimension int32
+}
+
+func (m *TexrefGetAddressMode) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.Dimension = int32(binary.LittleEndian.Uint32(b[4:]))
+	return nil
+}
+
+// TexrefGetAddressModeReply is what op texref_get_address_mode returns.
+type TexrefGetAddressModeReply struct {
+	Mode uint32
+}
+
+func (m *TexrefGetAddressModeReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Mode))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetFilter is the request of op texref_get_filter.
+type TexrefGetFilter struct {
+	Ref uint32
+}
+
+func (m *TexrefGetFilter) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetFilterReply is what op texref_get_filter returns.
+type TexrefGetFilterReply struct {
+	Mode uint32
+}
+
+func (m *TexrefGetFilterReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Mode))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetFormat is the request of op texref_get_format.
+type TexrefGetFormat struct {
+	Ref uint32
+}
+
+func (m *TexrefGetFormat) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetFormatReply is what op texref_get_format returns.
+type TexrefGetFormatReply struct {
+	Format     uint32
+	Components int32
+}
+
+func (m *TexrefGetFormatReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Format))
+	binary.LittleEndian.PutUint32(f[4:], uint32(m.Components))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetMipmapFilter is the request of op texref_get_mipmap_filter.
+type TexrefGetMipmapFilter struct {
+	Ref uint32
+}
+
+func (m *TexrefGetMipmapFilter) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetMipmapFilterReply is what op texref_get_mipmap_filter returns.
+type TexrefGetMipmapFilterReply struct {
+	Mode uint32
+}
+
+func (m *TexrefGetMipmapFilterReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Mode))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetLevelBias is the request of op texref_get_level_bias.
+type TexrefGetLevelBias struct {
+	Ref uint32
+}
+
+func (m *TexrefGetLevelBias) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetLevelBiasReply is what op texref_get_level_bias returns.
+type TexrefGetLevelBiasReply struct {
+	Bias float32
+}
+
+func (m *TexrefGetLevelBiasReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], math.Float32bits(m.Bias))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetLevelClamp is the request of op texref_get_level_clamp.
+type TexrefGetLevelClamp struct {
+	Ref uint32
+}
+
+func (m *TexrefGetLevelClamp) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetLevelClampReply is what op texref_get_level_clamp returns.
+type TexrefGetLevelClampReply struct {
+	Lowest  float32
+	Highest float32
+}
+
+func (m *TexrefGetLevelClampReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], math.Float32bits(m.Lowest))
+	binary.LittleEndian.PutUint32(f[4:], math.Float32bits(m.Highest))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetAnisotropy is the request of op texref_get_anisotropy.
+type TexrefGetAnisotropy struct {
+	Ref uint32
+}
+
+func (m *TexrefGetAnisotropy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetAnisotropyReply is what op texref_get_anisotropy returns.
+type TexrefGetAnisotropyReply struct {
+	Ratio int32
+}
+
+func (m *TexrefGetAnisotropyReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Ratio))
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetBorder is the request of op texref_get_border.
+type TexrefGetBorder struct {
+	Ref uint32
+}
+
+func (m *TexrefGetBorder) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetBorderReply is what op texref_get_border returns.
+type TexrefGetBorderReply struct {
+	Colour [16]byte
+}
+
+func (m *TexrefGetBorderReply) append(b []byte) []byte {
+	var f [16]byte
+	copy(f[0:], m.Colour[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// TexrefGetFlags is the request of op texref_get_flags.
+type TexrefGetFlags struct {
+	Ref uint32
+}
+
+func (m *TexrefGetFlags) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TexrefGetFlagsReply is what op texref_get_flags returns.
+type TexrefGetFlagsReply struct {
+	Flags uint32
+}
+
+func (m *TexrefGetFlagsReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Flags))
+	b = append(b, f[:]...)
+	return b
+}
+
+// ParamSetTexref is the request of op param_set_texref.
+type ParamSetTexref struct {
+	F    uint32
+	Unit int32
+	Ref  uint32
+}
+
+func (m *ParamSetTexref) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.F = binary.LittleEndian.Uint32(b[0:])
+	m.Unit = int32(binary.LittleEndian.Uint32(b[4:]))
+	m.Ref = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// ModuleSurfref is the request of op module_surfref.
+type ModuleSurfref struct {
+	Ref  uint32
+	M    uint32
+	Name []byte
+}
+
+func (m *ModuleSurfref) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.M = binary.LittleEndian.Uint32(b[4:])
+	m.Name = b[8:]
+	return nil
+}
+
+// SurfrefSetArray is the request of op surfref_set_array.
+type SurfrefSetArray struct {
+	Ref   uint32
+	A     uint32
+	Flags uint32
+}
+
+func (m *SurfrefSetArray) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	m.A = binary.LittleEndian.Uint32(b[4:])
+	m.Flags = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// SurfrefHasArray is the request of op surfref_has_array.
+type SurfrefHasArray struct {
+	Ref uint32
+}
+
+func (m *SurfrefHasArray) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Ref = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// CtxGetSharedConfig is the request of op ctx_get_shared_config.
+type CtxGetSharedConfig struct {
+}
+
+func (m *CtxGetSharedConfig) decode(b []byte) error {
+	if len(b) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// CtxGetSharedConfigReply is what op ctx_get_shared_config returns.
+type CtxGetSharedConfigReply struct {
+	Config uint32
+}
+
+func (m *CtxGetSharedConfigReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Config))
+	b = append(b, f[:]...)
+	return b
+}
+
+// CtxSetSharedConfig is the request of op ctx_set_shared_config.
+type CtxSetSharedConfig struct {
+	Config uint32
+}
+
+func (m *CtxSetSharedConfig) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Config = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// FunctionSetSharedConfig is the request of op function_set_shared_config.
+type FunctionSetSharedConfig struct {
+	F      uint32
+	Config uint32
+}
+
+func (m *FunctionSetSharedConfig) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.F = binary.LittleEndian.Uint32(b[0:])
+	m.Config = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
 // Handler executes the ops that no single driver function does. Slices alias
 // the request's private copy and are valid during the call.
 type Handler interface {
@@ -2283,6 +3749,22 @@ type Handler interface {
 	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
 	DeviceHostAtomics(c Call, in DeviceHostAtomics) (DeviceHostAtomicsReply, driver.Result)
 	StreamBatchMemOp(c Call, in StreamBatchMemOp) driver.Result
+	TensorMapReplace(c Call, in TensorMapReplace) (TensorMapReplaceReply, driver.Result)
+	LinkCreate(c Call, in LinkCreate) driver.Result
+	LinkAdd(c Call, in LinkAdd) (LinkAddReply, driver.Result)
+	LinkComplete(c Call, in LinkComplete) (LinkCompleteReply, driver.Result)
+	LinkLogs(c Call, in LinkLogs) (LinkLogsReply, driver.Result)
+	LinkCubin(c Call, in LinkCubin) (LinkCubinReply, driver.Result)
+	LinkDestroy(c Call, in LinkDestroy) driver.Result
+	ArrayPlane(c Call, in ArrayPlane) driver.Result
+	MipmapLevel(c Call, in MipmapLevel) driver.Result
+	CopyArray(c Call, in CopyArray) driver.Result
+	TextureCreate(c Call, in TextureCreate) (TextureCreateReply, driver.Result)
+	ModuleTexref(c Call, in ModuleTexref) driver.Result
+	TexrefHasArray(c Call, in TexrefHasArray) driver.Result
+	TexrefHasMipmap(c Call, in TexrefHasMipmap) driver.Result
+	ModuleSurfref(c Call, in ModuleSurfref) driver.Result
+	SurfrefHasArray(c Call, in SurfrefHasArray) driver.Result
 }
 
 // Name returns the op's name in ops.table, or "" for an unknown opcode.
@@ -2498,6 +3980,136 @@ func Name(opcode uint16) string {
 		return "stream_copy_attributes"
 	case OpStreamBatchMemOp:
 		return "stream_batch_mem_op"
+	case OpTensorMapTiled:
+		return "tensor_map_tiled"
+	case OpTensorMapIm2col:
+		return "tensor_map_im2col"
+	case OpTensorMapIm2colWide:
+		return "tensor_map_im2col_wide"
+	case OpTensorMapReplace:
+		return "tensor_map_replace"
+	case OpLinkCreate:
+		return "link_create"
+	case OpLinkAdd:
+		return "link_add"
+	case OpLinkComplete:
+		return "link_complete"
+	case OpLinkLogs:
+		return "link_logs"
+	case OpLinkCubin:
+		return "link_cubin"
+	case OpLinkDestroy:
+		return "link_destroy"
+	case OpArrayCreate:
+		return "array_create"
+	case OpArrayDestroy:
+		return "array_destroy"
+	case OpArrayDescriptor:
+		return "array_descriptor"
+	case OpArrayPlane:
+		return "array_plane"
+	case OpArrayRequirements:
+		return "array_requirements"
+	case OpArraySparse:
+		return "array_sparse"
+	case OpMipmapCreate:
+		return "mipmap_create"
+	case OpMipmapDestroy:
+		return "mipmap_destroy"
+	case OpMipmapLevel:
+		return "mipmap_level"
+	case OpMipmapRequirements:
+		return "mipmap_requirements"
+	case OpMipmapSparse:
+		return "mipmap_sparse"
+	case OpCopyArray:
+		return "copy_array"
+	case OpTextureCreate:
+		return "texture_create"
+	case OpTextureDestroy:
+		return "texture_destroy"
+	case OpTextureResource:
+		return "texture_resource"
+	case OpTextureDescription:
+		return "texture_description"
+	case OpTextureView:
+		return "texture_view"
+	case OpSurfaceCreate:
+		return "surface_create"
+	case OpSurfaceDestroy:
+		return "surface_destroy"
+	case OpSurfaceResource:
+		return "surface_resource"
+	case OpTexrefCreate:
+		return "texref_create"
+	case OpTexrefDestroy:
+		return "texref_destroy"
+	case OpModuleTexref:
+		return "module_texref"
+	case OpTexrefSetArray:
+		return "texref_set_array"
+	case OpTexrefSetMipmap:
+		return "texref_set_mipmap"
+	case OpTexrefSetAddress:
+		return "texref_set_address"
+	case OpTexrefSetAddress2D:
+		return "texref_set_address_2d"
+	case OpTexrefSetFormat:
+		return "texref_set_format"
+	case OpTexrefSetAddressMode:
+		return "texref_set_address_mode"
+	case OpTexrefSetFilter:
+		return "texref_set_filter"
+	case OpTexrefSetMipmapFilter:
+		return "texref_set_mipmap_filter"
+	case OpTexrefSetLevelBias:
+		return "texref_set_level_bias"
+	case OpTexrefSetLevelClamp:
+		return "texref_set_level_clamp"
+	case OpTexrefSetAnisotropy:
+		return "texref_set_anisotropy"
+	case OpTexrefSetBorder:
+		return "texref_set_border"
+	case OpTexrefSetFlags:
+		return "texref_set_flags"
+	case OpTexrefGetAddress:
+		return "texref_get_address"
+	case OpTexrefHasArray:
+		return "texref_has_array"
+	case OpTexrefHasMipmap:
+		return "texref_has_mipmap"
+	case OpTexrefGetAddressMode:
+		return "texref_get_address_mode"
+	case OpTexrefGetFilter:
+		return "texref_get_filter"
+	case OpTexrefGetFormat:
+		return "texref_get_format"
+	case OpTexrefGetMipmapFilter:
+		return "texref_get_mipmap_filter"
+	case OpTexrefGetLevelBias:
+		return "texref_get_level_bias"
+	case OpTexrefGetLevelClamp:
+		return "texref_get_level_clamp"
+	case OpTexrefGetAnisotropy:
+		return "texref_get_anisotropy"
+	case OpTexrefGetBorder:
+		return "texref_get_border"
+	case OpTexrefGetFlags:
+		return "texref_get_flags"
+	case OpParamSetTexref:
+		return "param_set_texref"
+	case OpModuleSurfref:
+		return "module_surfref"
+	case OpSurfrefSetArray:
+		return "surfref_set_array"
+	case OpSurfrefHasArray:
+		return "surfref_has_array"
+	case OpCtxGetSharedConfig:
+		return "ctx_get_shared_config"
+	case OpCtxSetSharedConfig:
+		return "ctx_set_shared_config"
+	case OpFunctionSetSharedConfig:
+		return "function_set_shared_config"
 	}
 	return ""
 }
@@ -2570,7 +4182,72 @@ func Replied(opcode uint16) bool {
 		OpDeviceHostAtomics,
 		OpStreamGetAttribute,
 		OpStreamSetAttribute,
-		OpStreamCopyAttributes:
+		OpStreamCopyAttributes,
+		OpTensorMapTiled,
+		OpTensorMapIm2col,
+		OpTensorMapIm2colWide,
+		OpTensorMapReplace,
+		OpLinkCreate,
+		OpLinkAdd,
+		OpLinkComplete,
+		OpLinkLogs,
+		OpLinkCubin,
+		OpLinkDestroy,
+		OpArrayCreate,
+		OpArrayDestroy,
+		OpArrayDescriptor,
+		OpArrayPlane,
+		OpArrayRequirements,
+		OpArraySparse,
+		OpMipmapCreate,
+		OpMipmapDestroy,
+		OpMipmapLevel,
+		OpMipmapRequirements,
+		OpMipmapSparse,
+		OpCopyArray,
+		OpTextureCreate,
+		OpTextureDestroy,
+		OpTextureResource,
+		OpTextureDescription,
+		OpTextureView,
+		OpSurfaceCreate,
+		OpSurfaceDestroy,
+		OpSurfaceResource,
+		OpTexrefCreate,
+		OpTexrefDestroy,
+		OpModuleTexref,
+		OpTexrefSetArray,
+		OpTexrefSetMipmap,
+		OpTexrefSetAddress,
+		OpTexrefSetAddress2D,
+		OpTexrefSetFormat,
+		OpTexrefSetAddressMode,
+		OpTexrefSetFilter,
+		OpTexrefSetMipmapFilter,
+		OpTexrefSetLevelBias,
+		OpTexrefSetLevelClamp,
+		OpTexrefSetAnisotropy,
+		OpTexrefSetBorder,
+		OpTexrefSetFlags,
+		OpTexrefGetAddress,
+		OpTexrefHasArray,
+		OpTexrefHasMipmap,
+		OpTexrefGetAddressMode,
+		OpTexrefGetFilter,
+		OpTexrefGetFormat,
+		OpTexrefGetMipmapFilter,
+		OpTexrefGetLevelBias,
+		OpTexrefGetLevelClamp,
+		OpTexrefGetAnisotropy,
+		OpTexrefGetBorder,
+		OpTexrefGetFlags,
+		OpParamSetTexref,
+		OpModuleSurfref,
+		OpSurfrefSetArray,
+		OpSurfrefHasArray,
+		OpCtxGetSharedConfig,
+		OpCtxSetSharedConfig,
+		OpFunctionSetSharedConfig:
 		return true
 	}
 	return false
@@ -3570,6 +5247,815 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.StreamBatchMemOp(c, in), nil
+	case OpTensorMapTiled:
+		var in TensorMapTiled
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		encodedOut, r := n.TensorMapTiled(in.Element, in.Rank, in.Address, in.Sizes[:], in.Strides[:], in.Box[:], in.Steps[:], in.Interleave, in.Swizzle, in.Promotion, in.Fill)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TensorMapTiledReply{Encoded: encodedOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTensorMapIm2col:
+		var in TensorMapIm2col
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		encodedOut, r := n.TensorMapIm2col(in.Element, in.Rank, in.Address, in.Sizes[:], in.Strides[:], in.Lower[:], in.Upper[:], in.Channels, in.Pixels, in.Steps[:], in.Interleave, in.Swizzle, in.Promotion, in.Fill)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TensorMapIm2colReply{Encoded: encodedOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTensorMapIm2colWide:
+		var in TensorMapIm2colWide
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		encodedOut, r := n.TensorMapIm2colWide(in.Element, in.Rank, in.Address, in.Sizes[:], in.Strides[:], in.Lower, in.Upper, in.Channels, in.Pixels, in.Steps[:], in.Interleave, in.Mode, in.Swizzle, in.Promotion, in.Fill)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TensorMapIm2colWideReply{Encoded: encodedOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTensorMapReplace:
+		var in TensorMapReplace
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.TensorMapReplace(c, in)
+		return out.append(reply), r, nil
+	case OpLinkCreate:
+		var in LinkCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.LinkCreate(c, in), nil
+	case OpLinkAdd:
+		var in LinkAdd
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.LinkAdd(c, in)
+		return out.append(reply), r, nil
+	case OpLinkComplete:
+		var in LinkComplete
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.LinkComplete(c, in)
+		return out.append(reply), r, nil
+	case OpLinkLogs:
+		var in LinkLogs
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.LinkLogs(c, in)
+		return out.append(reply), r, nil
+	case OpLinkCubin:
+		var in LinkCubin
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.LinkCubin(c, in)
+		return out.append(reply), r, nil
+	case OpLinkDestroy:
+		var in LinkDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.LinkDestroy(c, in), nil
+	case OpArrayCreate:
+		var in ArrayCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		if !t.Free(driver.KindArray, in.A) {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		aOut, r := n.ArrayCreate(in.Descriptor[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Put(driver.KindArray, in.A, uint64(aOut))
+		return reply, driver.Success, nil
+	case OpArrayDestroy:
+		var in ArrayDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		aNative, ok := t.Get(driver.KindArray, in.A)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.ArrayDestroy(driver.Array(aNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Delete(driver.KindArray, in.A)
+		return reply, driver.Success, nil
+	case OpArrayDescriptor:
+		var in ArrayDescriptor
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		aNative, ok := t.Get(driver.KindArray, in.A)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		descriptorOut, r := n.ArrayDescriptor(driver.Array(aNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := ArrayDescriptorReply{Descriptor: descriptorOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpArrayPlane:
+		var in ArrayPlane
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.ArrayPlane(c, in), nil
+	case OpArrayRequirements:
+		var in ArrayRequirements
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		aNative, ok := t.Get(driver.KindArray, in.A)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		requirementsOut, r := n.ArrayRequirements(driver.Array(aNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := ArrayRequirementsReply{Requirements: requirementsOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpArraySparse:
+		var in ArraySparse
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		aNative, ok := t.Get(driver.KindArray, in.A)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		propertiesOut, r := n.ArraySparse(driver.Array(aNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := ArraySparseReply{Properties: propertiesOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpMipmapCreate:
+		var in MipmapCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		if !t.Free(driver.KindMipmap, in.M) {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		mOut, r := n.MipmapCreate(in.Descriptor[:], in.Levels)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Put(driver.KindMipmap, in.M, uint64(mOut))
+		return reply, driver.Success, nil
+	case OpMipmapDestroy:
+		var in MipmapDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		mNative, ok := t.Get(driver.KindMipmap, in.M)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.MipmapDestroy(driver.Mipmap(mNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Delete(driver.KindMipmap, in.M)
+		return reply, driver.Success, nil
+	case OpMipmapLevel:
+		var in MipmapLevel
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.MipmapLevel(c, in), nil
+	case OpMipmapRequirements:
+		var in MipmapRequirements
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		mNative, ok := t.Get(driver.KindMipmap, in.M)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		requirementsOut, r := n.MipmapRequirements(driver.Mipmap(mNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := MipmapRequirementsReply{Requirements: requirementsOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpMipmapSparse:
+		var in MipmapSparse
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		mNative, ok := t.Get(driver.KindMipmap, in.M)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		propertiesOut, r := n.MipmapSparse(driver.Mipmap(mNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := MipmapSparseReply{Properties: propertiesOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpCopyArray:
+		var in CopyArray
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.CopyArray(c, in), nil
+	case OpTextureCreate:
+		var in TextureCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.TextureCreate(c, in)
+		return out.append(reply), r, nil
+	case OpTextureDestroy:
+		var in TextureDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.TextureDestroy(in.Object)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTextureResource:
+		var in TextureResource
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		resourceOut, r := n.TextureResource(in.Object)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TextureResourceReply{Resource: resourceOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTextureDescription:
+		var in TextureDescription
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		textureOut, r := n.TextureDescription(in.Object)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TextureDescriptionReply{Texture: textureOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTextureView:
+		var in TextureView
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		viewOut, r := n.TextureView(in.Object)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TextureViewReply{View: viewOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpSurfaceCreate:
+		var in SurfaceCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		objectOut, r := n.SurfaceCreate(in.Resource[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := SurfaceCreateReply{Object: objectOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpSurfaceDestroy:
+		var in SurfaceDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.SurfaceDestroy(in.Object)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpSurfaceResource:
+		var in SurfaceResource
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		resourceOut, r := n.SurfaceResource(in.Object)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := SurfaceResourceReply{Resource: resourceOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefCreate:
+		var in TexrefCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		if !t.Free(driver.KindTexref, in.Ref) {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		refOut, r := n.TexrefCreate()
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Put(driver.KindTexref, in.Ref, uint64(refOut))
+		return reply, driver.Success, nil
+	case OpTexrefDestroy:
+		var in TexrefDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefDestroy(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Delete(driver.KindTexref, in.Ref)
+		return reply, driver.Success, nil
+	case OpModuleTexref:
+		var in ModuleTexref
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.ModuleTexref(c, in), nil
+	case OpTexrefSetArray:
+		var in TexrefSetArray
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		aNative, ok := t.Get(driver.KindArray, in.A)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetArray(driver.Texref(refNative), driver.Array(aNative), in.Flags)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetMipmap:
+		var in TexrefSetMipmap
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		mNative, ok := t.Get(driver.KindMipmap, in.M)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetMipmap(driver.Texref(refNative), driver.Mipmap(mNative), in.Flags)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetAddress:
+		var in TexrefSetAddress
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		offsetOut, r := n.TexrefSetAddress(driver.Texref(refNative), in.Address, in.Size)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefSetAddressReply{Offset: offsetOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefSetAddress2D:
+		var in TexrefSetAddress2D
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetAddress2D(driver.Texref(refNative), in.Descriptor[:], in.Address, in.Pitch)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetFormat:
+		var in TexrefSetFormat
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetFormat(driver.Texref(refNative), in.Format, in.Components)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetAddressMode:
+		var in TexrefSetAddressMode
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetAddressMode(driver.Texref(refNative), in.Dimension, in.Mode)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetFilter:
+		var in TexrefSetFilter
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetFilter(driver.Texref(refNative), in.Mode)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetMipmapFilter:
+		var in TexrefSetMipmapFilter
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetMipmapFilter(driver.Texref(refNative), in.Mode)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetLevelBias:
+		var in TexrefSetLevelBias
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetLevelBias(driver.Texref(refNative), in.Bias)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetLevelClamp:
+		var in TexrefSetLevelClamp
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetLevelClamp(driver.Texref(refNative), in.Lowest, in.Highest)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetAnisotropy:
+		var in TexrefSetAnisotropy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetAnisotropy(driver.Texref(refNative), in.Ratio)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetBorder:
+		var in TexrefSetBorder
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetBorder(driver.Texref(refNative), in.Colour[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefSetFlags:
+		var in TexrefSetFlags
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.TexrefSetFlags(driver.Texref(refNative), in.Flags)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpTexrefGetAddress:
+		var in TexrefGetAddress
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		addressOut, r := n.TexrefGetAddress(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetAddressReply{Address: addressOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefHasArray:
+		var in TexrefHasArray
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.TexrefHasArray(c, in), nil
+	case OpTexrefHasMipmap:
+		var in TexrefHasMipmap
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.TexrefHasMipmap(c, in), nil
+	case OpTexrefGetAddressMode:
+		var in TexrefGetAddressMode
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		modeOut, r := n.TexrefGetAddressMode(driver.Texref(refNative), in.Dimension)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetAddressModeReply{Mode: modeOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetFilter:
+		var in TexrefGetFilter
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		modeOut, r := n.TexrefGetFilter(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetFilterReply{Mode: modeOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetFormat:
+		var in TexrefGetFormat
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		formatOut, componentsOut, r := n.TexrefGetFormat(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetFormatReply{Format: formatOut, Components: componentsOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetMipmapFilter:
+		var in TexrefGetMipmapFilter
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		modeOut, r := n.TexrefGetMipmapFilter(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetMipmapFilterReply{Mode: modeOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetLevelBias:
+		var in TexrefGetLevelBias
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		biasOut, r := n.TexrefGetLevelBias(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetLevelBiasReply{Bias: biasOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetLevelClamp:
+		var in TexrefGetLevelClamp
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		lowestOut, highestOut, r := n.TexrefGetLevelClamp(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetLevelClampReply{Lowest: lowestOut, Highest: highestOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetAnisotropy:
+		var in TexrefGetAnisotropy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		ratioOut, r := n.TexrefGetAnisotropy(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetAnisotropyReply{Ratio: ratioOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetBorder:
+		var in TexrefGetBorder
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		colourOut, r := n.TexrefGetBorder(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetBorderReply{Colour: colourOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpTexrefGetFlags:
+		var in TexrefGetFlags
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		flagsOut, r := n.TexrefGetFlags(driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := TexrefGetFlagsReply{Flags: flagsOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpParamSetTexref:
+		var in ParamSetTexref
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		fNative, ok := t.Get(driver.KindFunction, in.F)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		refNative, ok := t.Get(driver.KindTexref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.ParamSetTexref(driver.Function(fNative), in.Unit, driver.Texref(refNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpModuleSurfref:
+		var in ModuleSurfref
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.ModuleSurfref(c, in), nil
+	case OpSurfrefSetArray:
+		var in SurfrefSetArray
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		refNative, ok := t.Get(driver.KindSurfref, in.Ref)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		aNative, ok := t.Get(driver.KindArray, in.A)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.SurfrefSetArray(driver.Surfref(refNative), driver.Array(aNative), in.Flags)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpSurfrefHasArray:
+		var in SurfrefHasArray
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.SurfrefHasArray(c, in), nil
+	case OpCtxGetSharedConfig:
+		var in CtxGetSharedConfig
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		configOut, r := n.CtxGetSharedConfig()
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := CtxGetSharedConfigReply{Config: configOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpCtxSetSharedConfig:
+		var in CtxSetSharedConfig
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.CtxSetSharedConfig(in.Config)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpFunctionSetSharedConfig:
+		var in FunctionSetSharedConfig
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		fNative, ok := t.Get(driver.KindFunction, in.F)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.FunctionSetSharedConfig(driver.Function(fNative), in.Config)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
 	}
 	return reply, driver.ErrorNotSupported, ErrUnknownOpcode
 }

@@ -23,6 +23,9 @@ type Recorder struct {
 	CaptureStatus map[driver.Stream]uint32
 	// Call is what OnCall was given, for tests to play the driver's thread.
 	Call func(number uint32, status driver.Result)
+	// Linked is what every linker gives, LinkOutputs what its options return.
+	Linked      []byte
+	LinkOutputs driver.LinkState
 
 	mu    sync.Mutex
 	calls []string
