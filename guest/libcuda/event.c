@@ -19,11 +19,57 @@ static int find(struct vg_thread **t, CUevent event)
 	return event && event->object.kind == VG_EVENT ? 0 : CUDA_ERROR_INVALID_HANDLE;
 }
 
+static uint64_t mark_of(uint32_t slot, uint32_t value)
+{
+	return (uint64_t)slot << 32 | value;
+}
+
+static uint32_t mark_slot(uint64_t mark)
+{
+	return (uint32_t)(mark >> 32);
+}
+
+static bool mark_reached(const struct vg_channel *c, uint64_t mark)
+{
+	return vg_fence_reached(c, mark_slot(mark), (uint32_t)mark);
+}
+
+/*
+ * The mark of a new record in the stream. While a record in another stream is not
+ * reached, its value could land after ours and hide it: then the event moves to
+ * another word. 0: no word is free.
+ */
+static uint64_t next_mark(struct vg_thread *t, struct vg_event *event, const struct vg_stream *s)
+{
+	uint64_t last = atomic_exchange_explicit(&event->stream, s->id, memory_order_acq_rel);
+	uint64_t mark = atomic_load_explicit(&event->mark, memory_order_acquire);
+	uint32_t fresh, value;
+	uint64_t next;
+
+	for (;;) {
+		fresh = 0;
+		value = (uint32_t)mark;
+		if (last && last != s->id && !mark_reached(t->channel, mark)) {
+			fresh = vg_fence_take(t->channel, &value);
+			if (!fresh)
+				return 0;
+		}
+		next = mark_of(fresh ? fresh : mark_slot(mark), value + 1);
+		if (atomic_compare_exchange_weak_explicit(&event->mark, &mark, next, memory_order_acq_rel,
+							  memory_order_acquire))
+			break;
+		vg_fence_give(fresh, value);
+	}
+	if (fresh)
+		vg_fence_give(mark_slot(mark), (uint32_t)mark);
+	return next;
+}
+
 VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 {
 	struct vg_event *e;
 	struct vg_thread *t;
-	uint32_t value;
+	uint32_t slot, value;
 	int result = vg_enter(&t);
 
 	if (result)
@@ -37,11 +83,11 @@ VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	e->context = t->current;
 	e->flags = flags;
-	e->slot = vg_fence_take(t->channel, &value);
-	atomic_init(&e->fence, value);
+	slot = vg_fence_take(t->channel, &value);
+	atomic_init(&e->mark, mark_of(slot, value));
 	result = vg_op_event_create(t, e->object.number, flags);
 	if (result) {
-		vg_fence_give(e->slot, value);
+		vg_fence_give(slot, value);
 		vg_object_end(e);
 		return result;
 	}
@@ -52,6 +98,7 @@ VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 VG_EXPORT CUresult cuEventDestroy_v2(CUevent event)
 {
 	struct vg_thread *t;
+	uint64_t mark;
 	int result = find(&t, event);
 
 	if (!result)
@@ -59,7 +106,8 @@ VG_EXPORT CUresult cuEventDestroy_v2(CUevent event)
 	if (result)
 		return result;
 	vg_capture_release_event(event);
-	vg_fence_give(event->slot, atomic_load(&event->fence));
+	mark = atomic_load(&event->mark);
+	vg_fence_give(mark_slot(mark), (uint32_t)mark);
 	vg_object_end(event);
 	return CUDA_SUCCESS;
 }
@@ -73,7 +121,7 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
-	uint32_t value;
+	uint64_t mark;
 	int result = find(&t, event);
 
 	if (!result)
@@ -89,17 +137,10 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 		return vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
 	}
 	vg_capture_release_event(event);
-	if (!event->slot) {
-		atomic_store_explicit(&event->recorded, 1, memory_order_release);
-		result = vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
-		if (!result)
-			vg_stream_busy(s);
-		return result;
-	}
-	value = atomic_fetch_add_explicit(&event->fence, 1, memory_order_acq_rel) + 1;
-	atomic_store_explicit(&event->asked, 0, memory_order_relaxed);
+	mark = mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ? next_mark(t, event, s) : 0;
+	atomic_store_explicit(&event->asked, !mark, memory_order_relaxed);
 	atomic_store_explicit(&event->recorded, 1, memory_order_release);
-	result = vg_op_event_record(t, event->object.number, s->object.number, flags, event->slot, value);
+	result = vg_op_event_record(t, event->object.number, s->object.number, flags, mark_slot(mark), (uint32_t)mark);
 	if (!result)
 		vg_stream_busy(s);
 	return result;
@@ -128,7 +169,8 @@ VG_EXPORT CUresult cuEventRecordWithFlags_ptsz(CUevent event, CUstream stream, u
 /* No fence tells of the last record: it covers a context, or another process may have made it. */
 static bool is_asked(CUevent event)
 {
-	return !event->slot || atomic_load_explicit(&event->asked, memory_order_acquire);
+	return !mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ||
+	       atomic_load_explicit(&event->asked, memory_order_acquire);
 }
 
 /* 0 done, 600 not yet, or an error. */
@@ -140,9 +182,8 @@ static int event_state(struct vg_thread *t, CUevent event)
 		return CUDA_SUCCESS;
 	if (is_asked(event))
 		return vg_op_event_query(t, event->object.number);
-	return vg_fence_reached(t->channel, event->slot, atomic_load_explicit(&event->fence, memory_order_acquire)) ?
-		       CUDA_SUCCESS :
-		       CUDA_ERROR_NOT_READY;
+	return mark_reached(t->channel, atomic_load_explicit(&event->mark, memory_order_acquire)) ? CUDA_SUCCESS :
+												     CUDA_ERROR_NOT_READY;
 }
 
 VG_EXPORT CUresult cuEventQuery(CUevent event)
@@ -158,6 +199,7 @@ VG_EXPORT CUresult cuEventQuery(CUevent event)
 VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 {
 	struct vg_thread *t;
+	uint64_t mark;
 	int result = find(&t, event);
 
 	if (!result)
@@ -171,7 +213,8 @@ VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 			t->channel->transport->ops->wait(t->channel->transport, &seen, 200);
 		return result;
 	}
-	result = vg_fence_wait(t, event->slot, atomic_load(&event->fence), NULL, event->flags & EVENT_BLOCKING);
+	mark = atomic_load(&event->mark);
+	result = vg_fence_wait(t, mark_slot(mark), (uint32_t)mark, NULL, event->flags & EVENT_BLOCKING);
 	return result ? result : vg_channel_async(t->channel);
 }
 

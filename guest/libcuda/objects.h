@@ -132,8 +132,9 @@ struct vg_event {
 	struct vg_object object;
 	struct vg_context *context;
 	unsigned int flags;		/* 1 blocking sync, 2 no timing, 4 IPC */
-	uint32_t slot;			/* fence word, 0: none was free, or other processes record too */
-	_Atomic uint32_t fence;		/* value that the last record posts */
+	_Atomic uint64_t mark;		/* fence word << 32 | value that the last record posts; word 0: none was
+					 * free, or other processes record too */
+	_Atomic uint64_t stream;	/* id of the stream of the last record, 0: none yet */
 	_Atomic int recorded;
 	_Atomic int asked;		/* the last record posted no fence: the executor is asked */
 	_Atomic(struct vg_capture *) capture;	/* recorded in a capture, not in the stream */

@@ -136,6 +136,33 @@ static bool event_on_idle_stream(void)
 	return true;
 }
 
+/* The last record of an event counts, also when an earlier one in another stream is done after it. */
+static bool event_changes_streams(void)
+{
+	volatile unsigned int *gate;
+	CUstream busy, idle;
+	CUevent event;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&busy, CU_STREAM_NON_BLOCKING));
+	DO(cu.StreamCreate(&idle, CU_STREAM_NON_BLOCKING));
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	DO(close_gate(busy, &gate));
+	DO(cu.EventRecord(event, busy));
+	RESULT(CUDA_ERROR_NOT_READY, cu.EventQuery(event));
+	DO(cu.EventRecord(event, idle));
+	DO(cu.EventSynchronize(event));
+	DO(cu.EventQuery(event));
+	DO(open_gate(busy, gate));
+	DO(cu.StreamSynchronize(busy));
+	DO(cu.EventQuery(event));
+	DO(cu.EventSynchronize(event));
+	DO(cu.EventDestroy(event));
+	DO(cu.StreamDestroy(idle));
+	DO(cu.StreamDestroy(busy));
+	return true;
+}
+
 /* Stream b waits for what stream a does after a long kernel. */
 static bool wait_event(void)
 {
@@ -241,6 +268,7 @@ static const struct check checks[] = {
 	{ "busy_stream", busy_stream },
 	{ "events", events },
 	{ "event_on_idle_stream", event_on_idle_stream },
+	{ "event_changes_streams", event_changes_streams },
 	{ "wait_event", wait_event },
 	{ "legacy_default_stream", legacy_default_stream },
 	{ "per_thread_stream", per_thread_stream },

@@ -80,6 +80,11 @@ func (c *Channel) Fence(slot uint32) uint32 {
 	return c.word32(window.ChFences + int(slot)*4).Load()
 }
 
+// SetFence stores value in fence word slot in the device's stead.
+func (c *Channel) SetFence(slot, value uint32) {
+	c.word32(window.ChFences + int(slot)*4).Store(value)
+}
+
 // SetAsync reports the failure of a posted call; the first one stays until the
 // process takes it.
 func (c *Channel) SetAsync(opcode uint16, r driver.Result) {

@@ -62,23 +62,45 @@ func (f *fences) clear() {
 func (p *Process) Fence(_ wire.Call, in wire.Fence) driver.Result {
 	s, ok := p.stream(in.S)
 	if !ok {
+		p.release(in.Slot, in.Value)
 		return driver.ErrorInvalidHandle
 	}
-	return p.writeFence(s, in.Slot, in.Value)
+	return p.fence(s, in.Slot, in.Value)
+}
+
+// fence lets the device write a fence, or releases those who wait for it.
+func (p *Process) fence(s driver.Stream, slot, value uint32) driver.Result {
+	r := p.writeFence(s, slot, value)
+	if r != driver.Success {
+		p.release(slot, value)
+	}
+	return r
+}
+
+// release writes a fence in the device's stead: whoever waits for it comes back
+// and finds the failure.
+func (p *Process) release(slot, value uint32) {
+	if slot < window.FenceCount {
+		p.Channel.SetFence(slot, value)
+	}
 }
 
 // EventRecord implements wire.Handler.
 func (p *Process) EventRecord(_ wire.Call, in wire.EventRecord) driver.Result {
-	e, ok1 := p.tables.Get(driver.KindEvent, in.E)
-	s, ok2 := p.stream(in.S)
-	if !ok1 || !ok2 {
-		return driver.ErrorInvalidHandle
+	e, ok := p.tables.Get(driver.KindEvent, in.E)
+	s, found := p.stream(in.S)
+	r := driver.ErrorInvalidHandle
+	if ok && found {
+		r = p.Driver.EventRecord(driver.Event(e), s, in.Flags)
 	}
-	r := p.Driver.EventRecord(driver.Event(e), s, in.Flags)
-	if r != driver.Success || in.Slot == 0 {
+	if in.Slot == 0 {
 		return r
 	}
-	return p.writeFence(s, in.Slot, in.Value)
+	if r != driver.Success {
+		p.release(in.Slot, in.Value)
+		return r
+	}
+	return p.fence(s, in.Slot, in.Value)
 }
 
 // writeFence refuses a capturing stream: the fence would become a node of the
