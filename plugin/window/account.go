@@ -12,14 +12,16 @@ import (
 // ErrQuota: an allocation would take the domain over its memory quota.
 var ErrQuota = errors.New("memory quota exceeded")
 
-// Places in the account's page.
+// Places in the account.
 const (
-	accountSize  = 4096
-	accountQuota = 0  // u64, bytes
-	accountUsed  = 64 // u64[MaxChannels], bytes of device memory per channel
+	accountSize   = 65536
+	accountQuota  = 0    // u64, bytes
+	accountEver   = 8    // u64, shares from the first on that were ever used
+	accountUsed   = 64   // u64[MaxChannels], bytes of device memory per channel
+	accountShares = 4096 // { u64 bytes, u64 holders }[MaxShares], to the end
 )
 
-// Account is the page in which a domain's executors count the device memory
+// Account is the memory in which a domain's executors count the device memory
 // they use. mediatord and the executors share it; no guest sees it.
 type Account struct {
 	file   *os.File
@@ -75,14 +77,15 @@ func (a *Account) File() *os.File { return a.file }
 // Quota is the domain's limit in bytes.
 func (a *Account) Quota() uint64 { return a.double(accountQuota).Load() }
 
-// Used is what channel i counts, in bytes. It panics beyond MaxChannels.
-func (a *Account) Used(i int) uint64 { return a.used(i).Load() }
+// Used is what channel i counts, in bytes, with the shared memory that no lower
+// channel holds. It panics beyond MaxChannels.
+func (a *Account) Used(i int) uint64 { return a.used(i).Load() + a.sharedBy(i) }
 
-// Total is what all channels count, in bytes.
+// Total is what all channels count, in bytes; what they share counts once.
 func (a *Account) Total() uint64 {
-	var sum uint64
+	sum := a.shared()
 	for i := range MaxChannels {
-		sum += a.Used(i)
+		sum += a.used(i).Load()
 	}
 	return sum
 }
@@ -105,8 +108,13 @@ func (a *Account) Reserve(i int, bytes uint64) error {
 // Release takes bytes off what channel i counts.
 func (a *Account) Release(i int, bytes uint64) { a.used(i).Add(^(bytes - 1)) }
 
-// Clear forgets what channel i counts: its executor is gone.
-func (a *Account) Clear(i int) { a.used(i).Store(0) }
+// Clear forgets what channel i counts and holds: its executor is gone.
+func (a *Account) Clear(i int) {
+	a.used(i).Store(0)
+	for share := range a.everShared() {
+		a.Drop(share, i)
+	}
+}
 
 // Close unmaps the page and closes the memfd.
 func (a *Account) Close() error {
