@@ -12,11 +12,9 @@ uint32_t vg_thread_context(const struct vg_thread *t)
 bool vg_ring_wait_room(struct vg_channel *c, uint64_t end)
 {
 	struct vg_pause pause = { 0 };
-
 	bool room;
 
-	while (!(room = end - atomic_load_explicit(c->head, memory_order_acquire) <= VGPU_RING_SIZE) &&
-	       !vg_channel_lost(c))
+	while (!(room = vg_ring_has_room(c, end)) && !vg_channel_lost(c))
 		vg_pause(&pause);
 	vg_pause_end(&pause);
 	return room;

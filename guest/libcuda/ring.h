@@ -38,6 +38,17 @@ struct vg_reply {
 };
 _Static_assert(sizeof(struct vg_reply) == VGPU_REPLY_SIZE, "reply slot");
 
+/*
+ * Whether the ring has room for a record that would end there. HEAD is beyond an
+ * end computed from a TAIL that other threads have moved since; then it has.
+ */
+static inline bool vg_ring_has_room(const struct vg_channel *c, uint64_t end)
+{
+	uint64_t head = atomic_load_explicit(c->head, memory_order_acquire);
+
+	return (int64_t)(end - head) <= (int64_t)VGPU_RING_SIZE;
+}
+
 /* Waits for room; false when the channel died. */
 bool vg_ring_wait_room(struct vg_channel *c, uint64_t end);
 
@@ -62,15 +73,12 @@ static inline void *vg_reserve_sized(struct vg_thread *t, uint16_t opcode, uint1
 	if (size > VGPU_REC_MAX)
 		return NULL;
 	do {
-		uint64_t head = atomic_load_explicit(c->head, memory_order_acquire);
-
-		if (tail + lines - head > VGPU_RING_SIZE) {
+		while (!vg_ring_has_room(c, tail + lines)) {
 			if (!vg_ring_wait_room(c, tail + lines))
 				return NULL;
 			tail = atomic_load_explicit(c->tail, memory_order_relaxed);
 		}
-	} while (tail + lines - atomic_load_explicit(c->head, memory_order_acquire) > VGPU_RING_SIZE ||
-		 !atomic_compare_exchange_weak_explicit(c->tail, &tail, tail + lines, memory_order_relaxed,
+	} while (!atomic_compare_exchange_weak_explicit(c->tail, &tail, tail + lines, memory_order_relaxed,
 							memory_order_relaxed));
 	r = (struct vg_record *)(c->ring + (tail & (VGPU_RING_SIZE - 1)));
 	r->opcode = opcode;

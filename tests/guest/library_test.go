@@ -11,6 +11,10 @@ func TestDigests(t *testing.T) {
 	run(t, nil, program)
 }
 
+func TestRingRoom(t *testing.T) {
+	run(t, nil, compile(t, "ring_room"))
+}
+
 func TestVisibleDevices(t *testing.T) {
 	run(t, nil, compile(t, "visible", "../../guest/libcuda/visible.c"))
 }
