@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	"github.com/sirupsen/logrus"
 
 	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/internal/parcel"
+	"libvirt-vgpu/mediatord/internal/rights"
 )
 
 // Types of message.
@@ -24,6 +27,7 @@ const (
 	Refused = "refused"
 	Revoke  = "revoke"
 	Stop    = "stop"
+	// and those of package parcel
 )
 
 // maxLine bounds a message from mediatord.
@@ -38,37 +42,72 @@ type Message struct {
 	Chunk   *int          `json:"chunk,omitempty"`   // revoke, revoked
 	Name    string        `json:"name,omitempty"`    // refused: driver function
 	Count   uint64        `json:"count,omitempty"`   // refused: calls since the last message
+
+	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 }
 
 // Conn sends and receives. Send may be used by several goroutines.
 type Conn struct {
-	mu sync.Mutex
-	w  io.Writer
-	r  *bufio.Scanner
+	w carrier
+	r *bufio.Scanner
 }
 
-// New speaks over rw.
-func New(rw io.ReadWriter) *Conn {
-	s := bufio.NewScanner(rw)
+// carrier takes a line with its descriptor, and gives the descriptors that came
+// with lines.
+type carrier interface {
+	io.Reader
+	Send(line []byte, file *os.File) error
+	Take() (*os.File, error)
+}
+
+// New speaks over a socket.
+func New(socket *os.File) *Conn { return newConn(rights.New(socket)) }
+
+// NewPlain speaks over rw, which carries no descriptors.
+func NewPlain(rw io.ReadWriter) *Conn { return newConn(&plain{ReadWriter: rw}) }
+
+func newConn(c carrier) *Conn {
+	s := bufio.NewScanner(c)
 	s.Buffer(make([]byte, 0, 4096), maxLine)
-	return &Conn{w: rw, r: s}
+	return &Conn{w: c, r: s}
 }
 
-// Send writes one message.
+type plain struct {
+	io.ReadWriter
+	mu sync.Mutex
+}
+
+func (p *plain) Send(line []byte, file *os.File) error {
+	if file != nil {
+		return rights.ErrDescriptor
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := p.Write(line)
+	return err
+}
+
+func (p *plain) Take() (*os.File, error) { return nil, rights.ErrDescriptor }
+
+// Send writes one message. A parcel's file goes with it and stays the caller's.
 func (c *Conn) Send(m Message) error {
+	var file *os.File
+	if m.Parcel != nil {
+		file = m.Parcel.File
+		m.Parcel.Descriptor = file != nil
+	}
 	line, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encoding %s message: %w", m.Type, err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, err := c.w.Write(append(line, '\n')); err != nil {
+	if err := c.w.Send(append(line, '\n'), file); err != nil {
 		return fmt.Errorf("sending %s message: %w", m.Type, err)
 	}
 	return nil
 }
 
-// Receive waits for the next message; io.EOF when mediatord has gone.
+// Receive waits for the next message; io.EOF when mediatord has gone. A
+// parcel's file is the caller's.
 func (c *Conn) Receive() (Message, error) {
 	if !c.r.Scan() {
 		if err := c.r.Err(); err != nil {
@@ -80,11 +119,25 @@ func (c *Conn) Receive() (Message, error) {
 	if err := json.Unmarshal(c.r.Bytes(), &m); err != nil {
 		return Message{}, fmt.Errorf("reading message %.100q: %w", c.r.Text(), err)
 	}
-	switch {
-	case m.Type == Revoke && m.Chunk == nil:
-		return m, errors.New("reading message: revoke names no chunk")
-	case m.Type != Revoke && m.Type != Stop:
+	switch m.Type {
+	case Stop:
+	case Revoke:
+		if m.Chunk == nil {
+			return m, errors.New("reading message: revoke names no chunk")
+		}
+	case parcel.Export, parcel.Acquired:
+		if err := m.Parcel.Check(); err != nil {
+			return m, fmt.Errorf("reading %s message: %w", m.Type, err)
+		}
+	default:
 		return m, fmt.Errorf("reading message: unknown type %q", m.Type)
+	}
+	if m.Parcel == nil || !m.Parcel.Descriptor {
+		return m, nil
+	}
+	var err error
+	if m.Parcel.File, err = c.w.Take(); err != nil {
+		return m, fmt.Errorf("reading %s message: %w", m.Type, err)
 	}
 	return m, nil
 }

@@ -19,7 +19,7 @@ func (p *pipe) Read(b []byte) (int, error) { return p.Reader.Read(b) }
 
 func TestSendWritesLines(t *testing.T) {
 	var p pipe
-	c := New(&p)
+	c := NewPlain(&p)
 	chunk := 0
 	for _, m := range []Message{
 		{Type: Ready}, {Type: Fault, Result: 700, Message: "a\nb"}, {Type: Revoked, Chunk: &chunk}, {Type: Refused, Name: "cuFoo", Count: 2},
@@ -52,12 +52,17 @@ func TestReceive(t *testing.T) {
 		"revoke":           {`{"type":"revoke","chunk":7}`, Revoke, 7, false},
 		"stop":             {`{"type":"stop"}`, Stop, 0, false},
 		"without chunk":    {`{"type":"revoke"}`, "", 0, true},
+		"export":           {`{"type":"export","parcel":{"id":1,"channel":2}}`, "export", 0, false},
+		"without parcel":   {`{"type":"export"}`, "", 0, true},
+		"impossible":       {`{"type":"acquired","parcel":{"id":1,"channel":99}}`, "", 0, true},
+		"no descriptor":    {`{"type":"acquired","parcel":{"id":1,"channel":2,"descriptor":true}}`, "", 0, true},
+		"our own":          {`{"type":"exported","parcel":{"id":1,"channel":2}}`, "", 0, true},
 		"unknown":          {`{"type":"dance"}`, "", 0, true},
 		"no JSON":          {`revoke`, "", 0, true},
 		"line too long":    {strings.Repeat("x", maxLine+1), "", 0, true},
 		"end of mediatord": {``, "", 0, true},
 	} {
-		m, err := New(&pipe{Reader: strings.NewReader(tc.in)}).Receive()
+		m, err := NewPlain(&pipe{Reader: strings.NewReader(tc.in)}).Receive()
 		if (err != nil) != tc.err || !tc.err && (m.Type != tc.kind || m.Chunk != nil && *m.Chunk != tc.chunk) {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}

@@ -39,6 +39,7 @@ const (
 	EndlessLine  = "endless-line"   // is ready, then sends a line without end
 	KeepChunks   = "keep-chunks"    // never confirms a revocation
 	WrongChunks  = "wrong-chunks"   // drops chunks that nobody asked about
+	EmptyParcel  = "empty-parcel"   // is ready, then announces a descriptor and sends none
 	Grandchild   = "grandchild"     // leaves a child behind that holds stderr and ignores SIGTERM
 	NoDescribing = "no-description" // --describe fails
 )
@@ -160,6 +161,8 @@ func (e *executor) serve(behaviour string) int {
 	switch behaviour {
 	case Nonsense:
 		_, _ = io.WriteString(e.control, "{\"type\":\"dance\"}\n")
+	case EmptyParcel:
+		e.say(map[string]any{"type": "exported", "parcel": map[string]any{"id": 1, "descriptor": true}})
 	case EndlessLine:
 		go func() {
 			for {

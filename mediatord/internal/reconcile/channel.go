@@ -66,6 +66,7 @@ func (l *Loop) start(i int, generation uint32) {
 		select {
 		case l.events <- event{channel: i, launch: launch, Event: e}:
 		case <-l.done:
+			e.Close()
 		}
 	})
 	if err != nil {
@@ -123,7 +124,8 @@ func (l *Loop) setHost(i int, state window.HostState, generation uint32) {
 func (l *Loop) handle(e event) {
 	c := &l.channels[e.channel]
 	if c.launch != e.launch || c.launch == 0 {
-		return // Exited is the last event and frees the number
+		e.Close() // Exited is the last event and frees the number
+		return
 	}
 	log := l.logChannel(e.channel)
 	switch e.Kind {
@@ -139,6 +141,10 @@ func (l *Loop) handle(e event) {
 		l.revoked(e.channel, e.Chunk)
 	case supervisor.Refused:
 		l.countRefused(e.channel, e.Name, e.Count)
+	case supervisor.Acquire:
+		l.acquire(e.channel, e.Parcel)
+	case supervisor.Exported:
+		l.exported(e.channel, e.Parcel)
 	case supervisor.Exited:
 		l.exited(e)
 	}
@@ -148,7 +154,9 @@ func (l *Loop) handle(e event) {
 func (l *Loop) exited(e event) {
 	c := &l.channels[e.channel]
 	l.logChannel(e.channel).WithField("executor", c.executor.PID()).Info("executor ended")
+	gone := l.party(e.channel)
 	c.executor, c.revoking = nil, nil
+	l.abandon(gone)
 	l.Account.Clear(e.channel)
 	l.updateUsed()
 	state, generation := l.Window.Guest(e.channel)

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
+	"libvirt-vgpu/mediatord/internal/parcel"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 	"libvirt-vgpu/plugin/ivshmem"
 	"libvirt-vgpu/plugin/window"
@@ -26,6 +27,7 @@ type fakeExecutor struct {
 
 	mu      sync.Mutex
 	revoked []int
+	parcels []parcel.Parcel // what it was told, exports and answers
 	stopped int
 	ended   bool
 }
@@ -36,6 +38,21 @@ func (f *fakeExecutor) Revoke(chunk int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.revoked = append(f.revoked, chunk)
+}
+
+func (f *fakeExecutor) Export(p parcel.Parcel)   { f.receive(p) }
+func (f *fakeExecutor) Acquired(p parcel.Parcel) { f.receive(p) }
+
+func (f *fakeExecutor) receive(p parcel.Parcel) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.parcels = append(f.parcels, p)
+}
+
+func (f *fakeExecutor) received() []parcel.Parcel {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.parcels)
 }
 
 func (f *fakeExecutor) Stop() {

@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"libvirt-vgpu/mediatord/internal/limit"
+	"libvirt-vgpu/mediatord/internal/parcel"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 	"libvirt-vgpu/plugin/window"
 )
@@ -29,10 +30,12 @@ type Eventfds interface {
 	Interrupt(vector int) *os.File
 }
 
-// Executor is one running executor. Neither method blocks.
+// Executor is one running executor. No method blocks.
 type Executor interface {
 	PID() int
 	Revoke(chunk int)
+	Export(p parcel.Parcel)
+	Acquired(p parcel.Parcel)
 	Stop()
 }
 
@@ -81,9 +84,13 @@ type Loop struct {
 	pause    time.Duration
 	lastUsed uint64
 	launched uint64
-	raise    bool // vector 0 is to be raised
-	changed  bool // Status is to be published
-	closing  bool
+	// requests are parcels under way by their number; each executor waits for
+	// at most parcel.MaxPending.
+	requests  map[uint64]request
+	requested uint64
+	raise     bool // vector 0 is to be raised
+	changed   bool // Status is to be published
+	closing   bool
 
 	kicks  chan struct{}
 	events chan event
@@ -113,7 +120,7 @@ func Start(cfg Config) (*Loop, error) {
 		rescan:   stoppedTimer(), refresh: stoppedTimer(), pause: refreshFast,
 		kicks: make(chan struct{}), events: make(chan event, 64),
 		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
-		refused: map[string]uint64{},
+		refused: map[string]uint64{}, requests: map[uint64]request{},
 	}
 	bell, err := listenDoorbell(cfg.Eventfds.Doorbell(window.VectorControl), l.kicks, l.done)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/internal/parcel"
+	"libvirt-vgpu/mediatord/internal/rights"
 )
 
 // Executor is one running executor.
@@ -19,6 +22,7 @@ type Executor struct {
 	sink     func(Event)
 	cmd      *exec.Cmd
 	control  *os.File
+	lines    *rights.Conn // over control
 	stderr   *lineWriter
 	wake     chan struct{} // tells write of a command
 	gone     chan struct{} // closed when reaped
@@ -39,9 +43,27 @@ func (e *Executor) PID() int { return e.cmd.Process.Pid }
 // Revoke asks the executor to unmap a chunk; Revoked answers. It never blocks:
 // commands wait in memory, so the caller asks once per chunk until the answer.
 func (e *Executor) Revoke(chunk int) {
+	e.command(outgoing{Type: "revoke", Chunk: &chunk})
+}
+
+// Export asks the executor for what another one is to have; Exported answers. It
+// never blocks.
+func (e *Executor) Export(p parcel.Parcel) { e.command(outgoing{Type: parcel.Export, Parcel: &p}) }
+
+// Acquired gives the executor what it asked for by Acquire. The parcel's file is
+// the executor's from now on. It never blocks.
+func (e *Executor) Acquired(p parcel.Parcel) { e.command(outgoing{Type: parcel.Acquired, Parcel: &p}) }
+
+func (e *Executor) command(c outgoing) {
 	e.mu.Lock()
-	e.commands = append(e.commands, outgoing{Type: "revoke", Chunk: &chunk})
+	ended := e.ended
+	if !ended {
+		e.commands = append(e.commands, c)
+	}
 	e.mu.Unlock()
+	if ended && c.Parcel != nil {
+		c.Parcel.Close()
+	}
 	select {
 	case e.wake <- struct{}{}:
 	default: // it is awake already
@@ -90,23 +112,37 @@ func (e *Executor) fail(result uint32, text string) {
 
 // write sends commands until the executor is gone.
 func (e *Executor) write() {
-	encoder := json.NewEncoder(e.control)
-	for {
+	for gone, broken := false, false; !gone; {
 		select {
 		case <-e.wake:
 		case <-e.gone:
-			return
+			gone = true
 		}
 		e.mu.Lock()
 		commands := e.commands
 		e.commands = nil
 		e.mu.Unlock()
 		for _, command := range commands {
-			if err := encoder.Encode(command); err != nil {
-				return // the executor is dying; supervise notices
+			// An executor that does not read is dying; supervise notices.
+			broken = broken || gone || e.send(command) != nil
+			if command.Parcel != nil {
+				command.Parcel.Close()
 			}
 		}
 	}
+}
+
+func (e *Executor) send(c outgoing) error {
+	var file *os.File
+	if c.Parcel != nil {
+		file = c.Parcel.File
+		c.Parcel.Descriptor = file != nil
+	}
+	line, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encoding %s command: %w", c.Type, err)
+	}
+	return e.lines.Send(append(line, '\n'), file)
 }
 
 // supervise passes the executor's messages on until it ends, reaps it, and
@@ -145,10 +181,14 @@ func waitExit(pid int) {
 
 // listen passes messages on until the socket closes or nonsense comes.
 func (e *Executor) listen() {
-	lines := bufio.NewScanner(e.control)
+	defer e.lines.Drop()
+	lines := bufio.NewScanner(e.lines)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for lines.Scan() {
 		event, err := parse(lines.Bytes())
+		if err == nil && event.Parcel != nil && event.Parcel.Descriptor {
+			event.Parcel.File, err = e.lines.Take()
+		}
 		if err != nil {
 			e.fail(ResultLaunchFailed, err.Error())
 			break

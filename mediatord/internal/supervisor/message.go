@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"libvirt-vgpu/mediatord/internal/parcel"
 )
 
 // Kind is what an Event tells.
@@ -12,12 +14,14 @@ type Kind int
 
 // The kinds of events of an executor.
 const (
-	Ready   Kind = iota // it consumes the ring
-	Log                 // Level, Text
-	Fault               // Result, Text: the context is dead
-	Revoked             // Chunk is unmapped
-	Refused             // Name was called Count times and is not carried
-	Exited              // reaped; Result and Text are for the guest process. The last event
+	Ready    Kind = iota // it consumes the ring
+	Log                  // Level, Text
+	Fault                // Result, Text: the context is dead
+	Revoked              // Chunk is unmapped
+	Refused              // Name was called Count times and is not carried
+	Acquire              // it asks for what another executor has; Parcel
+	Exported             // the answer of that other one; Parcel
+	Exited               // reaped; Result and Text are for the guest process. The last event
 )
 
 // Event is something an executor said, or its end. Strings are short and
@@ -30,6 +34,14 @@ type Event struct {
 	Chunk  int
 	Name   string
 	Count  uint64
+	Parcel *parcel.Parcel // of Acquire and Exported; its file is the receiver's
+}
+
+// Close gives back what nobody will use.
+func (e *Event) Close() {
+	if e.Parcel != nil {
+		e.Parcel.Close()
+	}
 }
 
 // Bounds on what an executor may say.
@@ -48,12 +60,16 @@ type incoming struct {
 	Chunk   *int   `json:"chunk"`
 	Name    string `json:"name"`
 	Count   uint64 `json:"count"`
+
+	Parcel *parcel.Parcel `json:"parcel"`
 }
 
 // outgoing is one JSON line to an executor.
 type outgoing struct {
 	Type  string `json:"type"`
 	Chunk *int   `json:"chunk,omitempty"`
+
+	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 }
 
 var errMessage = errors.New("invalid message from executor")
@@ -84,6 +100,15 @@ func parse(line []byte) (Event, error) {
 			return Event{}, fmt.Errorf("%w: refused without a name", errMessage)
 		}
 		return Event{Kind: Refused, Name: name, Count: in.Count}, nil
+	case parcel.Acquire, parcel.Exported:
+		if err := in.Parcel.Check(); err != nil {
+			return Event{}, fmt.Errorf("%w: %w", errMessage, err)
+		}
+		kind := Acquire
+		if in.Type == parcel.Exported {
+			kind = Exported
+		}
+		return Event{Kind: kind, Parcel: in.Parcel}, nil
 	}
 	return Event{}, fmt.Errorf("%w: type %q", errMessage, printable(in.Type, 40))
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/internal/rights"
 )
 
 // CUresults that mediatord itself answers.
@@ -54,7 +56,7 @@ func Launch(s Settings, files Files, channel int, generation uint32, sink func(E
 	}
 	defer theirs.Close()
 	e := &Executor{
-		settings: s, sink: sink, control: ours,
+		settings: s, sink: sink, control: ours, lines: rights.New(ours),
 		wake: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	e.stderr = &lineWriter{limit: maxText, emit: func(line string) {

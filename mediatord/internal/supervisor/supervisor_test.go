@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -274,5 +275,28 @@ func TestEnvironmentKeepsOurOwnAffairsBack(t *testing.T) {
 	got := environment([]string{"PATH=/bin", "NOTIFY_SOCKET=/x", "LISTEN_FDS=3", "VGPU_SOCKET=/y", "DBUS_SYSTEM_BUS_ADDRESS=z", "CUDA_CACHE_PATH=/c"})
 	if !slices.Equal(got, []string{"PATH=/bin", "CUDA_CACHE_PATH=/c"}) {
 		t.Errorf("kept %q", got)
+	}
+}
+
+func TestParseParcels(t *testing.T) {
+	e, err := parse([]byte(`{"type":"acquire","parcel":{"id":3,"channel":2,"generation":9}}`))
+	if err != nil || e.Kind != Acquire || e.Parcel.ID != 3 || e.Parcel.Channel != 2 || e.Parcel.Generation != 9 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if e, err = parse([]byte(`{"type":"exported","parcel":{"id":3,"result":1,"descriptor":true}}`)); err != nil || e.Kind != Exported || !e.Parcel.Descriptor {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, line := range []string{`{"type":"acquire"}`, `{"type":"exported","parcel":{"channel":64}}`, `{"type":"acquired","parcel":{"id":1}}`} {
+		if _, err := parse([]byte(line)); !errors.Is(err, errMessage) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// An executor that announces a descriptor and sends none breaks the protocol.
+func TestPromisedDescriptor(t *testing.T) {
+	s := launch(t, executortest.EmptyParcel, nil)
+	if e := s.await(Exited); e.Result != ResultLaunchFailed || !strings.Contains(e.Text, "descriptor") {
+		t.Errorf("the end was %+v", e)
 	}
 }
