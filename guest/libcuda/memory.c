@@ -11,6 +11,7 @@
 #include "capture.h"
 #include "enter.h"
 #include "gen/ops.h"
+#include "pool.h"
 #include "spaces.h"
 #include "stream.h"
 
@@ -215,8 +216,11 @@ VG_EXPORT CUresult cuMemFree_v2(CUdeviceptr address)
 		result = vg_capture_forbids(t);
 	if (result || !address)
 		return result;
-	if (!vg_range_find(address, &r) || r.kind != VG_RANGE_DEVICE || r.base != address)
+	if (!vg_range_find(address, &r) || (r.kind != VG_RANGE_DEVICE && r.kind != VG_RANGE_POOL) || r.base != address)
 		return CUDA_ERROR_INVALID_VALUE;
+	/* the driver takes stream-ordered memory to be out of use */
+	if (r.kind == VG_RANGE_POOL)
+		return vg_pool_free(t, &r);
 	/* as native: memory goes only when the GPU is done with it */
 	result = vg_context_wait(t, r.context);
 	if (vg_channel_lost(t->channel))
@@ -251,6 +255,9 @@ void vg_memory_end(struct vg_context *c)
 
 	while (vg_range_next(from, c, &r)) {
 		from = r.base + 1;
+		/* pools belong to the device */
+		if (r.kind == VG_RANGE_POOL && c != vg_primary())
+			continue;
 		if (r.kind == VG_RANGE_PINNED) {
 			vg_pinned_end(t, (void *)(uintptr_t)r.base);
 			continue;

@@ -16,15 +16,16 @@ enum vg_range_kind {
 	VG_RANGE_MAPPED,	/* cuMemMap, inside a reserved range */
 	VG_RANGE_PINNED,	/* cuMemHostAlloc */
 	VG_RANGE_GLOBAL,	/* variable of a module */
+	VG_RANGE_POOL,		/* cuMemAllocAsync, at an address of the driver's choice */
 };
 
 struct vg_range {
 	uint64_t base, size;		/* as the program asked */
 	enum vg_range_kind kind;
-	unsigned int flags;		/* PINNED: cuMemHostAlloc's; MAPPED: access set */
+	unsigned int flags;		/* PINNED: cuMemHostAlloc's; MAPPED: access set; POOL: whose */
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
-	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module */
+	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool */
 	uint64_t backing;		/* bytes really taken from its space */
 	uint64_t window;		/* PINNED: arena offset */
 };
@@ -32,6 +33,8 @@ struct vg_range {
 /* The set of ranges, ordered by base; two sets: RESERVED ones, and all others. */
 int vg_range_add(const struct vg_range *range);		/* 0 or OUT_OF_MEMORY */
 bool vg_range_find(uint64_t address, struct vg_range *copy);
+/* Some range, reservations apart, that has addresses in common with this one. */
+bool vg_range_find_overlap(uint64_t address, uint64_t size, struct vg_range *copy);
 bool vg_reservation_find(uint64_t address, struct vg_range *copy);
 /* Takes out the range that begins at base. */
 bool vg_range_remove(uint64_t base, enum vg_range_kind kind, struct vg_range *copy);

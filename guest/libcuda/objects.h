@@ -32,6 +32,7 @@ enum vg_kind {
 	VG_MIPMAP,
 	VG_TEXREF,
 	VG_SURFREF,
+	VG_POOL,
 	VG_KINDS_END
 };
 
@@ -100,6 +101,7 @@ struct vg_stream {
 	uint32_t slot;			/* fence word */
 	uint32_t fence;			/* last value posted */
 	_Atomic uint32_t dirty;		/* work posted since that fence */
+	_Atomic uint32_t freed;		/* stream-ordered memory freed since the last wait */
 	_Atomic(struct vg_capture *) capture;
 };
 

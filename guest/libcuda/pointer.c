@@ -63,8 +63,11 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 	case ATTR_ACCESS_FLAGS:
 		word = !r ? 0 : r->kind == VG_RANGE_MAPPED ? r->flags : 3;
 		break;
-	case ATTR_ALLOWED_HANDLE_TYPES:
 	case ATTR_MEMPOOL_HANDLE:
+		word = r && r->kind == VG_RANGE_POOL ? (uint64_t)(uintptr_t)r->owner : 0;
+		size = 8;
+		break;
+	case ATTR_ALLOWED_HANDLE_TYPES:
 		size = 8;
 		break;
 	case ATTR_SYNC_MEMOPS:

@@ -83,6 +83,21 @@ bool vg_range_find(uint64_t address, struct vg_range *copy)
 	return find(&all.set, address, copy);
 }
 
+bool vg_range_find_overlap(uint64_t address, uint64_t size, struct vg_range *copy)
+{
+	bool found = false;
+	size_t i;
+
+	pthread_rwlock_rdlock(&all.lock);
+	i = above(&all.set, address + size - 1);
+	if (i && all.set.ranges[i - 1].base + all.set.ranges[i - 1].size > address) {
+		*copy = all.set.ranges[i - 1];
+		found = true;
+	}
+	pthread_rwlock_unlock(&all.lock);
+	return found;
+}
+
 bool vg_reservation_find(uint64_t address, struct vg_range *copy)
 {
 	return find(&all.reservations, address, copy);

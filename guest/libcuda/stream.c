@@ -7,6 +7,7 @@
 #include "enter.h"
 #include "fence.h"
 #include "gen/ops.h"
+#include "pool.h"
 
 static _Atomic uint64_t next_id = 1;
 
@@ -182,6 +183,8 @@ int vg_stream_wait(struct vg_thread *t, struct vg_stream *s)
 	result = vg_stream_fence(t, s, &slot, &value);
 	if (!result)
 		result = vg_fence_wait(t, slot, value, s, s->context->flags & 4);
+	if (!result)
+		vg_pool_waited(t, s);
 	return result ? result : vg_channel_async(t->channel);
 }
 

@@ -14,7 +14,6 @@ var concealed = map[int]string{
 	112: "sparse arrays",
 	113: "read-only host memory registration",
 	114: "timeline semaphores",
-	115: "memory pools",
 	116: "GPUDirect RDMA",
 	117: "GPUDirect RDMA flushes",
 	119: "handle types of memory pools",

@@ -105,6 +105,9 @@ func (a *Account) Reserve(i int, bytes uint64) error {
 	return nil
 }
 
+// Charge counts bytes for channel i that are in use already, whatever the quota says.
+func (a *Account) Charge(i int, bytes uint64) { a.used(i).Add(bytes) }
+
 // Release takes bytes off what channel i counts.
 func (a *Account) Release(i int, bytes uint64) { a.used(i).Add(^(bytes - 1)) }
 

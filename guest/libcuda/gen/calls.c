@@ -305,10 +305,7 @@ extern int cuDeviceGetByPCIBusId();
 
 extern int cuDeviceGetCount();
 
-VG_EXPORT int cuDeviceGetDefaultMemPool(void)
-{
-	return vg_refuse(100);
-}
+extern int cuDeviceGetDefaultMemPool();
 
 VG_EXPORT int cuDeviceGetDevResource(void)
 {
@@ -317,19 +314,13 @@ VG_EXPORT int cuDeviceGetDevResource(void)
 
 extern int cuDeviceGetExecAffinitySupport();
 
-VG_EXPORT int cuDeviceGetGraphMemAttribute(void)
-{
-	return vg_refuse(103);
-}
+extern int cuDeviceGetGraphMemAttribute();
 
 extern int cuDeviceGetHostAtomicCapabilities();
 
 extern int cuDeviceGetLuid();
 
-VG_EXPORT int cuDeviceGetMemPool(void)
-{
-	return vg_refuse(106);
-}
+extern int cuDeviceGetMemPool();
 
 extern int cuDeviceGetName();
 
@@ -352,10 +343,7 @@ extern int cuDeviceGetUuid();
 
 extern int cuDeviceGetUuid_v2();
 
-VG_EXPORT int cuDeviceGraphMemTrim(void)
-{
-	return vg_refuse(116);
-}
+extern int cuDeviceGraphMemTrim();
 
 extern int cuDevicePrimaryCtxGetState();
 
@@ -375,15 +363,9 @@ extern int cuDevicePrimaryCtxSetFlags_v2();
 
 extern int cuDeviceRegisterAsyncNotification();
 
-VG_EXPORT int cuDeviceSetGraphMemAttribute(void)
-{
-	return vg_refuse(126);
-}
+extern int cuDeviceSetGraphMemAttribute();
 
-VG_EXPORT int cuDeviceSetMemPool(void)
-{
-	return vg_refuse(127);
-}
+extern int cuDeviceSetMemPool();
 
 extern int cuDeviceTotalMem();
 
@@ -1313,40 +1295,22 @@ extern int cuMemAddressFree();
 
 extern int cuMemAddressReserve();
 
-VG_EXPORT int cuMemAdvise(void)
-{
-	return vg_refuse(346);
-}
+extern int cuMemAdvise();
 
-VG_EXPORT int cuMemAdvise_v2(void)
-{
-	return vg_refuse(347);
-}
+extern int cuMemAdvise_v2();
 
 VG_EXPORT int cuMemAlloc(void)
 {
 	return vg_refuse(348);
 }
 
-VG_EXPORT int cuMemAllocAsync(void)
-{
-	return vg_refuse(349);
-}
+extern int cuMemAllocAsync();
 
-VG_EXPORT int cuMemAllocAsync_ptsz(void)
-{
-	return vg_refuse(349);
-}
+extern int cuMemAllocAsync_ptsz();
 
-VG_EXPORT int cuMemAllocFromPoolAsync(void)
-{
-	return vg_refuse(350);
-}
+extern int cuMemAllocFromPoolAsync();
 
-VG_EXPORT int cuMemAllocFromPoolAsync_ptsz(void)
-{
-	return vg_refuse(350);
-}
+extern int cuMemAllocFromPoolAsync_ptsz();
 
 VG_EXPORT int cuMemAllocHost(void)
 {
@@ -1703,15 +1667,9 @@ VG_EXPORT int cuMemFree(void)
 	return vg_refuse(408);
 }
 
-VG_EXPORT int cuMemFreeAsync(void)
-{
-	return vg_refuse(409);
-}
+extern int cuMemFreeAsync();
 
-VG_EXPORT int cuMemFreeAsync_ptsz(void)
-{
-	return vg_refuse(409);
-}
+extern int cuMemFreeAsync_ptsz();
 
 extern int cuMemFreeHost();
 
@@ -1740,10 +1698,7 @@ VG_EXPORT int cuMemGetAttribute_v2(void)
 	return vg_refuse(418);
 }
 
-VG_EXPORT int cuMemGetDefaultMemPool(void)
-{
-	return vg_refuse(419);
-}
+extern int cuMemGetDefaultMemPool();
 
 VG_EXPORT int cuMemGetHandleForAddressRange(void)
 {
@@ -1757,10 +1712,7 @@ VG_EXPORT int cuMemGetInfo(void)
 
 extern int cuMemGetInfo_v2();
 
-VG_EXPORT int cuMemGetMemPool(void)
-{
-	return vg_refuse(423);
-}
+extern int cuMemGetMemPool();
 
 extern int cuMemHostAlloc();
 
@@ -1805,15 +1757,9 @@ VG_EXPORT int cuMemMapArrayAsync_ptsz(void)
 	return vg_refuse(433);
 }
 
-VG_EXPORT int cuMemPoolCreate(void)
-{
-	return vg_refuse(434);
-}
+extern int cuMemPoolCreate();
 
-VG_EXPORT int cuMemPoolDestroy(void)
-{
-	return vg_refuse(435);
-}
+extern int cuMemPoolDestroy();
 
 VG_EXPORT int cuMemPoolExportPointer(void)
 {
@@ -1825,15 +1771,9 @@ VG_EXPORT int cuMemPoolExportToShareableHandle(void)
 	return vg_refuse(437);
 }
 
-VG_EXPORT int cuMemPoolGetAccess(void)
-{
-	return vg_refuse(438);
-}
+extern int cuMemPoolGetAccess();
 
-VG_EXPORT int cuMemPoolGetAttribute(void)
-{
-	return vg_refuse(439);
-}
+extern int cuMemPoolGetAttribute();
 
 VG_EXPORT int cuMemPoolImportFromShareableHandle(void)
 {
@@ -1845,40 +1785,19 @@ VG_EXPORT int cuMemPoolImportPointer(void)
 	return vg_refuse(441);
 }
 
-VG_EXPORT int cuMemPoolSetAccess(void)
-{
-	return vg_refuse(442);
-}
+extern int cuMemPoolSetAccess();
 
-VG_EXPORT int cuMemPoolSetAttribute(void)
-{
-	return vg_refuse(443);
-}
+extern int cuMemPoolSetAttribute();
 
-VG_EXPORT int cuMemPoolTrimTo(void)
-{
-	return vg_refuse(444);
-}
+extern int cuMemPoolTrimTo();
 
-VG_EXPORT int cuMemPrefetchAsync(void)
-{
-	return vg_refuse(445);
-}
+extern int cuMemPrefetchAsync();
 
-VG_EXPORT int cuMemPrefetchAsync_ptsz(void)
-{
-	return vg_refuse(445);
-}
+extern int cuMemPrefetchAsync_ptsz();
 
-VG_EXPORT int cuMemPrefetchAsync_v2(void)
-{
-	return vg_refuse(446);
-}
+extern int cuMemPrefetchAsync_v2();
 
-VG_EXPORT int cuMemPrefetchAsync_v2_ptsz(void)
-{
-	return vg_refuse(446);
-}
+extern int cuMemPrefetchAsync_v2_ptsz();
 
 VG_EXPORT int cuMemPrefetchBatchAsync(void)
 {
@@ -1890,15 +1809,9 @@ VG_EXPORT int cuMemPrefetchBatchAsync_ptsz(void)
 	return vg_refuse(447);
 }
 
-VG_EXPORT int cuMemRangeGetAttribute(void)
-{
-	return vg_refuse(448);
-}
+extern int cuMemRangeGetAttribute();
 
-VG_EXPORT int cuMemRangeGetAttributes(void)
-{
-	return vg_refuse(449);
-}
+extern int cuMemRangeGetAttributes();
 
 extern int cuMemRelease();
 
@@ -1987,10 +1900,7 @@ extern int cuMemsetD8_v2();
 
 extern int cuMemsetD8_v2_ptds();
 
-VG_EXPORT int cuMemSetMemPool(void)
-{
-	return vg_refuse(471);
-}
+extern int cuMemSetMemPool();
 
 extern int cuMemUnmap();
 

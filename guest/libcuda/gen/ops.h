@@ -102,6 +102,20 @@
 #define VG_OP_NODE_TYPE 0x071a
 #define VG_OP_LAUNCH_HOST_FUNC 0x0800
 #define VG_OP_STREAM_ADD_CALLBACK 0x0801
+#define VG_OP_MEM_ALLOC_ASYNC 0x0820
+#define VG_OP_MEM_FREE_ASYNC 0x0821
+#define VG_OP_MEM_FREE_POOL 0x0822
+#define VG_OP_POOL_CREATE 0x0823
+#define VG_OP_POOL_DESTROY 0x0824
+#define VG_OP_POOL_SET_ATTRIBUTE 0x0825
+#define VG_OP_POOL_GET_ATTRIBUTE 0x0826
+#define VG_OP_POOL_TRIM 0x0827
+#define VG_OP_POOL_SET_ACCESS 0x0828
+#define VG_OP_POOL_GET_ACCESS 0x0829
+#define VG_OP_POOLS_SETTLE 0x082a
+#define VG_OP_GRAPH_MEMORY_GET 0x082b
+#define VG_OP_GRAPH_MEMORY_SET 0x082c
+#define VG_OP_GRAPH_MEMORY_TRIM 0x082d
 #define VG_OP_CTX_GET_EXEC_AFFINITY 0x0a00
 #define VG_OP_CTX_RECORD_EVENT 0x0a01
 #define VG_OP_CTX_WAIT_EVENT 0x0a02
@@ -2692,6 +2706,390 @@ static inline int vg_op_stream_add_callback(struct vg_thread *t, uint32_t s, uin
 	r->callback = callback;
 	vg_commit(t, &r->h);
 	return 0;
+}
+
+struct vg_rec_mem_alloc_async {
+	struct vg_record h;
+	uint64_t size;
+	uint32_t p;
+	uint32_t s;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mem_alloc_async) == 40, "mem_alloc_async");
+
+struct vg_rep_mem_alloc_async {
+	uint64_t address;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_mem_alloc_async) == 8, "mem_alloc_async");
+
+static inline int vg_op_mem_alloc_async(struct vg_thread *t, uint64_t *address, uint64_t size, uint32_t p, uint32_t s)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mem_alloc_async *r = vg_reserve_replied(t, VG_OP_MEM_ALLOC_ASYNC, sizeof(struct vg_rec_mem_alloc_async));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->size = size;
+	r->p = p;
+	r->s = s;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_mem_alloc_async *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (address)
+			*address = o->address;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mem_free_async {
+	struct vg_record h;
+	uint64_t address;
+	uint32_t s;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mem_free_async) == 40, "mem_free_async");
+
+static inline int vg_op_mem_free_async(struct vg_thread *t, uint64_t address, uint32_t s)
+{
+	struct vg_rec_mem_free_async *r = vg_reserve(t, VG_OP_MEM_FREE_ASYNC, sizeof(struct vg_rec_mem_free_async));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->address = address;
+	r->s = s;
+	vg_commit(t, &r->h);
+	return 0;
+}
+
+struct vg_rec_mem_free_pool {
+	struct vg_record h;
+	uint64_t address;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mem_free_pool) == 32, "mem_free_pool");
+
+static inline int vg_op_mem_free_pool(struct vg_thread *t, uint64_t address)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mem_free_pool *r = vg_reserve_replied(t, VG_OP_MEM_FREE_POOL, sizeof(struct vg_rec_mem_free_pool));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->address = address;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_create {
+	struct vg_record h;
+	uint32_t p;
+	_Alignas(8) uint8_t properties[88];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_create) == 120, "pool_create");
+
+static inline int vg_op_pool_create(struct vg_thread *t, uint32_t p, const void *properties)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_create *r = vg_reserve_replied(t, VG_OP_POOL_CREATE, sizeof(struct vg_rec_pool_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	memcpy(r->properties, properties, 88);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_destroy {
+	struct vg_record h;
+	uint32_t p;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_destroy) == 32, "pool_destroy");
+
+static inline int vg_op_pool_destroy(struct vg_thread *t, uint32_t p)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_destroy *r = vg_reserve_replied(t, VG_OP_POOL_DESTROY, sizeof(struct vg_rec_pool_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_set_attribute {
+	struct vg_record h;
+	uint32_t p;
+	uint32_t attribute;
+	_Alignas(8) uint8_t value[8];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_set_attribute) == 40, "pool_set_attribute");
+
+static inline int vg_op_pool_set_attribute(struct vg_thread *t, uint32_t p, uint32_t attribute, const void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_set_attribute *r = vg_reserve_replied(t, VG_OP_POOL_SET_ATTRIBUTE, sizeof(struct vg_rec_pool_set_attribute));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	r->attribute = attribute;
+	memcpy(r->value, value, 8);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_get_attribute {
+	struct vg_record h;
+	uint32_t p;
+	uint32_t attribute;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_get_attribute) == 32, "pool_get_attribute");
+
+struct vg_rep_pool_get_attribute {
+	_Alignas(8) uint8_t value[8];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_pool_get_attribute) == 8, "pool_get_attribute");
+
+static inline int vg_op_pool_get_attribute(struct vg_thread *t, uint32_t p, uint32_t attribute, void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_get_attribute *r = vg_reserve_replied(t, VG_OP_POOL_GET_ATTRIBUTE, sizeof(struct vg_rec_pool_get_attribute));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	r->attribute = attribute;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_pool_get_attribute *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (value)
+			memcpy(value, o->value, 8);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_trim {
+	struct vg_record h;
+	uint32_t p;
+	uint64_t keep;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_trim) == 40, "pool_trim");
+
+static inline int vg_op_pool_trim(struct vg_thread *t, uint32_t p, uint64_t keep)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_trim *r = vg_reserve_replied(t, VG_OP_POOL_TRIM, sizeof(struct vg_rec_pool_trim));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	r->keep = keep;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_set_access {
+	struct vg_record h;
+	uint32_t p;
+	uint32_t count;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_set_access) == 32, "pool_set_access");
+
+static inline int vg_op_pool_set_access(struct vg_thread *t, uint32_t p, uint32_t count, const void *descriptors, uint32_t descriptors_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_set_access *r = vg_reserve_replied(t, VG_OP_POOL_SET_ACCESS, sizeof(struct vg_rec_pool_set_access) + descriptors_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	r->count = count;
+	if (descriptors_size)
+		memcpy((uint8_t *)r + 32, descriptors, descriptors_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pool_get_access {
+	struct vg_record h;
+	uint32_t p;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pool_get_access) == 32, "pool_get_access");
+
+struct vg_rep_pool_get_access {
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_pool_get_access) == 8, "pool_get_access");
+
+static inline int vg_op_pool_get_access(struct vg_thread *t, uint32_t p, uint32_t *flags)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_pool_get_access *r = vg_reserve_replied(t, VG_OP_POOL_GET_ACCESS, sizeof(struct vg_rec_pool_get_access));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->p = p;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_pool_get_access *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (flags)
+			*flags = o->flags;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_pools_settle {
+	struct vg_record h;
+	uint32_t s;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_pools_settle) == 32, "pools_settle");
+
+static inline int vg_op_pools_settle(struct vg_thread *t, uint32_t s)
+{
+	struct vg_rec_pools_settle *r = vg_reserve(t, VG_OP_POOLS_SETTLE, sizeof(struct vg_rec_pools_settle));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	vg_commit(t, &r->h);
+	return 0;
+}
+
+struct vg_rec_graph_memory_get {
+	struct vg_record h;
+	int32_t d;
+	uint32_t attribute;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_memory_get) == 32, "graph_memory_get");
+
+struct vg_rep_graph_memory_get {
+	_Alignas(8) uint8_t value[8];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_graph_memory_get) == 8, "graph_memory_get");
+
+static inline int vg_op_graph_memory_get(struct vg_thread *t, int32_t d, uint32_t attribute, void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_memory_get *r = vg_reserve_replied(t, VG_OP_GRAPH_MEMORY_GET, sizeof(struct vg_rec_graph_memory_get));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->d = d;
+	r->attribute = attribute;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_graph_memory_get *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (value)
+			memcpy(value, o->value, 8);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_graph_memory_set {
+	struct vg_record h;
+	int32_t d;
+	uint32_t attribute;
+	_Alignas(8) uint8_t value[8];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_memory_set) == 40, "graph_memory_set");
+
+static inline int vg_op_graph_memory_set(struct vg_thread *t, int32_t d, uint32_t attribute, const void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_memory_set *r = vg_reserve_replied(t, VG_OP_GRAPH_MEMORY_SET, sizeof(struct vg_rec_graph_memory_set));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->d = d;
+	r->attribute = attribute;
+	memcpy(r->value, value, 8);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_graph_memory_trim {
+	struct vg_record h;
+	int32_t d;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_memory_trim) == 32, "graph_memory_trim");
+
+static inline int vg_op_graph_memory_trim(struct vg_thread *t, int32_t d)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_memory_trim *r = vg_reserve_replied(t, VG_OP_GRAPH_MEMORY_TRIM, sizeof(struct vg_rec_graph_memory_trim));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->d = d;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
 }
 
 struct vg_rec_ctx_get_exec_affinity {

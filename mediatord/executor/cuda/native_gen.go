@@ -35,6 +35,44 @@ static int vg_cuGraphInstantiateWithFlags(void *symbol, uintptr_t * x, uintptr_t
 static int vg_cuGraphLaunch(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
 static int vg_cuGraphUpload(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
 static int vg_cuGraphExecDestroy(void *symbol, uintptr_t x) { return ((int (*)(uintptr_t))symbol)(x); }
+static int vg_cuMemAllocFromPoolAsync(void *symbol, unsigned long long * address, unsigned long long size, uintptr_t p, uintptr_t s) { return ((int (*)(unsigned long long *, unsigned long long, uintptr_t, uintptr_t))symbol)(address, size, p, s); }
+static int vg_cuMemFreeAsync(void *symbol, unsigned long long address, uintptr_t s) { return ((int (*)(unsigned long long, uintptr_t))symbol)(address, s); }
+static int vg_cuMemFree_v2(void *symbol, unsigned long long address) { return ((int (*)(unsigned long long))symbol)(address); }
+static int vg_cuMemPoolDestroy(void *symbol, uintptr_t p) { return ((int (*)(uintptr_t))symbol)(p); }
+static int vg_cuMemPoolSetAttribute(void *symbol, uintptr_t p, unsigned int attribute, const void * value)
+{
+	_Alignas(64) unsigned char value_aligned[8] = {0};
+	memcpy(value_aligned, value, 8);
+	int result = ((int (*)(uintptr_t, unsigned int, const void *))symbol)(p, attribute, value_aligned);
+
+	return result;
+}
+static int vg_cuMemPoolGetAttribute(void *symbol, uintptr_t p, unsigned int attribute, void * value)
+{
+	_Alignas(64) unsigned char value_aligned[8] = {0};
+	int result = ((int (*)(uintptr_t, unsigned int, void *))symbol)(p, attribute, value_aligned);
+
+	memcpy(value, value_aligned, 8);
+	return result;
+}
+static int vg_cuMemPoolTrimTo(void *symbol, uintptr_t p, unsigned long long keep) { return ((int (*)(uintptr_t, unsigned long long))symbol)(p, keep); }
+static int vg_cuDeviceGetGraphMemAttribute(void *symbol, int d, unsigned int attribute, void * value)
+{
+	_Alignas(64) unsigned char value_aligned[8] = {0};
+	int result = ((int (*)(int, unsigned int, void *))symbol)(d, attribute, value_aligned);
+
+	memcpy(value, value_aligned, 8);
+	return result;
+}
+static int vg_cuDeviceSetGraphMemAttribute(void *symbol, int d, unsigned int attribute, const void * value)
+{
+	_Alignas(64) unsigned char value_aligned[8] = {0};
+	memcpy(value_aligned, value, 8);
+	int result = ((int (*)(int, unsigned int, const void *))symbol)(d, attribute, value_aligned);
+
+	return result;
+}
+static int vg_cuDeviceGraphMemTrim(void *symbol, int d) { return ((int (*)(int))symbol)(d); }
 static int vg_cuCtxGetExecAffinity(void *symbol, void * param, unsigned int kind)
 {
 	_Alignas(64) unsigned char param_aligned[8] = {0};
@@ -305,6 +343,16 @@ type nativeSymbols struct {
 	cuGraphLaunch                         unsafe.Pointer
 	cuGraphUpload                         unsafe.Pointer
 	cuGraphExecDestroy                    unsafe.Pointer
+	cuMemAllocFromPoolAsync               unsafe.Pointer
+	cuMemFreeAsync                        unsafe.Pointer
+	cuMemFree_v2                          unsafe.Pointer
+	cuMemPoolDestroy                      unsafe.Pointer
+	cuMemPoolSetAttribute                 unsafe.Pointer
+	cuMemPoolGetAttribute                 unsafe.Pointer
+	cuMemPoolTrimTo                       unsafe.Pointer
+	cuDeviceGetGraphMemAttribute          unsafe.Pointer
+	cuDeviceSetGraphMemAttribute          unsafe.Pointer
+	cuDeviceGraphMemTrim                  unsafe.Pointer
 	cuCtxGetExecAffinity                  unsafe.Pointer
 	cuCtxRecordEvent                      unsafe.Pointer
 	cuCtxWaitEvent                        unsafe.Pointer
@@ -401,6 +449,16 @@ func (s *nativeSymbols) load(resolve func(name string) unsafe.Pointer) (missing 
 		{"cuGraphLaunch", &s.cuGraphLaunch},
 		{"cuGraphUpload", &s.cuGraphUpload},
 		{"cuGraphExecDestroy", &s.cuGraphExecDestroy},
+		{"cuMemAllocFromPoolAsync", &s.cuMemAllocFromPoolAsync},
+		{"cuMemFreeAsync", &s.cuMemFreeAsync},
+		{"cuMemFree_v2", &s.cuMemFree_v2},
+		{"cuMemPoolDestroy", &s.cuMemPoolDestroy},
+		{"cuMemPoolSetAttribute", &s.cuMemPoolSetAttribute},
+		{"cuMemPoolGetAttribute", &s.cuMemPoolGetAttribute},
+		{"cuMemPoolTrimTo", &s.cuMemPoolTrimTo},
+		{"cuDeviceGetGraphMemAttribute", &s.cuDeviceGetGraphMemAttribute},
+		{"cuDeviceSetGraphMemAttribute", &s.cuDeviceSetGraphMemAttribute},
+		{"cuDeviceGraphMemTrim", &s.cuDeviceGraphMemTrim},
 		{"cuCtxGetExecAffinity", &s.cuCtxGetExecAffinity},
 		{"cuCtxRecordEvent", &s.cuCtxRecordEvent},
 		{"cuCtxWaitEvent", &s.cuCtxWaitEvent},
@@ -635,6 +693,62 @@ func (d *Driver) GraphUpload(x driver.GraphExec, s driver.Stream) driver.Result 
 // GraphexecDestroy calls cuGraphExecDestroy.
 func (d *Driver) GraphexecDestroy(x driver.GraphExec) driver.Result {
 	return driver.Result(C.vg_cuGraphExecDestroy(d.native.cuGraphExecDestroy, C.uintptr_t(x)))
+}
+
+// MemAllocAsync calls cuMemAllocFromPoolAsync.
+func (d *Driver) MemAllocAsync(size uint64, p driver.Pool, s driver.Stream) (address uint64, r driver.Result) {
+	var addressC C.ulonglong
+	result := driver.Result(C.vg_cuMemAllocFromPoolAsync(d.native.cuMemAllocFromPoolAsync, &addressC, C.ulonglong(size), C.uintptr_t(p), C.uintptr_t(s)))
+	return uint64(addressC), result
+}
+
+// MemFreeAsync calls cuMemFreeAsync.
+func (d *Driver) MemFreeAsync(address uint64, s driver.Stream) driver.Result {
+	return driver.Result(C.vg_cuMemFreeAsync(d.native.cuMemFreeAsync, C.ulonglong(address), C.uintptr_t(s)))
+}
+
+// MemFreePool calls cuMemFree_v2.
+func (d *Driver) MemFreePool(address uint64) driver.Result {
+	return driver.Result(C.vg_cuMemFree_v2(d.native.cuMemFree_v2, C.ulonglong(address)))
+}
+
+// PoolDestroy calls cuMemPoolDestroy.
+func (d *Driver) PoolDestroy(p driver.Pool) driver.Result {
+	return driver.Result(C.vg_cuMemPoolDestroy(d.native.cuMemPoolDestroy, C.uintptr_t(p)))
+}
+
+// PoolSetAttribute calls cuMemPoolSetAttribute.
+func (d *Driver) PoolSetAttribute(p driver.Pool, attribute uint32, value []byte) driver.Result {
+	return driver.Result(C.vg_cuMemPoolSetAttribute(d.native.cuMemPoolSetAttribute, C.uintptr_t(p), C.uint(attribute), unsafe.Pointer(unsafe.SliceData(value))))
+}
+
+// PoolGetAttribute calls cuMemPoolGetAttribute.
+func (d *Driver) PoolGetAttribute(p driver.Pool, attribute uint32) (value [8]byte, r driver.Result) {
+	var valueC [8]byte
+	result := driver.Result(C.vg_cuMemPoolGetAttribute(d.native.cuMemPoolGetAttribute, C.uintptr_t(p), C.uint(attribute), unsafe.Pointer(&valueC)))
+	return valueC, result
+}
+
+// PoolTrim calls cuMemPoolTrimTo.
+func (d *Driver) PoolTrim(p driver.Pool, keep uint64) driver.Result {
+	return driver.Result(C.vg_cuMemPoolTrimTo(d.native.cuMemPoolTrimTo, C.uintptr_t(p), C.ulonglong(keep)))
+}
+
+// GraphMemoryGet calls cuDeviceGetGraphMemAttribute.
+func (d *Driver) GraphMemoryGet(attribute uint32) (value [8]byte, r driver.Result) {
+	var valueC [8]byte
+	result := driver.Result(C.vg_cuDeviceGetGraphMemAttribute(d.native.cuDeviceGetGraphMemAttribute, d.device, C.uint(attribute), unsafe.Pointer(&valueC)))
+	return valueC, result
+}
+
+// GraphMemorySet calls cuDeviceSetGraphMemAttribute.
+func (d *Driver) GraphMemorySet(attribute uint32, value []byte) driver.Result {
+	return driver.Result(C.vg_cuDeviceSetGraphMemAttribute(d.native.cuDeviceSetGraphMemAttribute, d.device, C.uint(attribute), unsafe.Pointer(unsafe.SliceData(value))))
+}
+
+// GraphMemoryTrim calls cuDeviceGraphMemTrim.
+func (d *Driver) GraphMemoryTrim() driver.Result {
+	return driver.Result(C.vg_cuDeviceGraphMemTrim(d.native.cuDeviceGraphMemTrim, d.device))
 }
 
 // CtxGetExecAffinity calls cuCtxGetExecAffinity.

@@ -16,6 +16,7 @@ type symbols struct {
 	cuDeviceGetAttribute                                 unsafe.Pointer
 	cuDeviceGetByPCIBusId                                unsafe.Pointer
 	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
+	cuDeviceGetDefaultMemPool                            unsafe.Pointer
 	cuDeviceGetName                                      unsafe.Pointer
 	cuDeviceGetUuid_v2                                   unsafe.Pointer
 	cuDevicePrimaryCtxGetState                           unsafe.Pointer
@@ -62,6 +63,9 @@ type symbols struct {
 	cuMemHostRegister_v2                                 unsafe.Pointer
 	cuMemHostUnregister                                  unsafe.Pointer
 	cuMemMap                                             unsafe.Pointer
+	cuMemPoolCreate                                      unsafe.Pointer
+	cuMemPoolGetAccess                                   unsafe.Pointer
+	cuMemPoolSetAccess                                   unsafe.Pointer
 	cuMemRelease                                         unsafe.Pointer
 	cuMemSetAccess                                       unsafe.Pointer
 	cuMemUnmap                                           unsafe.Pointer
@@ -97,4 +101,5 @@ type symbols struct {
 	cuTexObjectCreate                                    unsafe.Pointer
 	cuTexRefGetArray                                     unsafe.Pointer
 	cuTexRefGetMipmappedArray                            unsafe.Pointer
+	cuStreamSynchronize                                  unsafe.Pointer
 }

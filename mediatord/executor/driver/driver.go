@@ -14,6 +14,7 @@ type Driver interface {
 	Native
 	Contexts
 	DeviceMemory
+	Pools
 	Copies
 	Modules
 	Launches
@@ -74,6 +75,26 @@ type DeviceMemory interface {
 	HostUnregister(address uint64) Result
 }
 
+// Pools is what native calls leave of stream-ordered memory.
+type Pools interface {
+	// DefaultPool needs no context. ErrorNotSupported: the device has no pools.
+	DefaultPool() (Pool, Result)
+	// PoolCreate makes a pool of the device's memory that nobody else can open;
+	// maxSize 0 is the driver's choice, usage CUmemPoolProps' bits.
+	PoolCreate(maxSize uint64, usage uint16) (Pool, Result)
+	// PoolSetAccess and PoolGetAccess speak of the device itself.
+	PoolSetAccess(p Pool, flags uint32) Result
+	PoolGetAccess(p Pool) (flags uint32, r Result)
+}
+
+// Attributes of a pool (CUmemPool_attribute) and of the graphs' memory
+// (CUgraphMem_attribute) that the executor looks at, in bytes.
+const (
+	PoolReserved        = 5
+	PoolUsed            = 7
+	GraphMemoryReserved = 2
+)
+
 // Copies move and fill memory in stream order.
 type Copies interface {
 	CopyHtoD(dst, src, size uint64, s Stream) Result
@@ -128,6 +149,9 @@ type Streams interface {
 	// WriteFence has the device store value at a registered host address once
 	// all earlier work of the stream is done and visible.
 	WriteFence(s Stream, address uint64, value uint32) Result
+	// StreamSynchronize waits for the stream; in between, the driver does what it
+	// does when a program waits.
+	StreamSynchronize(s Stream) Result
 	// BatchMemOps takes CUstreamBatchMemOpParams structures, MemOpSize bytes
 	// each, whose kinds the caller has checked.
 	BatchMemOps(s Stream, operations []byte, flags uint32) Result

@@ -20,6 +20,7 @@ type (
 	Mipmap    uint64
 	Texref    uint64
 	Surfref   uint64
+	Pool      uint64
 )
 
 // Kind names a sort of handle.
@@ -43,6 +44,7 @@ const (
 	KindMipmap
 	KindTexref
 	KindSurfref
+	KindPool
 	KindCount
 )
 
@@ -79,6 +81,16 @@ type Native interface {
 	GraphLaunch(x GraphExec, s Stream) Result                                                                                                                                                                                                                                           // cuGraphLaunch
 	GraphUpload(x GraphExec, s Stream) Result                                                                                                                                                                                                                                           // cuGraphUpload
 	GraphexecDestroy(x GraphExec) Result                                                                                                                                                                                                                                                // cuGraphExecDestroy
+	MemAllocAsync(size uint64, p Pool, s Stream) (address uint64, r Result)                                                                                                                                                                                                             // cuMemAllocFromPoolAsync
+	MemFreeAsync(address uint64, s Stream) Result                                                                                                                                                                                                                                       // cuMemFreeAsync
+	MemFreePool(address uint64) Result                                                                                                                                                                                                                                                  // cuMemFree_v2
+	PoolDestroy(p Pool) Result                                                                                                                                                                                                                                                          // cuMemPoolDestroy
+	PoolSetAttribute(p Pool, attribute uint32, value []byte) Result                                                                                                                                                                                                                     // cuMemPoolSetAttribute
+	PoolGetAttribute(p Pool, attribute uint32) (value [8]byte, r Result)                                                                                                                                                                                                                // cuMemPoolGetAttribute
+	PoolTrim(p Pool, keep uint64) Result                                                                                                                                                                                                                                                // cuMemPoolTrimTo
+	GraphMemoryGet(attribute uint32) (value [8]byte, r Result)                                                                                                                                                                                                                          // cuDeviceGetGraphMemAttribute
+	GraphMemorySet(attribute uint32, value []byte) Result                                                                                                                                                                                                                               // cuDeviceSetGraphMemAttribute
+	GraphMemoryTrim() Result                                                                                                                                                                                                                                                            // cuDeviceGraphMemTrim
 	CtxGetExecAffinity(kind uint32) (param [8]byte, r Result)                                                                                                                                                                                                                           // cuCtxGetExecAffinity
 	CtxRecordEvent(c Context, e Event) Result                                                                                                                                                                                                                                           // cuCtxRecordEvent
 	CtxWaitEvent(c Context, e Event) Result                                                                                                                                                                                                                                             // cuCtxWaitEvent
@@ -290,6 +302,56 @@ func (Unsupported) GraphUpload(x GraphExec, s Stream) Result {
 
 // GraphexecDestroy implements Native.
 func (Unsupported) GraphexecDestroy(x GraphExec) Result {
+	return ErrorNotSupported
+}
+
+// MemAllocAsync implements Native.
+func (Unsupported) MemAllocAsync(size uint64, p Pool, s Stream) (address uint64, r Result) {
+	return 0, ErrorNotSupported
+}
+
+// MemFreeAsync implements Native.
+func (Unsupported) MemFreeAsync(address uint64, s Stream) Result {
+	return ErrorNotSupported
+}
+
+// MemFreePool implements Native.
+func (Unsupported) MemFreePool(address uint64) Result {
+	return ErrorNotSupported
+}
+
+// PoolDestroy implements Native.
+func (Unsupported) PoolDestroy(p Pool) Result {
+	return ErrorNotSupported
+}
+
+// PoolSetAttribute implements Native.
+func (Unsupported) PoolSetAttribute(p Pool, attribute uint32, value []byte) Result {
+	return ErrorNotSupported
+}
+
+// PoolGetAttribute implements Native.
+func (Unsupported) PoolGetAttribute(p Pool, attribute uint32) (value [8]byte, r Result) {
+	return [8]byte{}, ErrorNotSupported
+}
+
+// PoolTrim implements Native.
+func (Unsupported) PoolTrim(p Pool, keep uint64) Result {
+	return ErrorNotSupported
+}
+
+// GraphMemoryGet implements Native.
+func (Unsupported) GraphMemoryGet(attribute uint32) (value [8]byte, r Result) {
+	return [8]byte{}, ErrorNotSupported
+}
+
+// GraphMemorySet implements Native.
+func (Unsupported) GraphMemorySet(attribute uint32, value []byte) Result {
+	return ErrorNotSupported
+}
+
+// GraphMemoryTrim implements Native.
+func (Unsupported) GraphMemoryTrim() Result {
 	return ErrorNotSupported
 }
 

@@ -51,6 +51,7 @@ func (p *Process) ended(number uint32) {
 	p.fences.clear()
 	p.arrays.ended(number)
 	p.bindless.ended(number)
+	p.pools.settle()
 	if p.registrar != number {
 		return
 	}

@@ -68,6 +68,7 @@ type Process struct {
 	arrays   arrays
 	bindless bindless
 	linkers  map[uint32]*linker
+	pools    pools
 	images   images
 	names    map[handle.Owner][]string
 	fences   fences
@@ -98,6 +99,11 @@ func New(c Config) *Process {
 	p.nodes = newNodeNumbers()
 	p.Driver.OnCall(p.Channel.Call)
 	p.tables.Put(driver.KindStream, 0, 0) // the current context's default stream
+	p.pools = newPools(c.Driver, c.Account, c.Number)
+	if pool, r := c.Driver.DefaultPool(); r == driver.Success {
+		p.tables.Put(driver.KindPool, 0, uint64(pool))
+		p.pools.first, p.pools.all[pool] = pool, struct{}{}
+	}
 	return p
 }
 
@@ -136,7 +142,10 @@ func (p *Process) lost(result driver.Result, opcode uint16) {
 }
 
 // Idle implements channel.Executor.
-func (p *Process) Idle() { p.reportRefused() }
+func (p *Process) Idle() {
+	p.pools.settle()
+	p.reportRefused()
+}
 
 // native carries the native ops, with what an executor adds to them.
 type native struct {

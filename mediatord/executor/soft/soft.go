@@ -30,6 +30,7 @@ type Driver struct {
 	modules   objects[*gpu.Module] // libraries too
 	functions objects[*gpu.Function]
 	memories  objects[*gpu.Memory]
+	pools     objects[*pool]
 	graphs    objects[*gpu.Graph]
 	execs     objects[*gpu.GraphExec]
 	arrays    objects[*array]
@@ -39,6 +40,9 @@ type Driver struct {
 	nodes     map[*gpu.Node]driver.Node
 	nodeKinds map[driver.Node]gpu.NodeKind
 	lastNode  driver.Node
+
+	defaultPool driver.Pool
+	allocations map[uint64]poolAllocation // by address
 }
 
 var _ interface {
@@ -53,6 +57,8 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
+	d.allocations = map[uint64]poolAllocation{}
+	d.defaultPool = driver.Pool(d.pools.put(newPool(0)))
 	for i, value := range defaultLimits {
 		d.limits[uint32(i)] = uint64(value)
 	}

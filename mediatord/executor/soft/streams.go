@@ -52,6 +52,11 @@ func (d *Driver) StreamQuery(s driver.Stream) driver.Result {
 	return d.with(s, (*gpu.Stream).Query)
 }
 
+// StreamSynchronize implements driver.Streams.
+func (d *Driver) StreamSynchronize(s driver.Stream) driver.Result {
+	return d.with(s, (*gpu.Stream).Synchronize)
+}
+
 // StreamWaitEvent implements driver.Native.
 func (d *Driver) StreamWaitEvent(s driver.Stream, e driver.Event, _ uint32) driver.Result {
 	event, ok := d.events.items[uint64(e)]

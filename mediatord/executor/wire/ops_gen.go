@@ -108,6 +108,20 @@ const (
 	OpNodeType                uint16 = 0x071a
 	OpLaunchHostFunc          uint16 = 0x0800
 	OpStreamAddCallback       uint16 = 0x0801
+	OpMemAllocAsync           uint16 = 0x0820
+	OpMemFreeAsync            uint16 = 0x0821
+	OpMemFreePool             uint16 = 0x0822
+	OpPoolCreate              uint16 = 0x0823
+	OpPoolDestroy             uint16 = 0x0824
+	OpPoolSetAttribute        uint16 = 0x0825
+	OpPoolGetAttribute        uint16 = 0x0826
+	OpPoolTrim                uint16 = 0x0827
+	OpPoolSetAccess           uint16 = 0x0828
+	OpPoolGetAccess           uint16 = 0x0829
+	OpPoolsSettle             uint16 = 0x082a
+	OpGraphMemoryGet          uint16 = 0x082b
+	OpGraphMemorySet          uint16 = 0x082c
+	OpGraphMemoryTrim         uint16 = 0x082d
 	OpCtxGetExecAffinity      uint16 = 0x0a00
 	OpCtxRecordEvent          uint16 = 0x0a01
 	OpCtxWaitEvent            uint16 = 0x0a02
@@ -2050,6 +2064,262 @@ func (m *StreamAddCallback) decode(b []byte) error {
 	return nil
 }
 
+// MemAllocAsync is the request of op mem_alloc_async.
+type MemAllocAsync struct {
+	Size uint64
+	P    uint32
+	S    uint32
+}
+
+func (m *MemAllocAsync) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Size = binary.LittleEndian.Uint64(b[0:])
+	m.P = binary.LittleEndian.Uint32(b[8:])
+	m.S = binary.LittleEndian.Uint32(b[12:])
+	return nil
+}
+
+// MemAllocAsyncReply is what op mem_alloc_async returns.
+type MemAllocAsyncReply struct {
+	Address uint64
+}
+
+func (m *MemAllocAsyncReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Address)
+	b = append(b, f[:]...)
+	return b
+}
+
+// MemFreeAsync is the request of op mem_free_async.
+type MemFreeAsync struct {
+	Address uint64
+	S       uint32
+}
+
+func (m *MemFreeAsync) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Address = binary.LittleEndian.Uint64(b[0:])
+	m.S = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// MemFreePool is the request of op mem_free_pool.
+type MemFreePool struct {
+	Address uint64
+}
+
+func (m *MemFreePool) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Address = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// PoolCreate is the request of op pool_create.
+type PoolCreate struct {
+	P          uint32
+	Properties [88]byte
+}
+
+func (m *PoolCreate) decode(b []byte) error {
+	if len(b) != 96 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	copy(m.Properties[:], b[8:])
+	return nil
+}
+
+// PoolDestroy is the request of op pool_destroy.
+type PoolDestroy struct {
+	P uint32
+}
+
+func (m *PoolDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// PoolSetAttribute is the request of op pool_set_attribute.
+type PoolSetAttribute struct {
+	P         uint32
+	Attribute uint32
+	Value     [8]byte
+}
+
+func (m *PoolSetAttribute) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	copy(m.Value[:], b[8:])
+	return nil
+}
+
+// PoolGetAttribute is the request of op pool_get_attribute.
+type PoolGetAttribute struct {
+	P         uint32
+	Attribute uint32
+}
+
+func (m *PoolGetAttribute) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// PoolGetAttributeReply is what op pool_get_attribute returns.
+type PoolGetAttributeReply struct {
+	Value [8]byte
+}
+
+func (m *PoolGetAttributeReply) append(b []byte) []byte {
+	var f [8]byte
+	copy(f[0:], m.Value[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// PoolTrim is the request of op pool_trim.
+type PoolTrim struct {
+	P    uint32
+	Keep uint64
+}
+
+func (m *PoolTrim) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	m.Keep = binary.LittleEndian.Uint64(b[8:])
+	return nil
+}
+
+// PoolSetAccess is the request of op pool_set_access.
+type PoolSetAccess struct {
+	P           uint32
+	Count       uint32
+	Descriptors []byte
+}
+
+func (m *PoolSetAccess) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	m.Count = binary.LittleEndian.Uint32(b[4:])
+	m.Descriptors = b[8:]
+	return nil
+}
+
+// PoolGetAccess is the request of op pool_get_access.
+type PoolGetAccess struct {
+	P uint32
+}
+
+func (m *PoolGetAccess) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.P = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// PoolGetAccessReply is what op pool_get_access returns.
+type PoolGetAccessReply struct {
+	Flags uint32
+}
+
+func (m *PoolGetAccessReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Flags))
+	b = append(b, f[:]...)
+	return b
+}
+
+// PoolsSettle is the request of op pools_settle.
+type PoolsSettle struct {
+	S uint32
+}
+
+func (m *PoolsSettle) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// GraphMemoryGet is the request of op graph_memory_get.
+type GraphMemoryGet struct {
+	D         uint32
+	Attribute uint32
+}
+
+func (m *GraphMemoryGet) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.D = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// GraphMemoryGetReply is what op graph_memory_get returns.
+type GraphMemoryGetReply struct {
+	Value [8]byte
+}
+
+func (m *GraphMemoryGetReply) append(b []byte) []byte {
+	var f [8]byte
+	copy(f[0:], m.Value[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// GraphMemorySet is the request of op graph_memory_set.
+type GraphMemorySet struct {
+	D         uint32
+	Attribute uint32
+	Value     [8]byte
+}
+
+func (m *GraphMemorySet) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.D = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	copy(m.Value[:], b[8:])
+	return nil
+}
+
+// GraphMemoryTrim is the request of op graph_memory_trim.
+type GraphMemoryTrim struct {
+	D uint32
+}
+
+func (m *GraphMemoryTrim) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.D = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
 // CtxGetExecAffinity is the request of op ctx_get_exec_affinity.
 type CtxGetExecAffinity struct {
 	Kind uint32
@@ -3747,6 +4017,10 @@ type Handler interface {
 	NodeType(c Call, in NodeType) (NodeTypeReply, driver.Result)
 	LaunchHostFunc(c Call, in LaunchHostFunc) driver.Result
 	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
+	PoolCreate(c Call, in PoolCreate) driver.Result
+	PoolSetAccess(c Call, in PoolSetAccess) driver.Result
+	PoolGetAccess(c Call, in PoolGetAccess) (PoolGetAccessReply, driver.Result)
+	PoolsSettle(c Call, in PoolsSettle) driver.Result
 	DeviceHostAtomics(c Call, in DeviceHostAtomics) (DeviceHostAtomicsReply, driver.Result)
 	StreamBatchMemOp(c Call, in StreamBatchMemOp) driver.Result
 	TensorMapReplace(c Call, in TensorMapReplace) (TensorMapReplaceReply, driver.Result)
@@ -3958,6 +4232,34 @@ func Name(opcode uint16) string {
 		return "launch_host_func"
 	case OpStreamAddCallback:
 		return "stream_add_callback"
+	case OpMemAllocAsync:
+		return "mem_alloc_async"
+	case OpMemFreeAsync:
+		return "mem_free_async"
+	case OpMemFreePool:
+		return "mem_free_pool"
+	case OpPoolCreate:
+		return "pool_create"
+	case OpPoolDestroy:
+		return "pool_destroy"
+	case OpPoolSetAttribute:
+		return "pool_set_attribute"
+	case OpPoolGetAttribute:
+		return "pool_get_attribute"
+	case OpPoolTrim:
+		return "pool_trim"
+	case OpPoolSetAccess:
+		return "pool_set_access"
+	case OpPoolGetAccess:
+		return "pool_get_access"
+	case OpPoolsSettle:
+		return "pools_settle"
+	case OpGraphMemoryGet:
+		return "graph_memory_get"
+	case OpGraphMemorySet:
+		return "graph_memory_set"
+	case OpGraphMemoryTrim:
+		return "graph_memory_trim"
 	case OpCtxGetExecAffinity:
 		return "ctx_get_exec_affinity"
 	case OpCtxRecordEvent:
@@ -4173,6 +4475,18 @@ func Replied(opcode uint16) bool {
 		OpGraphInstantiate,
 		OpGraphUpdate,
 		OpNodeType,
+		OpMemAllocAsync,
+		OpMemFreePool,
+		OpPoolCreate,
+		OpPoolDestroy,
+		OpPoolSetAttribute,
+		OpPoolGetAttribute,
+		OpPoolTrim,
+		OpPoolSetAccess,
+		OpPoolGetAccess,
+		OpGraphMemoryGet,
+		OpGraphMemorySet,
+		OpGraphMemoryTrim,
 		OpCtxGetExecAffinity,
 		OpCtxRecordEvent,
 		OpCtxWaitEvent,
@@ -5104,6 +5418,166 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.StreamAddCallback(c, in), nil
+	case OpMemAllocAsync:
+		var in MemAllocAsync
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		pNative, ok := t.Get(driver.KindPool, in.P)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		sNative, ok := t.Get(driver.KindStream, in.S)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		addressOut, r := n.MemAllocAsync(in.Size, driver.Pool(pNative), driver.Stream(sNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := MemAllocAsyncReply{Address: addressOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpMemFreeAsync:
+		var in MemFreeAsync
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		sNative, ok := t.Get(driver.KindStream, in.S)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.MemFreeAsync(in.Address, driver.Stream(sNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpMemFreePool:
+		var in MemFreePool
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.MemFreePool(in.Address)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpPoolCreate:
+		var in PoolCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.PoolCreate(c, in), nil
+	case OpPoolDestroy:
+		var in PoolDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		pNative, ok := t.Get(driver.KindPool, in.P)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.PoolDestroy(driver.Pool(pNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Delete(driver.KindPool, in.P)
+		return reply, driver.Success, nil
+	case OpPoolSetAttribute:
+		var in PoolSetAttribute
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		pNative, ok := t.Get(driver.KindPool, in.P)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.PoolSetAttribute(driver.Pool(pNative), in.Attribute, in.Value[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpPoolGetAttribute:
+		var in PoolGetAttribute
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		pNative, ok := t.Get(driver.KindPool, in.P)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		valueOut, r := n.PoolGetAttribute(driver.Pool(pNative), in.Attribute)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := PoolGetAttributeReply{Value: valueOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpPoolTrim:
+		var in PoolTrim
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		pNative, ok := t.Get(driver.KindPool, in.P)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.PoolTrim(driver.Pool(pNative), in.Keep)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpPoolSetAccess:
+		var in PoolSetAccess
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.PoolSetAccess(c, in), nil
+	case OpPoolGetAccess:
+		var in PoolGetAccess
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.PoolGetAccess(c, in)
+		return out.append(reply), r, nil
+	case OpPoolsSettle:
+		var in PoolsSettle
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.PoolsSettle(c, in), nil
+	case OpGraphMemoryGet:
+		var in GraphMemoryGet
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		valueOut, r := n.GraphMemoryGet(in.Attribute)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := GraphMemoryGetReply{Value: valueOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpGraphMemorySet:
+		var in GraphMemorySet
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.GraphMemorySet(in.Attribute, in.Value[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpGraphMemoryTrim:
+		var in GraphMemoryTrim
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		r := n.GraphMemoryTrim()
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
 	case OpCtxGetExecAffinity:
 		var in CtxGetExecAffinity
 		if err := in.decode(payload); err != nil {

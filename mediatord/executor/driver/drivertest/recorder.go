@@ -21,6 +21,11 @@ type Recorder struct {
 	Nodes []driver.Node
 	// CaptureStatus is what Capturing answers for a stream.
 	CaptureStatus map[driver.Stream]uint32
+	// PoolBytes is a pool's number by attribute; GraphBytes what graphs hold.
+	PoolBytes  map[driver.Pool]map[uint32]uint64
+	GraphBytes uint64
+	// OnAlloc is called by MemAllocAsync.
+	OnAlloc func(size uint64)
 	// Call is what OnCall was given, for tests to play the driver's thread.
 	Call func(number uint32, status driver.Result)
 	// Linked is what every linker gives, LinkOutputs what its options return.
@@ -32,8 +37,11 @@ type Recorder struct {
 	last  uint64
 }
 
-// Primary is the handle of the primary context.
-const Primary driver.Context = 1000
+// Primary is the handle of the primary context, DefaultPool that of the default pool.
+const (
+	Primary     driver.Context = 1000
+	DefaultPool driver.Pool    = 999
+)
 
 var _ driver.Driver = (*Recorder)(nil)
 
