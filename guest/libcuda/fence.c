@@ -69,7 +69,7 @@ static int sleep_for_fence(struct vg_thread *t, uint32_t slot, uint32_t value, s
 			return lost;
 		c->transport->ops->wait(c->transport, &seen, s ? WAIT_US : UNNOTIFIED_WAIT_US);
 	}
-	return 0;
+	return vg_channel_lost(c);
 }
 
 int vg_fence_wait(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_stream *s, bool block)
@@ -83,7 +83,8 @@ int vg_fence_wait(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_
 		lost = vg_channel_lost(t->channel);
 	}
 	vg_pause_end(&pause);
-	return lost;
+	/* a fence behind a fault is written by the executor, after the fault */
+	return vg_channel_lost(t->channel);
 }
 
 int vg_stream_fence(struct vg_thread *t, struct vg_stream *s, uint32_t *slot, uint32_t *value)

@@ -62,27 +62,29 @@ func (f *fences) clear() {
 func (p *Process) Fence(_ wire.Call, in wire.Fence) driver.Result {
 	s, ok := p.stream(in.S)
 	if !ok {
-		p.release(in.Slot, in.Value)
-		return driver.ErrorInvalidHandle
+		return p.release(wire.OpFence, in.Slot, in.Value, driver.ErrorInvalidHandle)
 	}
-	return p.fence(s, in.Slot, in.Value)
+	return p.fence(wire.OpFence, s, in.Slot, in.Value)
 }
 
 // fence lets the device write a fence, or releases those who wait for it.
-func (p *Process) fence(s driver.Stream, slot, value uint32) driver.Result {
+func (p *Process) fence(opcode uint16, s driver.Stream, slot, value uint32) driver.Result {
 	r := p.writeFence(s, slot, value)
 	if r != driver.Success {
-		p.release(slot, value)
+		return p.release(opcode, slot, value, r)
 	}
 	return r
 }
 
-// release writes a fence in the device's stead: whoever waits for it comes back
-// and finds the failure.
-func (p *Process) release(slot, value uint32) {
+// release reports a failure and then writes the fence in the device's stead:
+// whoever waits for it comes back and finds the failure.
+func (p *Process) release(opcode uint16, slot, value uint32, r driver.Result) driver.Result {
+	p.Channel.SetAsync(opcode, r)
+	p.lost(r, opcode)
 	if slot < window.FenceCount {
 		p.Channel.SetFence(slot, value)
 	}
+	return r
 }
 
 // EventRecord implements wire.Handler.
@@ -97,10 +99,9 @@ func (p *Process) EventRecord(_ wire.Call, in wire.EventRecord) driver.Result {
 		return r
 	}
 	if r != driver.Success {
-		p.release(in.Slot, in.Value)
-		return r
+		return p.release(wire.OpEventRecord, in.Slot, in.Value, r)
 	}
-	return p.fence(s, in.Slot, in.Value)
+	return p.fence(wire.OpEventRecord, s, in.Slot, in.Value)
 }
 
 // writeFence refuses a capturing stream: the fence would become a node of the
