@@ -1,6 +1,8 @@
 package cuda
 
 /*
+#cgo noescape vg_launch
+#cgo nocallback vg_launch
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -4041,530 +4041,208 @@ type Handler interface {
 	SurfrefHasArray(c Call, in SurfrefHasArray) driver.Result
 }
 
+// ops is indexed by opcode: every record is looked up.
+var ops = [...]struct {
+	name    string
+	replied bool
+}{
+	OpMapPinned:               {"map_pinned", true},
+	OpUnmapPinned:             {"unmap_pinned", true},
+	OpFence:                   {"fence", false},
+	OpNotify:                  {"notify", false},
+	OpImageBegin:              {"image_begin", true},
+	OpImageAppend:             {"image_append", false},
+	OpImageInline:             {"image_inline", false},
+	OpImageDrop:               {"image_drop", false},
+	OpRefused:                 {"refused", false},
+	OpPrimaryRetain:           {"primary_retain", true},
+	OpPrimaryRelease:          {"primary_release", false},
+	OpPrimaryReset:            {"primary_reset", true},
+	OpCtxCreate:               {"ctx_create", true},
+	OpCtxDestroy:              {"ctx_destroy", true},
+	OpCtxGetLimit:             {"ctx_get_limit", true},
+	OpCtxSetLimit:             {"ctx_set_limit", true},
+	OpCtxSynchronize:          {"ctx_synchronize", true},
+	OpCtxSetCacheConfig:       {"ctx_set_cache_config", false},
+	OpCtxResetPersistingL2:    {"ctx_reset_persisting_l2", false},
+	OpMemBlock:                {"mem_block", true},
+	OpMemUnblock:              {"mem_unblock", false},
+	OpMemInfo:                 {"mem_info", true},
+	OpMemReserve:              {"mem_reserve", true},
+	OpMemUnreserve:            {"mem_unreserve", true},
+	OpMemCreate:               {"mem_create", true},
+	OpMemRelease:              {"mem_release", true},
+	OpMemMap:                  {"mem_map", true},
+	OpMemUnmap:                {"mem_unmap", true},
+	OpMemSetAccess:            {"mem_set_access", true},
+	OpMemGetAccess:            {"mem_get_access", true},
+	OpCopyHtoD:                {"copy_htod", false},
+	OpCopyHtoDInline:          {"copy_htod_inline", false},
+	OpCopyDtoH:                {"copy_dtoh", false},
+	OpCopyDtoD:                {"copy_dtod", false},
+	OpFill:                    {"fill", false},
+	OpCopy3D:                  {"copy_3d", false},
+	OpModuleLoad:              {"module_load", true},
+	OpModuleUnload:            {"module_unload", true},
+	OpModuleFunction:          {"module_function", true},
+	OpModuleGlobal:            {"module_global", true},
+	OpLibraryLoad:             {"library_load", true},
+	OpLibraryUnload:           {"library_unload", true},
+	OpLibraryKernel:           {"library_kernel", true},
+	OpLibraryModule:           {"library_module", true},
+	OpLibraryGlobal:           {"library_global", true},
+	OpKernelFunction:          {"kernel_function", true},
+	OpFunctionSetAttribute:    {"function_set_attribute", true},
+	OpKernelSetAttribute:      {"kernel_set_attribute", true},
+	OpFunctionGetAttribute:    {"function_get_attribute", true},
+	OpFunctionSetCacheConfig:  {"function_set_cache_config", false},
+	OpKernelGetAttribute:      {"kernel_get_attribute", true},
+	OpLibraryKernelCount:      {"library_kernel_count", true},
+	OpModuleFunctionCount:     {"module_function_count", true},
+	OpFunctionLoad:            {"function_load", true},
+	OpKernelSetCacheConfig:    {"kernel_set_cache_config", false},
+	OpLibraryNames:            {"library_names", true},
+	OpModuleNames:             {"module_names", true},
+	OpLaunch:                  {"launch", false},
+	OpLaunchKernel:            {"launch_kernel", false},
+	OpLaunchEx:                {"launch_ex", false},
+	OpLaunchCooperative:       {"launch_cooperative", false},
+	OpOccupancyBlocks:         {"occupancy_blocks", true},
+	OpOccupancyShared:         {"occupancy_shared", true},
+	OpOccupancyClusters:       {"occupancy_clusters", true},
+	OpOccupancyClusterSize:    {"occupancy_cluster_size", true},
+	OpOccupancyPotential:      {"occupancy_potential", true},
+	OpStreamCreate:            {"stream_create", false},
+	OpStreamDestroy:           {"stream_destroy", false},
+	OpStreamWaitEvent:         {"stream_wait_event", false},
+	OpStreamWaitValue32:       {"stream_wait_value32", false},
+	OpStreamWriteValue32:      {"stream_write_value32", false},
+	OpStreamWaitValue64:       {"stream_wait_value64", false},
+	OpStreamWriteValue64:      {"stream_write_value64", false},
+	OpStreamQuery:             {"stream_query", true},
+	OpEventCreate:             {"event_create", false},
+	OpEventDestroy:            {"event_destroy", false},
+	OpEventRecord:             {"event_record", false},
+	OpEventElapsed:            {"event_elapsed", true},
+	OpEventQuery:              {"event_query", true},
+	OpCaptureBegin:            {"capture_begin", true},
+	OpCaptureEnd:              {"capture_end", true},
+	OpCaptureInfo:             {"capture_info", true},
+	OpGraphCreate:             {"graph_create", true},
+	OpGraphDestroy:            {"graph_destroy", false},
+	OpGraphClone:              {"graph_clone", true},
+	OpGraphNodes:              {"graph_nodes", true},
+	OpGraphInstantiate:        {"graph_instantiate", true},
+	OpGraphUpdate:             {"graph_update", true},
+	OpGraphLaunch:             {"graph_launch", false},
+	OpGraphUpload:             {"graph_upload", false},
+	OpGraphexecDestroy:        {"graphexec_destroy", false},
+	OpNodeType:                {"node_type", true},
+	OpLaunchHostFunc:          {"launch_host_func", false},
+	OpStreamAddCallback:       {"stream_add_callback", false},
+	OpMemAllocAsync:           {"mem_alloc_async", true},
+	OpMemFreeAsync:            {"mem_free_async", false},
+	OpMemFreePool:             {"mem_free_pool", true},
+	OpPoolCreate:              {"pool_create", true},
+	OpPoolDestroy:             {"pool_destroy", true},
+	OpPoolSetAttribute:        {"pool_set_attribute", true},
+	OpPoolGetAttribute:        {"pool_get_attribute", true},
+	OpPoolTrim:                {"pool_trim", true},
+	OpPoolSetAccess:           {"pool_set_access", true},
+	OpPoolGetAccess:           {"pool_get_access", true},
+	OpPoolsSettle:             {"pools_settle", false},
+	OpGraphMemoryGet:          {"graph_memory_get", true},
+	OpGraphMemorySet:          {"graph_memory_set", true},
+	OpGraphMemoryTrim:         {"graph_memory_trim", true},
+	OpCtxGetExecAffinity:      {"ctx_get_exec_affinity", true},
+	OpCtxRecordEvent:          {"ctx_record_event", true},
+	OpCtxWaitEvent:            {"ctx_wait_event", true},
+	OpFlushRDMAWrites:         {"flush_rdma_writes", true},
+	OpDeviceTextureWidth:      {"device_texture_width", true},
+	OpDeviceAffinitySupport:   {"device_affinity_support", true},
+	OpDeviceHostAtomics:       {"device_host_atomics", true},
+	OpStreamGetAttribute:      {"stream_get_attribute", true},
+	OpStreamSetAttribute:      {"stream_set_attribute", true},
+	OpStreamCopyAttributes:    {"stream_copy_attributes", true},
+	OpStreamBatchMemOp:        {"stream_batch_mem_op", false},
+	OpTensorMapTiled:          {"tensor_map_tiled", true},
+	OpTensorMapIm2col:         {"tensor_map_im2col", true},
+	OpTensorMapIm2colWide:     {"tensor_map_im2col_wide", true},
+	OpTensorMapReplace:        {"tensor_map_replace", true},
+	OpLinkCreate:              {"link_create", true},
+	OpLinkAdd:                 {"link_add", true},
+	OpLinkComplete:            {"link_complete", true},
+	OpLinkLogs:                {"link_logs", true},
+	OpLinkCubin:               {"link_cubin", true},
+	OpLinkDestroy:             {"link_destroy", true},
+	OpArrayCreate:             {"array_create", true},
+	OpArrayDestroy:            {"array_destroy", true},
+	OpArrayDescriptor:         {"array_descriptor", true},
+	OpArrayPlane:              {"array_plane", true},
+	OpArrayRequirements:       {"array_requirements", true},
+	OpArraySparse:             {"array_sparse", true},
+	OpMipmapCreate:            {"mipmap_create", true},
+	OpMipmapDestroy:           {"mipmap_destroy", true},
+	OpMipmapLevel:             {"mipmap_level", true},
+	OpMipmapRequirements:      {"mipmap_requirements", true},
+	OpMipmapSparse:            {"mipmap_sparse", true},
+	OpCopyArray:               {"copy_array", true},
+	OpTextureCreate:           {"texture_create", true},
+	OpTextureDestroy:          {"texture_destroy", true},
+	OpTextureResource:         {"texture_resource", true},
+	OpTextureDescription:      {"texture_description", true},
+	OpTextureView:             {"texture_view", true},
+	OpSurfaceCreate:           {"surface_create", true},
+	OpSurfaceDestroy:          {"surface_destroy", true},
+	OpSurfaceResource:         {"surface_resource", true},
+	OpTexrefCreate:            {"texref_create", true},
+	OpTexrefDestroy:           {"texref_destroy", true},
+	OpModuleTexref:            {"module_texref", true},
+	OpTexrefSetArray:          {"texref_set_array", true},
+	OpTexrefSetMipmap:         {"texref_set_mipmap", true},
+	OpTexrefSetAddress:        {"texref_set_address", true},
+	OpTexrefSetAddress2D:      {"texref_set_address_2d", true},
+	OpTexrefSetFormat:         {"texref_set_format", true},
+	OpTexrefSetAddressMode:    {"texref_set_address_mode", true},
+	OpTexrefSetFilter:         {"texref_set_filter", true},
+	OpTexrefSetMipmapFilter:   {"texref_set_mipmap_filter", true},
+	OpTexrefSetLevelBias:      {"texref_set_level_bias", true},
+	OpTexrefSetLevelClamp:     {"texref_set_level_clamp", true},
+	OpTexrefSetAnisotropy:     {"texref_set_anisotropy", true},
+	OpTexrefSetBorder:         {"texref_set_border", true},
+	OpTexrefSetFlags:          {"texref_set_flags", true},
+	OpTexrefGetAddress:        {"texref_get_address", true},
+	OpTexrefHasArray:          {"texref_has_array", true},
+	OpTexrefHasMipmap:         {"texref_has_mipmap", true},
+	OpTexrefGetAddressMode:    {"texref_get_address_mode", true},
+	OpTexrefGetFilter:         {"texref_get_filter", true},
+	OpTexrefGetFormat:         {"texref_get_format", true},
+	OpTexrefGetMipmapFilter:   {"texref_get_mipmap_filter", true},
+	OpTexrefGetLevelBias:      {"texref_get_level_bias", true},
+	OpTexrefGetLevelClamp:     {"texref_get_level_clamp", true},
+	OpTexrefGetAnisotropy:     {"texref_get_anisotropy", true},
+	OpTexrefGetBorder:         {"texref_get_border", true},
+	OpTexrefGetFlags:          {"texref_get_flags", true},
+	OpParamSetTexref:          {"param_set_texref", true},
+	OpModuleSurfref:           {"module_surfref", true},
+	OpSurfrefSetArray:         {"surfref_set_array", true},
+	OpSurfrefHasArray:         {"surfref_has_array", true},
+	OpCtxGetSharedConfig:      {"ctx_get_shared_config", true},
+	OpCtxSetSharedConfig:      {"ctx_set_shared_config", true},
+	OpFunctionSetSharedConfig: {"function_set_shared_config", true},
+}
+
 // Name returns the op's name in ops.table, or "" for an unknown opcode.
 func Name(opcode uint16) string {
-	switch opcode {
-	case OpMapPinned:
-		return "map_pinned"
-	case OpUnmapPinned:
-		return "unmap_pinned"
-	case OpFence:
-		return "fence"
-	case OpNotify:
-		return "notify"
-	case OpImageBegin:
-		return "image_begin"
-	case OpImageAppend:
-		return "image_append"
-	case OpImageInline:
-		return "image_inline"
-	case OpImageDrop:
-		return "image_drop"
-	case OpRefused:
-		return "refused"
-	case OpPrimaryRetain:
-		return "primary_retain"
-	case OpPrimaryRelease:
-		return "primary_release"
-	case OpPrimaryReset:
-		return "primary_reset"
-	case OpCtxCreate:
-		return "ctx_create"
-	case OpCtxDestroy:
-		return "ctx_destroy"
-	case OpCtxGetLimit:
-		return "ctx_get_limit"
-	case OpCtxSetLimit:
-		return "ctx_set_limit"
-	case OpCtxSynchronize:
-		return "ctx_synchronize"
-	case OpCtxSetCacheConfig:
-		return "ctx_set_cache_config"
-	case OpCtxResetPersistingL2:
-		return "ctx_reset_persisting_l2"
-	case OpMemBlock:
-		return "mem_block"
-	case OpMemUnblock:
-		return "mem_unblock"
-	case OpMemInfo:
-		return "mem_info"
-	case OpMemReserve:
-		return "mem_reserve"
-	case OpMemUnreserve:
-		return "mem_unreserve"
-	case OpMemCreate:
-		return "mem_create"
-	case OpMemRelease:
-		return "mem_release"
-	case OpMemMap:
-		return "mem_map"
-	case OpMemUnmap:
-		return "mem_unmap"
-	case OpMemSetAccess:
-		return "mem_set_access"
-	case OpMemGetAccess:
-		return "mem_get_access"
-	case OpCopyHtoD:
-		return "copy_htod"
-	case OpCopyHtoDInline:
-		return "copy_htod_inline"
-	case OpCopyDtoH:
-		return "copy_dtoh"
-	case OpCopyDtoD:
-		return "copy_dtod"
-	case OpFill:
-		return "fill"
-	case OpCopy3D:
-		return "copy_3d"
-	case OpModuleLoad:
-		return "module_load"
-	case OpModuleUnload:
-		return "module_unload"
-	case OpModuleFunction:
-		return "module_function"
-	case OpModuleGlobal:
-		return "module_global"
-	case OpLibraryLoad:
-		return "library_load"
-	case OpLibraryUnload:
-		return "library_unload"
-	case OpLibraryKernel:
-		return "library_kernel"
-	case OpLibraryModule:
-		return "library_module"
-	case OpLibraryGlobal:
-		return "library_global"
-	case OpKernelFunction:
-		return "kernel_function"
-	case OpFunctionSetAttribute:
-		return "function_set_attribute"
-	case OpKernelSetAttribute:
-		return "kernel_set_attribute"
-	case OpFunctionGetAttribute:
-		return "function_get_attribute"
-	case OpFunctionSetCacheConfig:
-		return "function_set_cache_config"
-	case OpKernelGetAttribute:
-		return "kernel_get_attribute"
-	case OpLibraryKernelCount:
-		return "library_kernel_count"
-	case OpModuleFunctionCount:
-		return "module_function_count"
-	case OpFunctionLoad:
-		return "function_load"
-	case OpKernelSetCacheConfig:
-		return "kernel_set_cache_config"
-	case OpLibraryNames:
-		return "library_names"
-	case OpModuleNames:
-		return "module_names"
-	case OpLaunch:
-		return "launch"
-	case OpLaunchKernel:
-		return "launch_kernel"
-	case OpLaunchEx:
-		return "launch_ex"
-	case OpLaunchCooperative:
-		return "launch_cooperative"
-	case OpOccupancyBlocks:
-		return "occupancy_blocks"
-	case OpOccupancyShared:
-		return "occupancy_shared"
-	case OpOccupancyClusters:
-		return "occupancy_clusters"
-	case OpOccupancyClusterSize:
-		return "occupancy_cluster_size"
-	case OpOccupancyPotential:
-		return "occupancy_potential"
-	case OpStreamCreate:
-		return "stream_create"
-	case OpStreamDestroy:
-		return "stream_destroy"
-	case OpStreamWaitEvent:
-		return "stream_wait_event"
-	case OpStreamWaitValue32:
-		return "stream_wait_value32"
-	case OpStreamWriteValue32:
-		return "stream_write_value32"
-	case OpStreamWaitValue64:
-		return "stream_wait_value64"
-	case OpStreamWriteValue64:
-		return "stream_write_value64"
-	case OpStreamQuery:
-		return "stream_query"
-	case OpEventCreate:
-		return "event_create"
-	case OpEventDestroy:
-		return "event_destroy"
-	case OpEventRecord:
-		return "event_record"
-	case OpEventElapsed:
-		return "event_elapsed"
-	case OpEventQuery:
-		return "event_query"
-	case OpCaptureBegin:
-		return "capture_begin"
-	case OpCaptureEnd:
-		return "capture_end"
-	case OpCaptureInfo:
-		return "capture_info"
-	case OpGraphCreate:
-		return "graph_create"
-	case OpGraphDestroy:
-		return "graph_destroy"
-	case OpGraphClone:
-		return "graph_clone"
-	case OpGraphNodes:
-		return "graph_nodes"
-	case OpGraphInstantiate:
-		return "graph_instantiate"
-	case OpGraphUpdate:
-		return "graph_update"
-	case OpGraphLaunch:
-		return "graph_launch"
-	case OpGraphUpload:
-		return "graph_upload"
-	case OpGraphexecDestroy:
-		return "graphexec_destroy"
-	case OpNodeType:
-		return "node_type"
-	case OpLaunchHostFunc:
-		return "launch_host_func"
-	case OpStreamAddCallback:
-		return "stream_add_callback"
-	case OpMemAllocAsync:
-		return "mem_alloc_async"
-	case OpMemFreeAsync:
-		return "mem_free_async"
-	case OpMemFreePool:
-		return "mem_free_pool"
-	case OpPoolCreate:
-		return "pool_create"
-	case OpPoolDestroy:
-		return "pool_destroy"
-	case OpPoolSetAttribute:
-		return "pool_set_attribute"
-	case OpPoolGetAttribute:
-		return "pool_get_attribute"
-	case OpPoolTrim:
-		return "pool_trim"
-	case OpPoolSetAccess:
-		return "pool_set_access"
-	case OpPoolGetAccess:
-		return "pool_get_access"
-	case OpPoolsSettle:
-		return "pools_settle"
-	case OpGraphMemoryGet:
-		return "graph_memory_get"
-	case OpGraphMemorySet:
-		return "graph_memory_set"
-	case OpGraphMemoryTrim:
-		return "graph_memory_trim"
-	case OpCtxGetExecAffinity:
-		return "ctx_get_exec_affinity"
-	case OpCtxRecordEvent:
-		return "ctx_record_event"
-	case OpCtxWaitEvent:
-		return "ctx_wait_event"
-	case OpFlushRDMAWrites:
-		return "flush_rdma_writes"
-	case OpDeviceTextureWidth:
-		return "device_texture_width"
-	case OpDeviceAffinitySupport:
-		return "device_affinity_support"
-	case OpDeviceHostAtomics:
-		return "device_host_atomics"
-	case OpStreamGetAttribute:
-		return "stream_get_attribute"
-	case OpStreamSetAttribute:
-		return "stream_set_attribute"
-	case OpStreamCopyAttributes:
-		return "stream_copy_attributes"
-	case OpStreamBatchMemOp:
-		return "stream_batch_mem_op"
-	case OpTensorMapTiled:
-		return "tensor_map_tiled"
-	case OpTensorMapIm2col:
-		return "tensor_map_im2col"
-	case OpTensorMapIm2colWide:
-		return "tensor_map_im2col_wide"
-	case OpTensorMapReplace:
-		return "tensor_map_replace"
-	case OpLinkCreate:
-		return "link_create"
-	case OpLinkAdd:
-		return "link_add"
-	case OpLinkComplete:
-		return "link_complete"
-	case OpLinkLogs:
-		return "link_logs"
-	case OpLinkCubin:
-		return "link_cubin"
-	case OpLinkDestroy:
-		return "link_destroy"
-	case OpArrayCreate:
-		return "array_create"
-	case OpArrayDestroy:
-		return "array_destroy"
-	case OpArrayDescriptor:
-		return "array_descriptor"
-	case OpArrayPlane:
-		return "array_plane"
-	case OpArrayRequirements:
-		return "array_requirements"
-	case OpArraySparse:
-		return "array_sparse"
-	case OpMipmapCreate:
-		return "mipmap_create"
-	case OpMipmapDestroy:
-		return "mipmap_destroy"
-	case OpMipmapLevel:
-		return "mipmap_level"
-	case OpMipmapRequirements:
-		return "mipmap_requirements"
-	case OpMipmapSparse:
-		return "mipmap_sparse"
-	case OpCopyArray:
-		return "copy_array"
-	case OpTextureCreate:
-		return "texture_create"
-	case OpTextureDestroy:
-		return "texture_destroy"
-	case OpTextureResource:
-		return "texture_resource"
-	case OpTextureDescription:
-		return "texture_description"
-	case OpTextureView:
-		return "texture_view"
-	case OpSurfaceCreate:
-		return "surface_create"
-	case OpSurfaceDestroy:
-		return "surface_destroy"
-	case OpSurfaceResource:
-		return "surface_resource"
-	case OpTexrefCreate:
-		return "texref_create"
-	case OpTexrefDestroy:
-		return "texref_destroy"
-	case OpModuleTexref:
-		return "module_texref"
-	case OpTexrefSetArray:
-		return "texref_set_array"
-	case OpTexrefSetMipmap:
-		return "texref_set_mipmap"
-	case OpTexrefSetAddress:
-		return "texref_set_address"
-	case OpTexrefSetAddress2D:
-		return "texref_set_address_2d"
-	case OpTexrefSetFormat:
-		return "texref_set_format"
-	case OpTexrefSetAddressMode:
-		return "texref_set_address_mode"
-	case OpTexrefSetFilter:
-		return "texref_set_filter"
-	case OpTexrefSetMipmapFilter:
-		return "texref_set_mipmap_filter"
-	case OpTexrefSetLevelBias:
-		return "texref_set_level_bias"
-	case OpTexrefSetLevelClamp:
-		return "texref_set_level_clamp"
-	case OpTexrefSetAnisotropy:
-		return "texref_set_anisotropy"
-	case OpTexrefSetBorder:
-		return "texref_set_border"
-	case OpTexrefSetFlags:
-		return "texref_set_flags"
-	case OpTexrefGetAddress:
-		return "texref_get_address"
-	case OpTexrefHasArray:
-		return "texref_has_array"
-	case OpTexrefHasMipmap:
-		return "texref_has_mipmap"
-	case OpTexrefGetAddressMode:
-		return "texref_get_address_mode"
-	case OpTexrefGetFilter:
-		return "texref_get_filter"
-	case OpTexrefGetFormat:
-		return "texref_get_format"
-	case OpTexrefGetMipmapFilter:
-		return "texref_get_mipmap_filter"
-	case OpTexrefGetLevelBias:
-		return "texref_get_level_bias"
-	case OpTexrefGetLevelClamp:
-		return "texref_get_level_clamp"
-	case OpTexrefGetAnisotropy:
-		return "texref_get_anisotropy"
-	case OpTexrefGetBorder:
-		return "texref_get_border"
-	case OpTexrefGetFlags:
-		return "texref_get_flags"
-	case OpParamSetTexref:
-		return "param_set_texref"
-	case OpModuleSurfref:
-		return "module_surfref"
-	case OpSurfrefSetArray:
-		return "surfref_set_array"
-	case OpSurfrefHasArray:
-		return "surfref_has_array"
-	case OpCtxGetSharedConfig:
-		return "ctx_get_shared_config"
-	case OpCtxSetSharedConfig:
-		return "ctx_set_shared_config"
-	case OpFunctionSetSharedConfig:
-		return "function_set_shared_config"
+	if int(opcode) >= len(ops) {
+		return ""
 	}
-	return ""
+	return ops[opcode].name
 }
 
 // Replied reports whether the op's sender waits for a reply.
 func Replied(opcode uint16) bool {
-	switch opcode {
-	case OpMapPinned,
-		OpUnmapPinned,
-		OpImageBegin,
-		OpPrimaryRetain,
-		OpPrimaryReset,
-		OpCtxCreate,
-		OpCtxDestroy,
-		OpCtxGetLimit,
-		OpCtxSetLimit,
-		OpCtxSynchronize,
-		OpMemBlock,
-		OpMemInfo,
-		OpMemReserve,
-		OpMemUnreserve,
-		OpMemCreate,
-		OpMemRelease,
-		OpMemMap,
-		OpMemUnmap,
-		OpMemSetAccess,
-		OpMemGetAccess,
-		OpModuleLoad,
-		OpModuleUnload,
-		OpModuleFunction,
-		OpModuleGlobal,
-		OpLibraryLoad,
-		OpLibraryUnload,
-		OpLibraryKernel,
-		OpLibraryModule,
-		OpLibraryGlobal,
-		OpKernelFunction,
-		OpFunctionSetAttribute,
-		OpKernelSetAttribute,
-		OpFunctionGetAttribute,
-		OpKernelGetAttribute,
-		OpLibraryKernelCount,
-		OpModuleFunctionCount,
-		OpFunctionLoad,
-		OpLibraryNames,
-		OpModuleNames,
-		OpOccupancyBlocks,
-		OpOccupancyShared,
-		OpOccupancyClusters,
-		OpOccupancyClusterSize,
-		OpOccupancyPotential,
-		OpStreamQuery,
-		OpEventElapsed,
-		OpEventQuery,
-		OpCaptureBegin,
-		OpCaptureEnd,
-		OpCaptureInfo,
-		OpGraphCreate,
-		OpGraphClone,
-		OpGraphNodes,
-		OpGraphInstantiate,
-		OpGraphUpdate,
-		OpNodeType,
-		OpMemAllocAsync,
-		OpMemFreePool,
-		OpPoolCreate,
-		OpPoolDestroy,
-		OpPoolSetAttribute,
-		OpPoolGetAttribute,
-		OpPoolTrim,
-		OpPoolSetAccess,
-		OpPoolGetAccess,
-		OpGraphMemoryGet,
-		OpGraphMemorySet,
-		OpGraphMemoryTrim,
-		OpCtxGetExecAffinity,
-		OpCtxRecordEvent,
-		OpCtxWaitEvent,
-		OpFlushRDMAWrites,
-		OpDeviceTextureWidth,
-		OpDeviceAffinitySupport,
-		OpDeviceHostAtomics,
-		OpStreamGetAttribute,
-		OpStreamSetAttribute,
-		OpStreamCopyAttributes,
-		OpTensorMapTiled,
-		OpTensorMapIm2col,
-		OpTensorMapIm2colWide,
-		OpTensorMapReplace,
-		OpLinkCreate,
-		OpLinkAdd,
-		OpLinkComplete,
-		OpLinkLogs,
-		OpLinkCubin,
-		OpLinkDestroy,
-		OpArrayCreate,
-		OpArrayDestroy,
-		OpArrayDescriptor,
-		OpArrayPlane,
-		OpArrayRequirements,
-		OpArraySparse,
-		OpMipmapCreate,
-		OpMipmapDestroy,
-		OpMipmapLevel,
-		OpMipmapRequirements,
-		OpMipmapSparse,
-		OpCopyArray,
-		OpTextureCreate,
-		OpTextureDestroy,
-		OpTextureResource,
-		OpTextureDescription,
-		OpTextureView,
-		OpSurfaceCreate,
-		OpSurfaceDestroy,
-		OpSurfaceResource,
-		OpTexrefCreate,
-		OpTexrefDestroy,
-		OpModuleTexref,
-		OpTexrefSetArray,
-		OpTexrefSetMipmap,
-		OpTexrefSetAddress,
-		OpTexrefSetAddress2D,
-		OpTexrefSetFormat,
-		OpTexrefSetAddressMode,
-		OpTexrefSetFilter,
-		OpTexrefSetMipmapFilter,
-		OpTexrefSetLevelBias,
-		OpTexrefSetLevelClamp,
-		OpTexrefSetAnisotropy,
-		OpTexrefSetBorder,
-		OpTexrefSetFlags,
-		OpTexrefGetAddress,
-		OpTexrefHasArray,
-		OpTexrefHasMipmap,
-		OpTexrefGetAddressMode,
-		OpTexrefGetFilter,
-		OpTexrefGetFormat,
-		OpTexrefGetMipmapFilter,
-		OpTexrefGetLevelBias,
-		OpTexrefGetLevelClamp,
-		OpTexrefGetAnisotropy,
-		OpTexrefGetBorder,
-		OpTexrefGetFlags,
-		OpParamSetTexref,
-		OpModuleSurfref,
-		OpSurfrefSetArray,
-		OpSurfrefHasArray,
-		OpCtxGetSharedConfig,
-		OpCtxSetSharedConfig,
-		OpFunctionSetSharedConfig:
-		return true
-	}
-	return false
+	return int(opcode) < len(ops) && ops[opcode].replied
 }
 
 // Dispatch decodes payload, executes the op and appends reply data to reply.

@@ -129,18 +129,12 @@ func Wire(ops []api.Op) ([]byte, error) {
 			fmt.Fprintf(&b, "%s(c Call, in %s) %s\n", op.GoName(), op.GoName(), handlerResult(op))
 		}
 	}
-	b.WriteString("}\n\n// Name returns the op's name in ops.table, or \"\" for an unknown opcode.\nfunc Name(opcode uint16) string {\nswitch opcode {\n")
+	b.WriteString("}\n\n// ops is indexed by opcode: every record is looked up.\nvar ops = [...]struct {\nname string\nreplied bool\n}{\n")
 	for _, op := range ops {
-		fmt.Fprintf(&b, "case Op%s:\nreturn %q\n", op.GoName(), op.Name)
+		fmt.Fprintf(&b, "Op%s: {%q, %t},\n", op.GoName(), op.Name, op.Replied)
 	}
-	b.WriteString("}\nreturn \"\"\n}\n\n// Replied reports whether the op's sender waits for a reply.\nfunc Replied(opcode uint16) bool {\nswitch opcode {\ncase ")
-	var replied []string
-	for _, op := range ops {
-		if op.Replied {
-			replied = append(replied, "Op"+op.GoName())
-		}
-	}
-	b.WriteString(strings.Join(replied, ",\n") + ":\nreturn true\n}\nreturn false\n}\n\n")
+	b.WriteString("}\n\n// Name returns the op's name in ops.table, or \"\" for an unknown opcode.\nfunc Name(opcode uint16) string {\nif int(opcode) >= len(ops) {\nreturn \"\"\n}\nreturn ops[opcode].name\n}\n\n")
+	b.WriteString("// Replied reports whether the op's sender waits for a reply.\nfunc Replied(opcode uint16) bool {\nreturn int(opcode) < len(ops) && ops[opcode].replied\n}\n\n")
 	b.WriteString("// Dispatch decodes payload, executes the op and appends reply data to reply.\n// ErrMalformed: the payload does not fit the op; ErrUnknownOpcode.\nfunc Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Native, h Handler, t *handle.Tables) ([]byte, driver.Result, error) {\nswitch opcode {\n")
 	for _, op := range ops {
 		goDispatch(&b, op)
