@@ -192,6 +192,12 @@
 #define VG_OP_CTX_GET_SHARED_CONFIG 0x0971
 #define VG_OP_CTX_SET_SHARED_CONFIG 0x0972
 #define VG_OP_FUNCTION_SET_SHARED_CONFIG 0x0973
+#define VG_OP_MEM_EXPORT 0x0a20
+#define VG_OP_MEM_IMPORT 0x0a21
+#define VG_OP_BLOCK_EXPORT 0x0a22
+#define VG_OP_BLOCK_IMPORT 0x0a23
+#define VG_OP_EVENT_EXPORT 0x0a24
+#define VG_OP_EVENT_IMPORT 0x0a25
 
 struct vg_rec_map_pinned {
 	struct vg_record h;
@@ -5465,6 +5471,193 @@ static inline int vg_op_function_set_shared_config(struct vg_thread *t, uint32_t
 		return vg_channel_error(t);
 	r->f = f;
 	r->config = config;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mem_export {
+	struct vg_record h;
+	uint32_t m;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mem_export) == 32, "mem_export");
+
+struct vg_rep_mem_export {
+	_Alignas(8) uint8_t token[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_mem_export) == 32, "mem_export");
+
+static inline int vg_op_mem_export(struct vg_thread *t, uint32_t m, void *token)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mem_export *r = vg_reserve_replied(t, VG_OP_MEM_EXPORT, sizeof(struct vg_rec_mem_export));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->m = m;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_mem_export *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (token)
+			memcpy(token, o->token, 32);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_mem_import {
+	struct vg_record h;
+	uint32_t m;
+	uint64_t size;
+	_Alignas(8) uint8_t token[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_mem_import) == 72, "mem_import");
+
+static inline int vg_op_mem_import(struct vg_thread *t, uint32_t m, uint64_t size, const void *token)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_mem_import *r = vg_reserve_replied(t, VG_OP_MEM_IMPORT, sizeof(struct vg_rec_mem_import));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->m = m;
+	r->size = size;
+	memcpy(r->token, token, 32);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_block_export {
+	struct vg_record h;
+	uint64_t va;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_block_export) == 32, "block_export");
+
+struct vg_rep_block_export {
+	_Alignas(8) uint8_t token[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_block_export) == 32, "block_export");
+
+static inline int vg_op_block_export(struct vg_thread *t, uint64_t va, void *token)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_block_export *r = vg_reserve_replied(t, VG_OP_BLOCK_EXPORT, sizeof(struct vg_rec_block_export));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->va = va;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_block_export *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (token)
+			memcpy(token, o->token, 32);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_block_import {
+	struct vg_record h;
+	uint64_t va;
+	uint64_t size;
+	_Alignas(8) uint8_t token[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_block_import) == 72, "block_import");
+
+static inline int vg_op_block_import(struct vg_thread *t, uint64_t va, uint64_t size, const void *token)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_block_import *r = vg_reserve_replied(t, VG_OP_BLOCK_IMPORT, sizeof(struct vg_rec_block_import));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->va = va;
+	r->size = size;
+	memcpy(r->token, token, 32);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_event_export {
+	struct vg_record h;
+	uint32_t e;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_event_export) == 32, "event_export");
+
+struct vg_rep_event_export {
+	_Alignas(8) uint8_t token[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_event_export) == 32, "event_export");
+
+static inline int vg_op_event_export(struct vg_thread *t, uint32_t e, void *token)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_event_export *r = vg_reserve_replied(t, VG_OP_EVENT_EXPORT, sizeof(struct vg_rec_event_export));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->e = e;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_event_export *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (token)
+			memcpy(token, o->token, 32);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_event_import {
+	struct vg_record h;
+	uint32_t e;
+	_Alignas(8) uint8_t token[32];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_event_import) == 64, "event_import");
+
+static inline int vg_op_event_import(struct vg_thread *t, uint32_t e, const void *token)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_event_import *r = vg_reserve_replied(t, VG_OP_EVENT_IMPORT, sizeof(struct vg_rec_event_import));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->e = e;
+	memcpy(r->token, token, 32);
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;

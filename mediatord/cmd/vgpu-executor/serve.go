@@ -18,6 +18,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/pinned"
 	"libvirt-vgpu/mediatord/executor/process"
 	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/mediatord/internal/parcel"
 	"libvirt-vgpu/plugin/api"
 	"libvirt-vgpu/plugin/window"
 )
@@ -103,7 +104,7 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 		calls[i] = f.Symbol
 	}
 	p := process.New(process.Config{
-		Driver: gpu, Window: w, Number: o.channel, Channel: c, Pinned: memory, Account: account, Cache: cache,
+		Driver: gpu, Window: w, Number: o.channel, Generation: uint32(o.generation), Channel: c, Pinned: memory, Account: account, Cache: cache,
 		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls,
 	})
 	consumer, err := channel.NewConsumer(c, p, fdDoorbell)
@@ -124,7 +125,14 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 			log.WithError(err).Error("ending")
 			os.Exit(exitFailure)
 		}
-		p.Revoke(*m.Chunk)
+		switch m.Type {
+		case parcel.Export:
+			p.Export(m.Parcel)
+		case parcel.Acquired:
+			p.Acquired(m.Parcel)
+		default:
+			p.Revoke(*m.Chunk)
+		}
 		consumer.Wake()
 	}
 }

@@ -31,9 +31,10 @@ static int vg_range(void *f, unsigned long long va, size_t size)
 {
 	return ((int (*)(unsigned long long, size_t))f)(va, size);
 }
-static int vg_mem_create(void *f, unsigned long long *memory, size_t size, int device, unsigned long long flags)
+static int vg_mem_create(void *f, unsigned long long *memory, size_t size, int handle_types, int device,
+			 unsigned long long flags)
 {
-	struct vg_allocation a = {ALLOCATION_PINNED, 0, {LOCATION_DEVICE, device}, NULL, {0}};
+	struct vg_allocation a = {ALLOCATION_PINNED, handle_types, {LOCATION_DEVICE, device}, NULL, {0}};
 
 	for (int i = 0; i < 8; i++)
 		a.flags[i] = (unsigned char)(flags >> 8 * i);
@@ -100,12 +101,16 @@ func (d *Driver) MapBlock(va, size uint64) (result driver.Result) {
 			d.AddressFree(va, size)
 		}
 	}()
-	m, r := d.MemoryCreate(size, [8]byte{})
+	m, r := d.MemoryCreate(size, true, [8]byte{})
 	if r != driver.Success {
 		return r
 	}
-	// The mapping keeps the memory.
-	r = d.MemoryMap(va, size, 0, m)
+	return d.placeBlock(va, size, m)
+}
+
+// placeBlock maps memory read-write; the mapping keeps it.
+func (d *Driver) placeBlock(va, size uint64, m driver.Memory) driver.Result {
+	r := d.MemoryMap(va, size, 0, m)
 	if released := d.MemoryRelease(m); r == driver.Success {
 		r = released
 	}
@@ -168,9 +173,13 @@ func (d *Driver) AddressReserve(va, size uint64) driver.Result {
 func (d *Driver) AddressFree(va, size uint64) driver.Result { return driver.Success }
 
 // MemoryCreate implements driver.DeviceMemory.
-func (d *Driver) MemoryCreate(size uint64, flags [8]byte) (driver.Memory, driver.Result) {
+func (d *Driver) MemoryCreate(size uint64, exportable bool, flags [8]byte) (driver.Memory, driver.Result) {
 	var m C.ulonglong
-	r := C.vg_mem_create(d.fn.cuMemCreate, &m, C.size_t(size), d.device, C.ulonglong(binary.LittleEndian.Uint64(flags[:])))
+	handleTypes := C.int(0)
+	if exportable {
+		handleTypes = handleDescriptor
+	}
+	r := C.vg_mem_create(d.fn.cuMemCreate, &m, C.size_t(size), handleTypes, d.device, C.ulonglong(binary.LittleEndian.Uint64(flags[:])))
 	return driver.Memory(m), driver.Result(r)
 }
 

@@ -102,4 +102,9 @@ type symbols struct {
 	cuTexRefGetArray                                     unsafe.Pointer
 	cuTexRefGetMipmappedArray                            unsafe.Pointer
 	cuStreamSynchronize                                  unsafe.Pointer
+	cuIpcGetEventHandle                                  unsafe.Pointer
+	cuIpcOpenEventHandle                                 unsafe.Pointer
+	cuMemExportToShareableHandle                         unsafe.Pointer
+	cuMemImportFromShareableHandle                       unsafe.Pointer
+	cuMemRetainAllocationHandle                          unsafe.Pointer
 }

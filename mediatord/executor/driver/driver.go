@@ -22,6 +22,7 @@ type Driver interface {
 	Callbacks
 	Graphs
 	Links
+	Sharing
 	Linkers
 	Arrays
 }
@@ -50,7 +51,8 @@ type Contexts interface {
 // that the device may reach. Sizes and addresses are multiples of the
 // description's VMMGranularity, except those of host memory (4096).
 type DeviceMemory interface {
-	// MapBlock makes one allocation and maps it read-write at va.
+	// MapBlock makes one allocation that can be exported, and maps it read-write
+	// at va.
 	// ErrorMapFailed: the address is not free in this process.
 	MapBlock(va, size uint64) Result
 	UnmapBlock(va uint64) Result
@@ -59,9 +61,10 @@ type DeviceMemory interface {
 
 	AddressReserve(va, size uint64) Result
 	AddressFree(va, size uint64) Result
-	// MemoryCreate makes pinned device memory; flags is CUmemAllocationProp's
+	// MemoryCreate makes pinned device memory, which can be exported if it is
+	// exportable; flags is CUmemAllocationProp's
 	// allocFlags (compression, gpuDirectRDMA, usage).
-	MemoryCreate(size uint64, flags [8]byte) (Memory, Result)
+	MemoryCreate(size uint64, exportable bool, flags [8]byte) (Memory, Result)
 	MemoryRelease(m Memory) Result
 	MemoryMap(va, size, offset uint64, m Memory) Result
 	MemoryUnmap(va, size uint64) Result

@@ -271,6 +271,9 @@ func (g *Guest) TakeAsync() (result, opcode uint32) {
 	return result, g.word32(window.ChAsyncOpcode).Load()
 }
 
+// Sequence is the number of the last record.
+func (g *Guest) Sequence() uint32 { return g.sequence }
+
 // Head is how far the executor has consumed.
 func (g *Guest) Head() uint64 { return g.word64(window.ChHead).Load() }
 

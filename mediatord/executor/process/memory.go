@@ -13,17 +13,19 @@ import (
 type deviceMemory struct {
 	account     *window.Account
 	channel     int
-	blocks      map[uint64]uint64      // mem_block: size by address
-	allocations map[uint32]*allocation // mem_create: by handle number
+	blocks      map[uint64]*physical   // mem_block and block_import: by address
+	allocations map[uint32]*allocation // mem_create and mem_import: by handle number
 	mappings    []memoryMapping        // mem_map: by address
+	shares      map[int]int            // how often this process has each shared memory
 }
 
-// allocation is physical memory; it lives until its handle is released and
-// nothing maps it any more.
+// allocation is physical memory behind a handle; it lives until its handle is
+// released and nothing maps it any more.
 type allocation struct {
-	size     uint64
-	mapped   int
-	released bool
+	physical
+	mapped     int
+	released   bool
+	exportable bool
 }
 
 type memoryMapping struct {
@@ -32,7 +34,9 @@ type memoryMapping struct {
 }
 
 func newDeviceMemory(account *window.Account, channel int) deviceMemory {
-	return deviceMemory{account: account, channel: channel, blocks: map[uint64]uint64{}, allocations: map[uint32]*allocation{}}
+	return deviceMemory{account: account, channel: channel,
+		blocks: map[uint64]*physical{}, allocations: map[uint32]*allocation{},
+		shares: map[int]int{}}
 }
 
 func (m *deviceMemory) reserve(size uint64) driver.Result {
@@ -46,7 +50,7 @@ func (m *deviceMemory) free(size uint64) { m.account.Release(m.channel, size) }
 
 func (m *deviceMemory) drop(a *allocation) {
 	if a.released && a.mapped == 0 {
-		m.free(a.size)
+		m.give(&a.physical)
 	}
 }
 
@@ -89,20 +93,21 @@ func (p *Process) MemBlock(_ wire.Call, in wire.MemBlock) driver.Result {
 		p.memory.free(in.Size)
 		return r
 	}
-	p.memory.blocks[in.VA] = in.Size
+	p.memory.blocks[in.VA] = &physical{size: in.Size, share: unshared}
 	return driver.Success
 }
 
 // MemUnblock implements wire.Handler.
 func (p *Process) MemUnblock(_ wire.Call, in wire.MemUnblock) driver.Result {
-	size, ok := p.memory.blocks[in.VA]
+	block, ok := p.memory.blocks[in.VA]
 	if !ok {
 		return driver.ErrorInvalidValue
 	}
 	r := p.Driver.UnmapBlock(in.VA)
 	if r == driver.Success {
+		p.exports.forget(exportKey{block: in.VA})
 		delete(p.memory.blocks, in.VA)
-		p.memory.free(size)
+		p.memory.give(block)
 	}
 	return r
 }
@@ -144,10 +149,11 @@ const (
 	propFlags        = 24
 	allocationPinned = 1
 	locationDevice   = 1
+	handleDescriptor = 1
 )
 
-// MemCreate implements wire.Handler. Memory that could leave the process is not
-// carried.
+// MemCreate implements wire.Handler. Memory may leave the process as a
+// descriptor, in no other way.
 func (p *Process) MemCreate(_ wire.Call, in wire.MemCreate) driver.Result {
 	le := binary.LittleEndian
 	if !p.tables.Free(driver.KindMemory, in.M) {
@@ -156,7 +162,7 @@ func (p *Process) MemCreate(_ wire.Call, in wire.MemCreate) driver.Result {
 	switch {
 	case in.Flags != 0, in.Size == 0, in.Size%p.Granularity != 0, le.Uint32(in.Properties[propType:]) != allocationPinned:
 		return driver.ErrorInvalidValue
-	case le.Uint32(in.Properties[propHandleTypes:]) != 0, le.Uint64(in.Properties[propWin32:]) != 0,
+	case le.Uint32(in.Properties[propHandleTypes:])&^handleDescriptor != 0, le.Uint64(in.Properties[propWin32:]) != 0,
 		le.Uint32(in.Properties[propLocation:]) != locationDevice:
 		return driver.ErrorNotSupported
 	case le.Uint32(in.Properties[propLocationID:]) != 0:
@@ -165,13 +171,14 @@ func (p *Process) MemCreate(_ wire.Call, in wire.MemCreate) driver.Result {
 	if r := p.memory.reserve(in.Size); r != driver.Success {
 		return r
 	}
-	m, r := p.Driver.MemoryCreate(in.Size, [8]byte(in.Properties[propFlags:]))
+	exportable := le.Uint32(in.Properties[propHandleTypes:]) == handleDescriptor
+	m, r := p.Driver.MemoryCreate(in.Size, exportable, [8]byte(in.Properties[propFlags:]))
 	if r != driver.Success {
 		p.memory.free(in.Size)
 		return r
 	}
 	p.tables.Put(driver.KindMemory, in.M, uint64(m))
-	p.memory.allocations[in.M] = &allocation{size: in.Size}
+	p.memory.allocations[in.M] = &allocation{physical: physical{size: in.Size, share: unshared}, exportable: exportable}
 	return driver.Success
 }
 
@@ -183,6 +190,7 @@ func (p *Process) MemRelease(_ wire.Call, in wire.MemRelease) driver.Result {
 	}
 	r := p.Driver.MemoryRelease(driver.Memory(native))
 	if r == driver.Success {
+		p.exports.forget(exportKey{memory: in.M})
 		a := p.memory.allocations[in.M]
 		a.released = true
 		p.memory.drop(a)

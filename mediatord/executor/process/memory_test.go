@@ -106,7 +106,7 @@ func TestCreatedMemoryCountsUntilNothingHoldsIt(t *testing.T) {
 	if h.used() != 0 {
 		t.Errorf("nothing left: %d bytes used", h.used())
 	}
-	h.want("MemoryCreate 8388608 [1 0 0 0 0 0 0 0]", fmt.Sprintf("AddressReserve %d %d", va, 32*mib),
+	h.want("MemoryCreate 8388608 false [1 0 0 0 0 0 0 0]", fmt.Sprintf("AddressReserve %d %d", va, 32*mib),
 		fmt.Sprintf("MemoryMap %d %d 0 1001", va, 4*mib), fmt.Sprintf("MemoryMap %d %d %d 1001", va+16*mib, 4*mib, 4*mib),
 		fmt.Sprintf("SetAccess %d %d 3", va, 4*mib), "MemoryRelease 1001",
 		fmt.Sprintf("MemoryUnmap %d %d", va, 8*mib), fmt.Sprintf("MemoryUnmap %d %d", va+16*mib, 4*mib))
@@ -123,16 +123,16 @@ func TestCreateRefuses(t *testing.T) {
 		flags uint64
 		want  driver.Result
 	}{
-		"flags":           {2 * mib, properties(), 1, driver.ErrorInvalidValue},
-		"size 0":          {0, properties(), 0, driver.ErrorInvalidValue},
-		"odd size":        {2*mib + 1, properties(), 0, driver.ErrorInvalidValue},
-		"type":            {2 * mib, properties(set(propType, 2)), 0, driver.ErrorInvalidValue},
-		"exported memory": {2 * mib, properties(set(propHandleTypes, 1)), 0, driver.ErrorNotSupported},
-		"host memory":     {2 * mib, properties(set(propLocation, 2)), 0, driver.ErrorNotSupported},
-		"pointer":         {2 * mib, properties(set(propWin32, 1)), 0, driver.ErrorNotSupported},
-		"device 1":        {2 * mib, properties(set(propLocationID, 1)), 0, driver.ErrorInvalidDevice},
-		"over the quota":  {testQuota + 2*mib, properties(), 0, driver.ErrorOutOfMemory},
-		"huge":            {1<<64 - 2*mib, properties(), 0, driver.ErrorOutOfMemory},
+		"flags":          {2 * mib, properties(), 1, driver.ErrorInvalidValue},
+		"size 0":         {0, properties(), 0, driver.ErrorInvalidValue},
+		"odd size":       {2*mib + 1, properties(), 0, driver.ErrorInvalidValue},
+		"type":           {2 * mib, properties(set(propType, 2)), 0, driver.ErrorInvalidValue},
+		"fabric handle":  {2 * mib, properties(set(propHandleTypes, 8)), 0, driver.ErrorNotSupported},
+		"host memory":    {2 * mib, properties(set(propLocation, 2)), 0, driver.ErrorNotSupported},
+		"pointer":        {2 * mib, properties(set(propWin32, 1)), 0, driver.ErrorNotSupported},
+		"device 1":       {2 * mib, properties(set(propLocationID, 1)), 0, driver.ErrorInvalidDevice},
+		"over the quota": {testQuota + 2*mib, properties(), 0, driver.ErrorOutOfMemory},
+		"huge":           {1<<64 - 2*mib, properties(), 0, driver.ErrorOutOfMemory},
 	} {
 		if r, _ := h.call("mem_create", 1, tc.size, tc.p, tc.flags); r != tc.want {
 			t.Errorf("%s: %d, want %d", name, r, tc.want)

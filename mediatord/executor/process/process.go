@@ -36,16 +36,18 @@ type Sender interface {
 
 // Config is what a Process works with. All of it outlives the Process.
 type Config struct {
-	Driver    driver.Driver
-	Window    *window.Window
-	Number    int // of the channel
-	Channel   *channel.Channel
-	Pinned    *pinned.Range
-	Account   *window.Account
-	Cache     *modcache.Cache // nil: none
-	Interrupt int             // eventfd that wakes the guest process
-	Sender    Sender
-	Log       logrus.FieldLogger
+	Driver driver.Driver
+	Window *window.Window
+	Number int // of the channel
+	// Generation of the channel: handles of an earlier owner mean nothing.
+	Generation uint32
+	Channel    *channel.Channel
+	Pinned     *pinned.Range
+	Account    *window.Account
+	Cache      *modcache.Cache // nil: none
+	Interrupt  int             // eventfd that wakes the guest process
+	Sender     Sender
+	Log        logrus.FieldLogger
 	// Granularity of device memory in bytes.
 	Granularity uint64
 	// Calls are the names of the driver's functions in the order of calls.table.
@@ -65,6 +67,8 @@ type Process struct {
 	registrar uint32 // context in which host memory is registered, 0: none
 
 	memory   deviceMemory
+	exports  exports
+	imports  imports
 	arrays   arrays
 	bindless bindless
 	linkers  map[uint32]*linker
@@ -95,6 +99,8 @@ func New(c Config) *Process {
 	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
+	p.exports = newExports()
+	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)
 	p.nodes = newNodeNumbers()
 	p.Driver.OnCall(p.Channel.Call)

@@ -165,7 +165,8 @@ func (h *harness) skip() {
 // replySlot is 0 for replied ops.
 func (h *harness) replySlot(name string) uint16 {
 	switch name {
-	case "map_pinned", "mem_set_access", "module_load", "library_load", "ctx_synchronize", "occupancy_clusters", "link_create", "link_add", "pool_set_access":
+	case "map_pinned", "mem_set_access", "module_load", "library_load", "ctx_synchronize", "occupancy_clusters", "link_create", "link_add", "pool_set_access",
+		"mem_import":
 		return 0
 	}
 	return window.NoReply

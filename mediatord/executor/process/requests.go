@@ -6,12 +6,15 @@ import (
 	"sync"
 
 	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/internal/parcel"
 )
 
 // requests are mediatord's wishes until the consumer looks at them.
 type requests struct {
-	mu     sync.Mutex
-	revoke []int
+	mu       sync.Mutex
+	revoke   []int
+	export   []*parcel.Parcel
+	acquired []*parcel.Parcel
 }
 
 // Revoke asks to drop a chunk. The consumer must be woken.
@@ -21,12 +24,37 @@ func (p *Process) Revoke(chunk int) {
 	p.requests.revoke = append(p.requests.revoke, chunk)
 }
 
+// Export asks to give another executor what the parcel names; mediatord gets the
+// answer. The consumer must be woken.
+func (p *Process) Export(asked *parcel.Parcel) {
+	asked.Close() // none belongs to it
+	p.requests.mu.Lock()
+	defer p.requests.mu.Unlock()
+	p.requests.export = append(p.requests.export, asked)
+}
+
+// Acquired hands over a parcel that the process waits for. The consumer must be
+// woken.
+func (p *Process) Acquired(got *parcel.Parcel) {
+	p.requests.mu.Lock()
+	defer p.requests.mu.Unlock()
+	p.requests.acquired = append(p.requests.acquired, got)
+}
+
 // Interrupted implements channel.Executor.
 func (p *Process) Interrupted() error {
 	p.requests.mu.Lock()
-	revoke := p.requests.revoke
-	p.requests.revoke = nil
+	revoke, export, acquired := p.requests.revoke, p.requests.export, p.requests.acquired
+	p.requests.revoke, p.requests.export, p.requests.acquired = nil, nil, nil
 	p.requests.mu.Unlock()
+	for _, asked := range export {
+		if err := p.serve(asked); err != nil {
+			return fmt.Errorf("sharing with another executor: %w", err)
+		}
+	}
+	for _, got := range acquired {
+		p.arrived(got)
+	}
 	for _, chunk := range revoke {
 		var failures []error
 		for _, m := range p.Pinned.Holding(chunk) {

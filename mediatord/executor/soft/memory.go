@@ -29,7 +29,7 @@ func (d *Driver) AddressFree(va, size uint64) driver.Result {
 }
 
 // MemoryCreate implements driver.DeviceMemory.
-func (d *Driver) MemoryCreate(size uint64, _ [8]byte) (driver.Memory, driver.Result) {
+func (d *Driver) MemoryCreate(size uint64, _ bool, _ [8]byte) (driver.Memory, driver.Result) {
 	m, err := d.dev.CreateMemory(size)
 	if err != nil {
 		return 0, d.result(err)

@@ -21,25 +21,28 @@ type Driver struct {
 
 	call func(number uint32, status driver.Result)
 
-	contexts  objects[struct{}]
-	retained  int
-	limits    map[uint32]uint64
-	streams   objects[*gpu.Stream]
-	hints     map[driver.Stream]streamAttributes // what programs have set
-	events    objects[*gpu.Event]
-	modules   objects[*gpu.Module] // libraries too
-	functions objects[*gpu.Function]
-	memories  objects[*gpu.Memory]
-	pools     objects[*pool]
-	graphs    objects[*gpu.Graph]
-	execs     objects[*gpu.GraphExec]
-	arrays    objects[*array]
-	mipmaps   objects[*mipmap]
-	textures  objects[*texture] // surfaces too
-	linkers   objects[*linker]
-	nodes     map[*gpu.Node]driver.Node
-	nodeKinds map[driver.Node]gpu.NodeKind
-	lastNode  driver.Node
+	contexts objects[struct{}]
+	retained int
+	limits   map[uint32]uint64
+	streams  objects[*gpu.Stream]
+	hints    map[driver.Stream]streamAttributes // what programs have set
+	events   objects[*gpu.Event]
+	// shared are events of several processes.
+	shared     map[driver.Event]*sharedEvent
+	lastShared uint64
+	modules    objects[*gpu.Module] // libraries too
+	functions  objects[*gpu.Function]
+	memories   objects[*gpu.Memory]
+	pools      objects[*pool]
+	graphs     objects[*gpu.Graph]
+	execs      objects[*gpu.GraphExec]
+	arrays     objects[*array]
+	mipmaps    objects[*mipmap]
+	textures   objects[*texture] // surfaces too
+	linkers    objects[*linker]
+	nodes      map[*gpu.Node]driver.Node
+	nodeKinds  map[driver.Node]gpu.NodeKind
+	lastNode   driver.Node
 
 	defaultPool driver.Pool
 	allocations map[uint64]poolAllocation // by address
@@ -56,7 +59,7 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
+	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, shared: map[driver.Event]*sharedEvent{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
 	d.allocations = map[uint64]poolAllocation{}
 	d.defaultPool = driver.Pool(d.pools.put(newPool(0)))
 	for i, value := range defaultLimits {

@@ -59,6 +59,9 @@ func (d *Driver) StreamSynchronize(s driver.Stream) driver.Result {
 
 // StreamWaitEvent implements driver.Native.
 func (d *Driver) StreamWaitEvent(s driver.Stream, e driver.Event, _ uint32) driver.Result {
+	if shared, ok := d.shared[e]; ok {
+		return d.with(s, func(s *gpu.Stream) error { return shared.wait(s, d.dev.Err) })
+	}
 	event, ok := d.events.items[uint64(e)]
 	if !ok {
 		return driver.ErrorInvalidHandle
@@ -109,10 +112,21 @@ func (d *Driver) Notify(s driver.Stream, eventfd int) driver.Result {
 	})
 }
 
-const eventNoTiming = 2
+const (
+	eventNoTiming     = 2
+	eventInterprocess = 4
+)
 
 // EventCreate implements driver.Native.
 func (d *Driver) EventCreate(flags uint32) (driver.Event, driver.Result) {
+	if flags&eventInterprocess != 0 {
+		event, err := newSharedEvent()
+		if err != nil {
+			d.log.WithError(err).Warn("software GPU")
+			return 0, driver.ErrorOutOfMemory
+		}
+		return d.keepShared(event), driver.Success
+	}
 	e, err := d.dev.NewEvent(flags&eventNoTiming == 0)
 	if err != nil {
 		return 0, d.result(err)
@@ -122,6 +136,12 @@ func (d *Driver) EventCreate(flags uint32) (driver.Event, driver.Result) {
 
 // EventDestroy implements driver.Native.
 func (d *Driver) EventDestroy(e driver.Event) driver.Result {
+	// Work that was submitted may still look at a shared event's memory: it
+	// stays until the process ends.
+	if _, ok := d.shared[e]; ok {
+		delete(d.shared, e)
+		return driver.Success
+	}
 	if _, ok := d.events.take(uint64(e)); !ok {
 		return driver.ErrorInvalidHandle
 	}
@@ -130,6 +150,9 @@ func (d *Driver) EventDestroy(e driver.Event) driver.Result {
 
 // EventRecord implements driver.Streams.
 func (d *Driver) EventRecord(e driver.Event, s driver.Stream, _ uint32) driver.Result {
+	if shared, ok := d.shared[e]; ok {
+		return d.with(s, shared.record)
+	}
 	event, ok := d.events.items[uint64(e)]
 	if !ok {
 		return driver.ErrorInvalidHandle
@@ -139,6 +162,9 @@ func (d *Driver) EventRecord(e driver.Event, s driver.Stream, _ uint32) driver.R
 
 // EventQuery implements driver.Native.
 func (d *Driver) EventQuery(e driver.Event) driver.Result {
+	if shared, ok := d.shared[e]; ok {
+		return shared.query()
+	}
 	event, ok := d.events.items[uint64(e)]
 	if !ok {
 		return driver.ErrorInvalidHandle

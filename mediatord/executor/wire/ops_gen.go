@@ -198,6 +198,12 @@ const (
 	OpCtxGetSharedConfig      uint16 = 0x0971
 	OpCtxSetSharedConfig      uint16 = 0x0972
 	OpFunctionSetSharedConfig uint16 = 0x0973
+	OpMemExport               uint16 = 0x0a20
+	OpMemImport               uint16 = 0x0a21
+	OpBlockExport             uint16 = 0x0a22
+	OpBlockImport             uint16 = 0x0a23
+	OpEventExport             uint16 = 0x0a24
+	OpEventImport             uint16 = 0x0a25
 )
 
 // MapPinned is the request of op map_pinned.
@@ -3950,6 +3956,130 @@ func (m *FunctionSetSharedConfig) decode(b []byte) error {
 	return nil
 }
 
+// MemExport is the request of op mem_export.
+type MemExport struct {
+	M uint32
+}
+
+func (m *MemExport) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.M = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// MemExportReply is what op mem_export returns.
+type MemExportReply struct {
+	Token [32]byte
+}
+
+func (m *MemExportReply) append(b []byte) []byte {
+	var f [32]byte
+	copy(f[0:], m.Token[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// MemImport is the request of op mem_import.
+type MemImport struct {
+	M     uint32
+	Size  uint64
+	Token [32]byte
+}
+
+func (m *MemImport) decode(b []byte) error {
+	if len(b) != 48 {
+		return ErrMalformed
+	}
+	m.M = binary.LittleEndian.Uint32(b[0:])
+	m.Size = binary.LittleEndian.Uint64(b[8:])
+	copy(m.Token[:], b[16:])
+	return nil
+}
+
+// BlockExport is the request of op block_export.
+type BlockExport struct {
+	VA uint64
+}
+
+func (m *BlockExport) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.VA = binary.LittleEndian.Uint64(b[0:])
+	return nil
+}
+
+// BlockExportReply is what op block_export returns.
+type BlockExportReply struct {
+	Token [32]byte
+}
+
+func (m *BlockExportReply) append(b []byte) []byte {
+	var f [32]byte
+	copy(f[0:], m.Token[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// BlockImport is the request of op block_import.
+type BlockImport struct {
+	VA    uint64
+	Size  uint64
+	Token [32]byte
+}
+
+func (m *BlockImport) decode(b []byte) error {
+	if len(b) != 48 {
+		return ErrMalformed
+	}
+	m.VA = binary.LittleEndian.Uint64(b[0:])
+	m.Size = binary.LittleEndian.Uint64(b[8:])
+	copy(m.Token[:], b[16:])
+	return nil
+}
+
+// EventExport is the request of op event_export.
+type EventExport struct {
+	E uint32
+}
+
+func (m *EventExport) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.E = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// EventExportReply is what op event_export returns.
+type EventExportReply struct {
+	Token [32]byte
+}
+
+func (m *EventExportReply) append(b []byte) []byte {
+	var f [32]byte
+	copy(f[0:], m.Token[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// EventImport is the request of op event_import.
+type EventImport struct {
+	E     uint32
+	Token [32]byte
+}
+
+func (m *EventImport) decode(b []byte) error {
+	if len(b) != 40 {
+		return ErrMalformed
+	}
+	m.E = binary.LittleEndian.Uint32(b[0:])
+	copy(m.Token[:], b[8:])
+	return nil
+}
+
 // Handler executes the ops that no single driver function does. Slices alias
 // the request's private copy and are valid during the call.
 type Handler interface {
@@ -4039,6 +4169,12 @@ type Handler interface {
 	TexrefHasMipmap(c Call, in TexrefHasMipmap) driver.Result
 	ModuleSurfref(c Call, in ModuleSurfref) driver.Result
 	SurfrefHasArray(c Call, in SurfrefHasArray) driver.Result
+	MemExport(c Call, in MemExport) (MemExportReply, driver.Result)
+	MemImport(c Call, in MemImport) driver.Result
+	BlockExport(c Call, in BlockExport) (BlockExportReply, driver.Result)
+	BlockImport(c Call, in BlockImport) driver.Result
+	EventExport(c Call, in EventExport) (EventExportReply, driver.Result)
+	EventImport(c Call, in EventImport) driver.Result
 }
 
 // ops is indexed by opcode: every record is looked up.
@@ -4230,6 +4366,12 @@ var ops = [...]struct {
 	OpCtxGetSharedConfig:      {"ctx_get_shared_config", true},
 	OpCtxSetSharedConfig:      {"ctx_set_shared_config", true},
 	OpFunctionSetSharedConfig: {"function_set_shared_config", true},
+	OpMemExport:               {"mem_export", true},
+	OpMemImport:               {"mem_import", true},
+	OpBlockExport:             {"block_export", true},
+	OpBlockImport:             {"block_import", true},
+	OpEventExport:             {"event_export", true},
+	OpEventImport:             {"event_import", true},
 }
 
 // Name returns the op's name in ops.table, or "" for an unknown opcode.
@@ -6208,6 +6350,45 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, r, nil
 		}
 		return reply, driver.Success, nil
+	case OpMemExport:
+		var in MemExport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.MemExport(c, in)
+		return out.append(reply), r, nil
+	case OpMemImport:
+		var in MemImport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.MemImport(c, in), nil
+	case OpBlockExport:
+		var in BlockExport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.BlockExport(c, in)
+		return out.append(reply), r, nil
+	case OpBlockImport:
+		var in BlockImport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.BlockImport(c, in), nil
+	case OpEventExport:
+		var in EventExport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.EventExport(c, in)
+		return out.append(reply), r, nil
+	case OpEventImport:
+		var in EventImport
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.EventImport(c, in), nil
 	}
 	return reply, driver.ErrorNotSupported, ErrUnknownOpcode
 }

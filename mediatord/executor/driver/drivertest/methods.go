@@ -63,8 +63,8 @@ func (r *Recorder) AddressFree(va uint64, size uint64) driver.Result {
 }
 
 // MemoryCreate implements driver.Driver.
-func (r *Recorder) MemoryCreate(size uint64, flags [8]byte) (driver.Memory, driver.Result) {
-	h, result := r.create("MemoryCreate", size, flags)
+func (r *Recorder) MemoryCreate(size uint64, exportable bool, flags [8]byte) (driver.Memory, driver.Result) {
+	h, result := r.create("MemoryCreate", size, exportable, flags)
 	return driver.Memory(h), result
 }
 

@@ -24,9 +24,11 @@ const (
 // Memory is physical device memory (CUmemGenericAllocationHandle). It lives
 // until it is released and no longer mapped.
 type Memory struct {
-	data []byte
-	refs int // the handle and the mappings
-	held bool
+	data    []byte
+	fd      int  // of the memfd behind it
+	foreign bool // another device's: it counts there
+	refs    int  // the handle and the mappings
+	held    bool
 }
 
 // Size is the size in bytes.
@@ -67,13 +69,17 @@ func (h *heap) create(size uint64) (*Memory, error) {
 	if size > h.dev.cfg.Memory-h.used {
 		return nil, OutOfMemory
 	}
-	data, err := syscall.Mmap(-1, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE,
-		syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
+	fd, err := newFile(size)
 	if err != nil {
+		return nil, failure(OutOfMemory, "making %d bytes: %w", size, err)
+	}
+	data, err := mapFile(fd, size)
+	if err != nil {
+		_ = syscall.Close(fd)
 		return nil, failure(OutOfMemory, "mapping %d bytes: %w", size, err)
 	}
 	h.used += size
-	m := &Memory{data: data, refs: 1, held: true}
+	m := &Memory{data: data, fd: fd, refs: 1, held: true}
 	h.physical[m] = struct{}{}
 	return m, nil
 }
@@ -83,8 +89,11 @@ func (h *heap) drop(m *Memory) {
 	if m.refs--; m.refs > 0 {
 		return
 	}
-	h.used -= uint64(len(m.data))
+	if !m.foreign {
+		h.used -= uint64(len(m.data))
+	}
 	_ = syscall.Munmap(m.data) // cannot fail for a mapping that Mmap returned
+	_ = syscall.Close(m.fd)
 	delete(h.physical, m)
 	m.data = nil
 }
