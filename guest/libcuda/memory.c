@@ -12,6 +12,7 @@
 #include "enter.h"
 #include "gen/ops.h"
 #include "pool.h"
+#include "register.h"
 #include "spaces.h"
 #include "stream.h"
 
@@ -258,6 +259,10 @@ void vg_memory_end(struct vg_context *c)
 		/* pools belong to the device */
 		if (r.kind == VG_RANGE_POOL && c != vg_primary())
 			continue;
+		if (r.kind == VG_RANGE_REGISTERED) {
+			vg_register_end(t, &r);
+			continue;
+		}
 		if (r.kind == VG_RANGE_PINNED) {
 			vg_pinned_end(t, (void *)(uintptr_t)r.base);
 			continue;

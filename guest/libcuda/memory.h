@@ -16,19 +16,26 @@ enum vg_range_kind {
 	VG_RANGE_MAPPED,	/* cuMemMap, inside a reserved range */
 	VG_RANGE_PINNED,	/* cuMemHostAlloc */
 	VG_RANGE_GLOBAL,	/* variable of a module */
+	VG_RANGE_REGISTERED,	/* cuMemHostRegister */
 	VG_RANGE_POOL,		/* cuMemAllocAsync, at an address of the driver's choice */
 };
 
 struct vg_range {
 	uint64_t base, size;		/* as the program asked */
 	enum vg_range_kind kind;
-	unsigned int flags;		/* PINNED: cuMemHostAlloc's; MAPPED: access set; POOL: whose */
+	unsigned int flags;		/* PINNED, REGISTERED: as given; MAPPED: access set; POOL: whose */
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
 	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool */
-	uint64_t backing;		/* bytes really taken from its space */
-	uint64_t window;		/* PINNED: arena offset */
+	uint64_t backing;		/* bytes really taken from its space; REGISTERED: whole pages */
+	uint64_t window;		/* PINNED, REGISTERED: arena offset */
 };
+
+/* Memory that GPU and process share, at one address. */
+static inline bool vg_range_is_host(const struct vg_range *r)
+{
+	return r->kind == VG_RANGE_PINNED || r->kind == VG_RANGE_REGISTERED;
+}
 
 /* The set of ranges, ordered by base; two sets: RESERVED ones, and all others. */
 int vg_range_add(const struct vg_range *range);		/* 0 or OUT_OF_MEMORY */
@@ -46,7 +53,7 @@ bool vg_range_next_owned(uint64_t address, const void *owner, struct vg_range *c
 
 /* [address, address + size) lies inside device memory that kernels and copies may touch. */
 bool vg_device_range(uint64_t address, uint64_t size);
-/* The same for memory that GPU and process share. */
+/* The same for memory that GPU and process share; it must lie in one allocation. */
 bool vg_pinned_range(const void *address, uint64_t size);
 
 /* Address space with holes: first fit. */

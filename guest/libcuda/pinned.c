@@ -142,7 +142,7 @@ VG_EXPORT CUresult cuMemHostGetFlags(unsigned int *flags, void *host)
 
 	if (result)
 		return result;
-	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || r.kind != VG_RANGE_PINNED)
+	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r))
 		return CUDA_ERROR_INVALID_VALUE;
 	*flags = r.flags | 2; /* always mapped for the device under unified addressing */
 	return CUDA_SUCCESS;

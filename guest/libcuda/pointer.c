@@ -19,7 +19,7 @@ enum {
 /* An attribute's value in r; NULL: memory that CUDA does not know. */
 static int attribute(void *out, int id, uint64_t address, const struct vg_range *r)
 {
-	bool pinned = r && r->kind == VG_RANGE_PINNED;
+	bool pinned = r && vg_range_is_host(r);
 	uint64_t word = 0;
 	size_t size = 4;
 
@@ -97,7 +97,7 @@ VG_EXPORT CUresult cuPointerGetAttribute(void *out, int id, CUdeviceptr address)
 	if (!vg_range_find(address, &r))
 		return CUDA_ERROR_INVALID_VALUE;
 	/* a device pointer has no host pointer */
-	if (id == ATTR_HOST_POINTER && r.kind != VG_RANGE_PINNED)
+	if (id == ATTR_HOST_POINTER && !vg_range_is_host(&r))
 		return CUDA_ERROR_INVALID_VALUE;
 	return attribute(out, id, address, &r);
 }

@@ -13,6 +13,7 @@
 #include "calls.h"
 #include "channel.h"
 #include "description.h"
+#include "register.h"
 #include "visible.h"
 
 struct vg_process vg_process = { .result = VG_UNINITIALISED };
@@ -67,7 +68,8 @@ static int register_hooks(void)
 
 	if (done)
 		return 0;
-	if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) || atexit(on_exit_of_process))
+	if (pthread_atfork(vg_register_before_fork, vg_register_after_fork_in_parent, vg_register_after_fork_in_child) ||
+	    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) || atexit(on_exit_of_process))
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	done = true;
 	return 0;

@@ -13,6 +13,7 @@ struct set {
 static struct {
 	pthread_rwlock_t lock;
 	struct set set, reservations;
+	_Atomic size_t registered;	/* ranges of that kind */
 } all = { .lock = PTHREAD_RWLOCK_INITIALIZER };
 
 static struct set *set_of(enum vg_range_kind kind)
@@ -58,6 +59,8 @@ int vg_range_add(const struct vg_range *range)
 	memmove(&s->ranges[i + 1], &s->ranges[i], (s->count - i) * sizeof *s->ranges);
 	s->ranges[i] = *range;
 	s->count++;
+	if (range->kind == VG_RANGE_REGISTERED)
+		atomic_fetch_add_explicit(&all.registered, 1, memory_order_relaxed);
 out:
 	pthread_rwlock_unlock(&all.lock);
 	return result;
@@ -115,6 +118,8 @@ bool vg_range_remove(uint64_t base, enum vg_range_kind kind, struct vg_range *co
 		*copy = s->ranges[i - 1];
 		memmove(&s->ranges[i - 1], &s->ranges[i], (s->count - i) * sizeof *s->ranges);
 		s->count--;
+		if (kind == VG_RANGE_REGISTERED)
+			atomic_fetch_sub_explicit(&all.registered, 1, memory_order_relaxed);
 		found = true;
 	}
 	pthread_rwlock_unlock(&all.lock);
@@ -159,8 +164,8 @@ bool vg_range_next_owned(uint64_t address, const void *owner, struct vg_range *c
 	return next(address, NULL, owner, copy);
 }
 
-/* Adjacent ranges of one sort count as one: a program may map memory piece by piece. */
-static bool covered(uint64_t address, uint64_t size, bool pinned)
+/* Adjacent ranges of device memory count as one: a program may map it piece by piece. */
+static bool covered(uint64_t address, uint64_t size, bool host)
 {
 	bool inside = false;
 	size_t i;
@@ -172,13 +177,15 @@ static bool covered(uint64_t address, uint64_t size, bool pinned)
 	while (i && i <= all.set.count) {
 		const struct vg_range *r = &all.set.ranges[i - 1];
 
-		if ((r->kind == VG_RANGE_PINNED) != pinned || address < r->base || address - r->base > r->size ||
+		if (vg_range_is_host(r) != host || address < r->base || address - r->base > r->size ||
 		    (address - r->base == r->size && size))
 			break;
 		if (size <= r->size - (address - r->base)) {
 			inside = true;
 			break;
 		}
+		if (host)
+			break;
 		size -= r->size - (address - r->base);
 		address = r->base + r->size;
 		i++;
@@ -196,5 +203,7 @@ bool vg_pinned_range(const void *address, uint64_t size)
 {
 	uint64_t a = (uint64_t)(uintptr_t)address;
 
-	return a - VGPU_PINNED_BASE < VGPU_PINNED_SIZE && covered(a, size, true);
+	if (a - VGPU_PINNED_BASE >= VGPU_PINNED_SIZE && !atomic_load_explicit(&all.registered, memory_order_relaxed))
+		return false;
+	return covered(a, size, true);
 }

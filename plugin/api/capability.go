@@ -6,7 +6,6 @@ var concealed = map[int]string{
 	83:  "managed memory",
 	88:  "pageable memory access",
 	89:  "concurrent managed access",
-	99:  "host memory registration",
 	100: "pageable memory access through the host's page tables",
 	101: "managed memory access from the host",
 	103: "file descriptor handles of memory",

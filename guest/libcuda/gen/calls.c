@@ -1725,20 +1725,11 @@ extern int cuMemHostGetDevicePointer_v2();
 
 extern int cuMemHostGetFlags();
 
-VG_EXPORT int cuMemHostRegister(void)
-{
-	return vg_refuse(428);
-}
+extern int cuMemHostRegister();
 
-VG_EXPORT int cuMemHostRegister_v2(void)
-{
-	return vg_refuse(429);
-}
+extern int cuMemHostRegister_v2();
 
-VG_EXPORT int cuMemHostUnregister(void)
-{
-	return vg_refuse(430);
-}
+extern int cuMemHostUnregister();
 
 VG_EXPORT int cuMemImportFromShareableHandle(void)
 {

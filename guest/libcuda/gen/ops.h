@@ -102,6 +102,7 @@
 #define VG_OP_NODE_TYPE 0x071a
 #define VG_OP_LAUNCH_HOST_FUNC 0x0800
 #define VG_OP_STREAM_ADD_CALLBACK 0x0801
+#define VG_OP_HOST_REGISTER 0x0810
 #define VG_OP_MEM_ALLOC_ASYNC 0x0820
 #define VG_OP_MEM_FREE_ASYNC 0x0821
 #define VG_OP_MEM_FREE_POOL 0x0822
@@ -2712,6 +2713,32 @@ static inline int vg_op_stream_add_callback(struct vg_thread *t, uint32_t s, uin
 	r->callback = callback;
 	vg_commit(t, &r->h);
 	return 0;
+}
+
+struct vg_rec_host_register {
+	struct vg_record h;
+	uint64_t va;
+	uint64_t offset;
+	uint64_t size;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_host_register) == 48, "host_register");
+
+static inline int vg_op_host_register(struct vg_thread *t, uint64_t va, uint64_t offset, uint64_t size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_host_register *r = vg_reserve_replied(t, VG_OP_HOST_REGISTER, sizeof(struct vg_rec_host_register));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->va = va;
+	r->offset = offset;
+	r->size = size;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
 }
 
 struct vg_rec_mem_alloc_async {

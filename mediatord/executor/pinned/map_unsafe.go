@@ -1,6 +1,7 @@
 package pinned
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -38,6 +39,22 @@ func release(base, size uint64) error {
 func mapShared(fd int, offset int64, va, size uint64) error {
 	_, err := unix.MmapPtr(fd, offset, pointer(va), uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED)
 	return err
+}
+
+// mapSharedIfFree fails with ErrTaken when something is mapped there.
+func mapSharedIfFree(fd int, offset int64, va, size uint64) error {
+	at, err := unix.MmapPtr(fd, offset, pointer(va), uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED_NOREPLACE)
+	if errors.Is(err, unix.EEXIST) {
+		return ErrTaken
+	}
+	if err != nil {
+		return err
+	}
+	if uint64(uintptr(at)) != va { // kernels before 4.17 take the flag as a hint
+		_ = unix.MunmapPtr(at, uintptr(size))
+		return ErrTaken
+	}
+	return nil
 }
 
 func bytesAt(va, size uint64) []byte {

@@ -1,6 +1,7 @@
-// Package pinned keeps the arena chunks that a guest process and its executor
+// Package pinned keeps the arena memory that a guest process and its executor
 // map at the same address, so that the device reaches one memory under one
-// address. Not safe for concurrent use.
+// address: chunks in a range that both keep for them, and pages elsewhere, where
+// the guest process had its memory before. Not safe for concurrent use.
 package pinned
 
 import (
@@ -13,17 +14,20 @@ import (
 
 // Errors of this package.
 var (
-	// ErrRange: an address outside the pinned range or misaligned, or one that
-	// is in use.
+	// ErrRange: an address that no honest process names: outside the pinned range,
+	// misaligned, or in use for pinned memory.
 	ErrRange = errors.New("address not usable for pinned memory")
+	// ErrTaken: an address elsewhere where this process has something of its own.
+	ErrTaken = errors.New("address in use by the executor")
 	// ErrChunk: chunks that do not exist or belong to somebody else.
 	ErrChunk = errors.New("chunks are not the channel's own")
 )
 
-// Mapping is a run of chunks mapped at VA.
+// Mapping is memory of the arena, from byte Offset on, mapped at VA.
 type Mapping struct {
-	VA, Size uint64
-	First    int // chunk
+	VA, Size  uint64
+	Offset    uint64
+	elsewhere bool // outside the range
 	// Registered is the user's: whether the driver knows the memory.
 	Registered bool
 }
@@ -47,8 +51,42 @@ func Reserve(w *window.Window, channel int, base, size uint64) (*Range, error) {
 
 // Close unmaps everything.
 func (r *Range) Close() error {
+	var failures []error
+	for _, m := range r.mappings {
+		if m.elsewhere {
+			failures = append(failures, release(m.VA, m.Size))
+		}
+	}
 	r.mappings = nil
-	return release(r.base, r.size)
+	return errors.Join(append(failures, release(r.base, r.size))...)
+}
+
+// overlaps says whether [va, va + size) meets a mapping; next is the index of the
+// first mapping behind va.
+func (r *Range) overlaps(va, size uint64) (next int, yes bool) {
+	next = r.after(va)
+	return next, next < len(r.mappings) && r.mappings[next].VA < va+size || next > 0 && r.mappings[next-1].end() > va
+}
+
+// owned says whether all chunks that hold part of size bytes of the arena are the
+// channel's.
+func (r *Range) owned(offset, size uint64) bool {
+	first := offset / window.ChunkSize
+	arena := uint64(r.window.Chunks) * window.ChunkSize
+	return size <= arena && offset <= arena-size &&
+		r.window.OwnsChunks(r.channel, int(first), int((offset+size-1)/window.ChunkSize-first+1))
+}
+
+func (r *Range) insert(i int, m *Mapping) *Mapping {
+	r.mappings = append(r.mappings, nil)
+	copy(r.mappings[i+1:], r.mappings[i:])
+	r.mappings[i] = m
+	return m
+}
+
+// file is where the arena's byte offset lies in the window.
+func (r *Range) file(offset uint64) (fd int, at int64) {
+	return int(r.window.File().Fd()), int64(r.window.ChunkOffset(0) + offset)
 }
 
 // Map maps count chunks from byte offset of the arena on at va. It fails with
@@ -58,30 +96,63 @@ func (r *Range) Map(va, offset uint64, count uint32) (*Mapping, error) {
 	if va%window.ChunkSize != 0 || va < r.base || size == 0 || size > r.size || va-r.base > r.size-size {
 		return nil, fmt.Errorf("%w: %d chunks at %#x", ErrRange, count, va)
 	}
-	i := r.after(va)
-	if i < len(r.mappings) && r.mappings[i].VA < va+size || i > 0 && r.mappings[i-1].end() > va {
+	i, overlaps := r.overlaps(va, size)
+	if overlaps {
 		return nil, fmt.Errorf("%w: %d chunks at %#x overlap a mapping", ErrRange, count, va)
 	}
-	first := offset / window.ChunkSize
-	if offset%window.ChunkSize != 0 || first >= uint64(r.window.Chunks) || !r.window.OwnsChunks(r.channel, int(first), int(count)) {
+	if offset%window.ChunkSize != 0 || !r.owned(offset, size) {
 		return nil, fmt.Errorf("%w: %d from offset %#x of the arena on", ErrChunk, count, offset)
 	}
-	if err := mapShared(int(r.window.File().Fd()), int64(r.window.ChunkOffset(int(first))), va, size); err != nil {
+	fd, at := r.file(offset)
+	if err := mapShared(fd, at, va, size); err != nil {
 		return nil, fmt.Errorf("mapping %d chunks at %#x: %w", count, va, err)
 	}
-	m := &Mapping{VA: va, Size: size, First: int(first)}
-	r.mappings = append(r.mappings, nil)
-	copy(r.mappings[i+1:], r.mappings[i:])
-	r.mappings[i] = m
-	return m, nil
+	return r.insert(i, &Mapping{VA: va, Size: size, Offset: offset}), nil
+}
+
+// Addresses that a process of the guest may have memory at.
+const (
+	lowest  = 1 << 16
+	highest = 1 << 47
+	page    = 4096
+)
+
+// MapElsewhere maps size bytes from byte offset of the arena on, all whole pages,
+// at va outside the range. It fails with ErrRange, ErrChunk, ErrTaken, or with the
+// kernel's error.
+func (r *Range) MapElsewhere(va, offset, size uint64) (*Mapping, error) {
+	if va%page != 0 || size%page != 0 || size == 0 || va < lowest || va > highest || size > highest-va {
+		return nil, fmt.Errorf("%w: %d bytes at %#x", ErrRange, size, va)
+	}
+	for _, reserved := range [][2]uint64{{r.base, r.size}, {window.DeviceBase, window.DeviceSize}} {
+		if va < reserved[0]+reserved[1] && reserved[0] < va+size {
+			return nil, fmt.Errorf("%w: %d bytes at %#x lie in a range with a meaning of its own", ErrRange, size, va)
+		}
+	}
+	i, overlaps := r.overlaps(va, size)
+	if overlaps {
+		return nil, fmt.Errorf("%w: %d bytes at %#x overlap a mapping", ErrRange, size, va)
+	}
+	if offset%page != 0 || !r.owned(offset, size) {
+		return nil, fmt.Errorf("%w: %d bytes from offset %#x of the arena on", ErrChunk, size, offset)
+	}
+	fd, at := r.file(offset)
+	if err := mapSharedIfFree(fd, at, va, size); err != nil {
+		return nil, fmt.Errorf("mapping %d bytes at %#x: %w", size, va, err)
+	}
+	return r.insert(i, &Mapping{VA: va, Size: size, Offset: offset, elsewhere: true}), nil
 }
 
 // Unmap ends m, which Map has returned.
 func (r *Range) Unmap(m *Mapping) error {
 	i := r.after(m.VA) - 1
 	r.mappings = append(r.mappings[:i], r.mappings[i+1:]...)
-	if err := reserveAgain(m.VA, m.Size); err != nil {
-		return fmt.Errorf("unmapping chunks at %#x: %w", m.VA, err)
+	undo := reserveAgain
+	if m.elsewhere {
+		undo = release
+	}
+	if err := undo(m.VA, m.Size); err != nil {
+		return fmt.Errorf("unmapping memory at %#x: %w", m.VA, err)
 	}
 	return nil
 }
@@ -98,7 +169,7 @@ func (r *Range) At(va uint64) *Mapping {
 func (r *Range) Holding(chunk int) []*Mapping {
 	var out []*Mapping
 	for _, m := range r.mappings {
-		if chunk >= m.First && uint64(chunk-m.First) < m.Size/window.ChunkSize {
+		if at := uint64(chunk) * window.ChunkSize; m.Offset < at+window.ChunkSize && at < m.Offset+m.Size {
 			out = append(out, m)
 		}
 	}

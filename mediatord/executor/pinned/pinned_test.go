@@ -95,6 +95,54 @@ func TestMapRefusesWhatIsNotTheChannelsOwn(t *testing.T) {
 	}
 }
 
+func TestMapElsewhere(t *testing.T) {
+	g, r, base := newRange(t)
+	g.Own(2, 2)
+	elsewhere := guesttest.FreeRange(t, 4*chunk)
+	for name, tc := range map[string]struct {
+		va, offset, size uint64
+		want             error
+	}{
+		"in the range":           {base, 2 * chunk, 4096, ErrRange},
+		"across the range":       {base - 4096, 2 * chunk, 8192, ErrRange},
+		"in device memory":       {window.DeviceBase + 4096, 2 * chunk, 4096, ErrRange},
+		"address zero":           {0, 2 * chunk, 4096, ErrRange},
+		"part of a page":         {elsewhere, 2 * chunk, 100, ErrRange},
+		"misaligned":             {elsewhere + 100, 2 * chunk, 4096, ErrRange},
+		"behind user space":      {1 << 47, 2 * chunk, 4096, ErrRange},
+		"size that wraps":        {elsewhere, 2 * chunk, 1<<64 - 4096, ErrRange},
+		"another's chunk":        {elsewhere, chunk, 4096, ErrChunk},
+		"into another's chunk":   {elsewhere, 4*chunk - 4096, 8192, ErrChunk},
+		"misaligned offset":      {elsewhere, 2*chunk + 1, 4096, ErrChunk},
+		"offset that wraps":      {elsewhere, 1<<64 - 4096, 8192, ErrChunk},
+		"what the executor uses": {executorAddress(), 2 * chunk, 4096, ErrTaken},
+	} {
+		if _, err := r.MapElsewhere(tc.va, tc.offset, tc.size); !errors.Is(err, tc.want) {
+			t.Errorf("%s: error is %v, want %v", name, err, tc.want)
+		}
+	}
+	low, err := r.MapElsewhere(elsewhere, 3*chunk-4096, 8192)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.MapElsewhere(elsewhere+4096, 2*chunk, 4096); !errors.Is(err, ErrRange) {
+		t.Errorf("twice: %v", err)
+	}
+	copy(g.Window.ChunkMemory(3), "behind the seam")
+	if got, err := r.Read(nil, elsewhere+4096, 6); err != nil || string(got) != "behind" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if len(r.Holding(2)) != 1 || len(r.Holding(3)) != 1 || len(r.Holding(4)) != 0 || r.At(elsewhere) != low {
+		t.Error("wrong look-up")
+	}
+	if err := r.Unmap(low); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.MapElsewhere(elsewhere, 2*chunk, 4*4096); err != nil {
+		t.Errorf("again: %v", err)
+	}
+}
+
 func TestCheckWantsOneMapping(t *testing.T) {
 	g, r, base := newRange(t)
 	g.Own(0, 4)

@@ -16,8 +16,21 @@ func (p *Process) MapPinned(_ wire.Call, in wire.MapPinned) driver.Result {
 	if in.Flags != 0 {
 		return driver.ErrorInvalidValue
 	}
-	m, err := p.Pinned.Map(in.VA, in.Offset, in.Count)
+	return p.pin(p.Pinned.Map(in.VA, in.Offset, in.Count))
+}
+
+// HostRegister implements wire.Handler: pages of the arena at an address where the
+// guest process had memory of its own. This process may have something there.
+func (p *Process) HostRegister(_ wire.Call, in wire.HostRegister) driver.Result {
+	return p.pin(p.Pinned.MapElsewhere(in.VA, in.Offset, in.Size))
+}
+
+// pin takes what mapping returned and registers it, if there is a context for that.
+func (p *Process) pin(m *pinned.Mapping, err error) driver.Result {
 	switch {
+	case errors.Is(err, pinned.ErrTaken):
+		p.Log.WithError(err).Warn("host memory not registered")
+		return driver.ErrorNotSupported
 	case errors.Is(err, pinned.ErrRange), errors.Is(err, pinned.ErrChunk):
 		return p.violate("mapping pinned memory: %w", err)
 	case err != nil:

@@ -17,6 +17,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/driver/drivertest"
 	"libvirt-vgpu/mediatord/executor/guesttest"
 	"libvirt-vgpu/mediatord/executor/pinned"
+	"libvirt-vgpu/plugin/api"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -164,9 +165,12 @@ func (h *harness) skip() {
 
 // replySlot is 0 for replied ops.
 func (h *harness) replySlot(name string) uint16 {
-	switch name {
-	case "map_pinned", "mem_set_access", "module_load", "library_load", "ctx_synchronize", "occupancy_clusters", "link_create", "link_add", "pool_set_access",
-		"mem_import":
+	h.T.Helper()
+	ops, err := api.Ops()
+	if err != nil {
+		h.T.Fatal(err)
+	}
+	if slices.ContainsFunc(ops, func(op api.Op) bool { return op.Name == name && op.Replied }) {
 		return 0
 	}
 	return window.NoReply

@@ -108,6 +108,7 @@ const (
 	OpNodeType                uint16 = 0x071a
 	OpLaunchHostFunc          uint16 = 0x0800
 	OpStreamAddCallback       uint16 = 0x0801
+	OpHostRegister            uint16 = 0x0810
 	OpMemAllocAsync           uint16 = 0x0820
 	OpMemFreeAsync            uint16 = 0x0821
 	OpMemFreePool             uint16 = 0x0822
@@ -2067,6 +2068,23 @@ func (m *StreamAddCallback) decode(b []byte) error {
 	}
 	m.S = binary.LittleEndian.Uint32(b[0:])
 	m.Callback = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// HostRegister is the request of op host_register.
+type HostRegister struct {
+	VA     uint64
+	Offset uint64
+	Size   uint64
+}
+
+func (m *HostRegister) decode(b []byte) error {
+	if len(b) != 24 {
+		return ErrMalformed
+	}
+	m.VA = binary.LittleEndian.Uint64(b[0:])
+	m.Offset = binary.LittleEndian.Uint64(b[8:])
+	m.Size = binary.LittleEndian.Uint64(b[16:])
 	return nil
 }
 
@@ -4147,6 +4165,7 @@ type Handler interface {
 	NodeType(c Call, in NodeType) (NodeTypeReply, driver.Result)
 	LaunchHostFunc(c Call, in LaunchHostFunc) driver.Result
 	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
+	HostRegister(c Call, in HostRegister) driver.Result
 	PoolCreate(c Call, in PoolCreate) driver.Result
 	PoolSetAccess(c Call, in PoolSetAccess) driver.Result
 	PoolGetAccess(c Call, in PoolGetAccess) (PoolGetAccessReply, driver.Result)
@@ -4276,6 +4295,7 @@ var ops = [...]struct {
 	OpNodeType:                {"node_type", true},
 	OpLaunchHostFunc:          {"launch_host_func", false},
 	OpStreamAddCallback:       {"stream_add_callback", false},
+	OpHostRegister:            {"host_register", true},
 	OpMemAllocAsync:           {"mem_alloc_async", true},
 	OpMemFreeAsync:            {"mem_free_async", false},
 	OpMemFreePool:             {"mem_free_pool", true},
@@ -5238,6 +5258,12 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.StreamAddCallback(c, in), nil
+	case OpHostRegister:
+		var in HostRegister
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.HostRegister(c, in), nil
 	case OpMemAllocAsync:
 		var in MemAllocAsync
 		if err := in.decode(payload); err != nil {
