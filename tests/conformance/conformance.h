@@ -14,7 +14,11 @@
 	X(context_family)                                                                                             \
 	X(device_family)                                                                                              \
 	X(stream_family)                                                                                              \
-	X(memop_family)
+	X(memop_family)                                                                                               \
+	X(callback_family)                                                                                            \
+	X(callback_fault_family)                                                                                      \
+	X(registered_family)                                                                                          \
+	X(pool_family)
 
 #define DECLARE(family) extern const struct check_group family;
 FAMILIES(DECLARE)
