@@ -69,21 +69,20 @@ VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 {
 	struct vg_event *e;
 	struct vg_thread *t;
-	uint32_t slot, value;
+	uint32_t slot = 0, value = 0;
 	int result = vg_enter(&t);
 
 	if (result)
 		return result;
 	if (!event || flags > 7 || ((flags & EVENT_IPC) && !(flags & EVENT_NO_TIMING)))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (flags & EVENT_IPC)
-		return CUDA_ERROR_NOT_SUPPORTED;
 	e = vg_object_new(VG_EVENT, sizeof *e);
 	if (!e)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	e->context = t->current;
 	e->flags = flags;
-	slot = vg_fence_take(t->channel, &value);
+	if (!(flags & EVENT_IPC))
+		slot = vg_fence_take(t->channel, &value);
 	atomic_init(&e->mark, mark_of(slot, value));
 	result = vg_op_event_create(t, e->object.number, flags);
 	if (result) {
@@ -130,7 +129,7 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 		return result;
 	if (flags > 1)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (event->context != s->context)
+	if (event->context->base != s->context->base)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (atomic_load_explicit(&s->capture, memory_order_relaxed)) {
 		vg_capture_record(event, s);

@@ -11,10 +11,12 @@
 #include "capture.h"
 #include "enter.h"
 #include "gen/ops.h"
+#include "ipc.h"
 #include "pool.h"
 #include "register.h"
 #include "spaces.h"
 #include "stream.h"
+#include "vmm.h"
 
 #define BLOCK		0x200000ull	/* smallest physical allocation */
 #define SMALL		0x100000ull	/* up to here allocations share blocks */
@@ -176,6 +178,14 @@ static void device_end(struct vg_thread *t, const struct vg_range *r)
 		block_end(t, r->base, r->backing);
 }
 
+uint64_t vg_memory_block(const struct vg_range *r, uint64_t *size)
+{
+	const struct block *shared = r->owner;
+
+	*size = shared ? BLOCK : r->backing;
+	return shared ? shared->space.base : r->base;
+}
+
 VG_EXPORT CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size)
 {
 	struct vg_thread *t;
@@ -270,6 +280,10 @@ void vg_memory_end(struct vg_context *c)
 		vg_range_remove(r.base, r.kind, &r);
 		if (r.kind == VG_RANGE_DEVICE)
 			device_end(t, &r);
+		if (r.kind == VG_RANGE_IMPORTED)
+			vg_ipc_end(t, &r);
+		if (r.kind == VG_RANGE_MAPPED)
+			vg_memory_unmapped(t, r.owner);
 	}
 	pthread_mutex_lock(&device.lock);
 	for (struct block **link = &device.blocks; *link;) {

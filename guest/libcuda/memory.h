@@ -18,6 +18,7 @@ enum vg_range_kind {
 	VG_RANGE_GLOBAL,	/* variable of a module */
 	VG_RANGE_REGISTERED,	/* cuMemHostRegister */
 	VG_RANGE_POOL,		/* cuMemAllocAsync, at an address of the driver's choice */
+	VG_RANGE_IMPORTED,	/* cuIpcOpenMemHandle: another process's memory */
 };
 
 struct vg_range {
@@ -26,7 +27,7 @@ struct vg_range {
 	unsigned int flags;		/* PINNED, REGISTERED: as given; MAPPED: access set; POOL: whose */
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
-	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool */
+	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool; IMPORTED: its opening */
 	uint64_t backing;		/* bytes really taken from its space; REGISTERED: whole pages */
 	uint64_t window;		/* PINNED, REGISTERED: arena offset */
 };
@@ -74,6 +75,9 @@ void vg_space_end(struct vg_space *s);
 /* Pinned memory: whole chunks at an address valid on both sides. */
 int vg_pinned_new(struct vg_thread *t, size_t size, unsigned int flags, void **address);
 int vg_pinned_end(struct vg_thread *t, void *address);
+
+/* The physical allocation that a DEVICE range is part of: its address and size. */
+uint64_t vg_memory_block(const struct vg_range *r, uint64_t *size);
 
 /* Forgets what belonged to a context. */
 void vg_memory_end(struct vg_context *c);

@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "enter.h"
 #include "memory.h"
+#include "vmm.h"
 
 enum {
 	ATTR_CONTEXT = 1, ATTR_MEMORY_TYPE, ATTR_DEVICE_POINTER, ATTR_HOST_POINTER, ATTR_P2P_TOKENS, ATTR_SYNC_MEMOPS,
@@ -68,11 +69,14 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 		size = 8;
 		break;
 	case ATTR_ALLOWED_HANDLE_TYPES:
+		word = r && r->kind == VG_RANGE_MAPPED ? ((const struct vg_memory *)r->owner)->prop.handleTypes : 0;
 		size = 8;
+		break;
+	case ATTR_IS_LEGACY_IPC_CAPABLE:
+		word = r && r->kind == VG_RANGE_DEVICE;
 		break;
 	case ATTR_SYNC_MEMOPS:
 	case ATTR_IS_MANAGED:
-	case ATTR_IS_LEGACY_IPC_CAPABLE:
 	case ATTR_IS_GPU_DIRECT_RDMA_CAPABLE:
 	case ATTR_HW_DECOMPRESS:
 		break;

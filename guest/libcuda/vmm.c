@@ -10,19 +10,12 @@
 #include "enter.h"
 #include "gen/ops.h"
 #include "spaces.h"
+#include "vmm.h"
 
 #define LOCATION_DEVICE 1u
 #define ACCESS_NONE 0u
 #define ACCESS_READ 1u
 #define ACCESS_READWRITE 3u
-
-struct allocation_prop {
-	unsigned int type, handleTypes;
-	struct { unsigned int type; int id; } location;
-	void *win32;
-	unsigned char allocFlags[8];
-};
-_Static_assert(sizeof(struct allocation_prop) == 32, "CUmemAllocationProp");
 
 struct access_desc {
 	struct { unsigned int type; int id; } location;
@@ -30,13 +23,10 @@ struct access_desc {
 };
 _Static_assert(sizeof(struct access_desc) == 12, "CUmemAccessDesc");
 
-struct vg_memory {
-	struct vg_object object;
-	uint64_t size;
-	struct allocation_prop prop;
-};
+/* guards handles and mappings of all memory */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static uint64_t granularity(void)
+uint64_t vg_memory_granularity(void)
 {
 	return vg_process.description->vmm_granularity ? vg_process.description->vmm_granularity : 0x200000;
 }
@@ -49,8 +39,10 @@ static int check_prop(const struct allocation_prop *prop)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (prop->location.id >= vg_process.device_count)
 		return CUDA_ERROR_INVALID_DEVICE;
-	/* no export outside the process */
-	return prop->handleTypes ? CUDA_ERROR_NOT_SUPPORTED : 0;
+	/* out of the process goes a descriptor and nothing else */
+	if (prop->handleTypes & ~(VG_HANDLE_DESCRIPTOR | VG_HANDLE_FABRIC))
+		return CUDA_ERROR_INVALID_VALUE;
+	return prop->handleTypes & VG_HANDLE_FABRIC ? CUDA_ERROR_NOT_SUPPORTED : 0;
 }
 
 VG_EXPORT CUresult cuMemGetAllocationGranularity(size_t *out, const struct allocation_prop *prop, unsigned int option)
@@ -63,7 +55,7 @@ VG_EXPORT CUresult cuMemGetAllocationGranularity(size_t *out, const struct alloc
 		return result;
 	if (!out || option > 1)
 		return CUDA_ERROR_INVALID_VALUE;
-	*out = granularity();
+	*out = vg_memory_granularity();
 	return CUDA_SUCCESS;
 }
 
@@ -76,10 +68,10 @@ VG_EXPORT CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t ali
 
 	if (result)
 		return result;
-	if (!out || !size || flags || size % granularity() || (align & (align - 1)))
+	if (!out || !size || flags || size % vg_memory_granularity() || (align & (align - 1)))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (align < granularity())
-		align = granularity();
+	if (align < vg_memory_granularity())
+		align = vg_memory_granularity();
 	pthread_mutex_lock(&vg_spaces.lock);
 	if (hint && hint % align == 0 && vg_space_take_at(&vg_spaces.device, hint, size))
 		r.base = hint;
@@ -126,31 +118,91 @@ VG_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size
 		result = check_prop(prop);
 	if (result)
 		return result;
-	if (!handle || !size || flags || size % granularity())
+	if (!handle || !size || flags || size % vg_memory_granularity())
 		return CUDA_ERROR_INVALID_VALUE;
-	m = vg_object_new(VG_MEMORY, sizeof *m);
+	m = vg_memory_new(size, prop);
 	if (!m)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	m->size = size;
-	m->prop = *prop;
 	result = vg_op_mem_create(t, m->object.number, size, prop, flags);
 	if (result)
-		vg_object_end(m);
+		vg_memory_forget(m);
 	else
 		*handle = (CUmemGenericAllocationHandle)(uintptr_t)m;
 	return result;
 }
 
-static struct vg_memory *find(CUmemGenericAllocationHandle handle)
+struct vg_memory *vg_memory_new(uint64_t size, const struct allocation_prop *prop)
+{
+	struct vg_memory *m = vg_object_new(VG_MEMORY, sizeof *m);
+
+	if (!m)
+		return NULL;
+	m->size = size;
+	m->prop = *prop;
+	m->handles = 1;
+	return m;
+}
+
+void vg_memory_forget(struct vg_memory *m)
+{
+	vg_object_end(m);
+}
+
+struct vg_memory *vg_memory_of(CUmemGenericAllocationHandle handle)
 {
 	struct vg_memory *m = (struct vg_memory *)(uintptr_t)handle;
 
-	return m && m->object.kind == VG_MEMORY ? m : NULL;
+	return m && m->object.kind == VG_MEMORY && m->handles ? m : NULL;
+}
+
+/* Needs the lock, which it gives up. */
+static int end_if_unused(struct vg_thread *t, struct vg_memory *m)
+{
+	bool unused = !m->handles && !m->mappings;
+	int result = 0;
+
+	pthread_mutex_unlock(&lock);
+	if (unused) {
+		result = vg_op_mem_release(t, m->object.number);
+		vg_object_end(m);
+	}
+	return result;
+}
+
+void vg_memory_unmapped(struct vg_thread *t, struct vg_memory *m)
+{
+	pthread_mutex_lock(&lock);
+	m->mappings--;
+	end_if_unused(t, m);
+}
+
+/* The handle that the memory was mapped by, once more. */
+VG_EXPORT CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void *address)
+{
+	struct vg_memory *m;
+	struct vg_range r;
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
+	if (!handle || !vg_range_find((uint64_t)(uintptr_t)address, &r) || r.kind != VG_RANGE_MAPPED)
+		return CUDA_ERROR_INVALID_VALUE;
+	m = r.owner;
+	pthread_mutex_lock(&lock);
+	if (m->object.kind == VG_MEMORY && m->mappings)
+		m->handles++;
+	else
+		m = NULL;	/* another thread has just unmapped it */
+	pthread_mutex_unlock(&lock);
+	if (!m)
+		return CUDA_ERROR_INVALID_VALUE;
+	*handle = (CUmemGenericAllocationHandle)(uintptr_t)m;
+	return CUDA_SUCCESS;
 }
 
 VG_EXPORT CUresult cuMemRelease(CUmemGenericAllocationHandle handle)
 {
-	struct vg_memory *m = find(handle);
+	struct vg_memory *m = vg_memory_of(handle);
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
@@ -158,16 +210,15 @@ VG_EXPORT CUresult cuMemRelease(CUmemGenericAllocationHandle handle)
 		return result;
 	if (!m)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_op_mem_release(t, m->object.number);
-	if (!result)
-		vg_object_end(m);
-	return result;
+	pthread_mutex_lock(&lock);
+	m->handles--;
+	return end_if_unused(t, m);
 }
 
 VG_EXPORT CUresult cuMemGetAllocationPropertiesFromHandle(struct allocation_prop *prop,
 							  CUmemGenericAllocationHandle handle)
 {
-	struct vg_memory *m = find(handle);
+	struct vg_memory *m = vg_memory_of(handle);
 	int result = vg_process_ready();
 
 	if (result)
@@ -182,14 +233,15 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 			    unsigned long long flags)
 {
 	struct vg_range r = { .base = address, .size = size, .kind = VG_RANGE_MAPPED, .backing = size };
-	struct vg_memory *m = find(handle);
+	struct vg_memory *m = vg_memory_of(handle);
 	struct vg_range reserved, taken;
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
 	if (result)
 		return result;
-	if (!m || !size || flags || offset || size % granularity() || address % granularity() || size > m->size ||
+	if (!m || !size || flags || offset || size % vg_memory_granularity() || address % vg_memory_granularity() ||
+	    size > m->size ||
 	    !vg_reservation_find(address, &reserved) || size > reserved.size - (address - reserved.base) ||
 	    vg_range_find(address, &taken))
 		return CUDA_ERROR_INVALID_VALUE;
@@ -198,6 +250,10 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 		return result;
 	r.context = t->current;
 	r.id = vg_range_id();
+	r.owner = m;
+	pthread_mutex_lock(&lock);
+	m->mappings++;
+	pthread_mutex_unlock(&lock);
 	return vg_range_add(&r);
 }
 
@@ -220,8 +276,8 @@ VG_EXPORT CUresult cuMemUnmap(CUdeviceptr address, size_t size)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_mem_unmap(t, address, size);
 	for (at = address; !result && at < end; at += r.size)
-		if (!vg_range_remove(at, VG_RANGE_MAPPED, &r))
-			break;
+		if (vg_range_remove(at, VG_RANGE_MAPPED, &r))
+			vg_memory_unmapped(t, r.owner);
 	return result;
 }
 

@@ -18,7 +18,8 @@
 	X(callback_family)                                                                                            \
 	X(callback_fault_family)                                                                                      \
 	X(registered_family)                                                                                          \
-	X(pool_family)
+	X(pool_family)                                                                                                \
+	X(sharing_family)
 
 #define DECLARE(family) extern const struct check_group family;
 FAMILIES(DECLARE)

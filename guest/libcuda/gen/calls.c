@@ -1144,35 +1144,17 @@ VG_EXPORT int cuImportExternalSemaphore(void)
 
 extern int cuInit();
 
-VG_EXPORT int cuIpcCloseMemHandle(void)
-{
-	return vg_refuse(300);
-}
+extern int cuIpcCloseMemHandle();
 
-VG_EXPORT int cuIpcGetEventHandle(void)
-{
-	return vg_refuse(301);
-}
+extern int cuIpcGetEventHandle();
 
-VG_EXPORT int cuIpcGetMemHandle(void)
-{
-	return vg_refuse(302);
-}
+extern int cuIpcGetMemHandle();
 
-VG_EXPORT int cuIpcOpenEventHandle(void)
-{
-	return vg_refuse(303);
-}
+extern int cuIpcOpenEventHandle();
 
-VG_EXPORT int cuIpcOpenMemHandle(void)
-{
-	return vg_refuse(304);
-}
+extern int cuIpcOpenMemHandle();
 
-VG_EXPORT int cuIpcOpenMemHandle_v2(void)
-{
-	return vg_refuse(305);
-}
+extern int cuIpcOpenMemHandle_v2();
 
 extern int cuKernelGetAttribute();
 
@@ -1657,10 +1639,7 @@ VG_EXPORT int cuMemDiscardBatchAsync_ptsz(void)
 	return vg_refuse(406);
 }
 
-VG_EXPORT int cuMemExportToShareableHandle(void)
-{
-	return vg_refuse(407);
-}
+extern int cuMemExportToShareableHandle();
 
 VG_EXPORT int cuMemFree(void)
 {
@@ -1731,10 +1710,7 @@ extern int cuMemHostRegister_v2();
 
 extern int cuMemHostUnregister();
 
-VG_EXPORT int cuMemImportFromShareableHandle(void)
-{
-	return vg_refuse(431);
-}
+extern int cuMemImportFromShareableHandle();
 
 extern int cuMemMap();
 
@@ -1806,10 +1782,7 @@ extern int cuMemRangeGetAttributes();
 
 extern int cuMemRelease();
 
-VG_EXPORT int cuMemRetainAllocationHandle(void)
-{
-	return vg_refuse(451);
-}
+extern int cuMemRetainAllocationHandle();
 
 extern int cuMemSetAccess();
 

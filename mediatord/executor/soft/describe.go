@@ -100,11 +100,13 @@ var attributes = [window.DescAttributes]int32{
 	97:  gpu.MaxSharedOptIn,
 	99:  1,  // host registration
 	102: 1,  // virtual memory management
+	103: 1,  // descriptors of memory
 	106: 32, // blocks per multiprocessor
 	111: sharedReserved,
 	115: 1,  // memory pools
 	122: 1,  // 64-bit stream memory operations
 	123: 1,  // waits for NOR
+	125: 1,  // events between processes
 	126: 1,  // memory synchronisation domains
 	131: -1, // NUMA node: none
 	134: -1, // of the host: none

@@ -54,7 +54,9 @@ func openSharedEvent(fd int) (*sharedEvent, error) {
 }
 
 // export makes a descriptor for another process.
-func (e *sharedEvent) export() (int, error) { return unix.FcntlInt(uintptr(e.fd), unix.F_DUPFD_CLOEXEC, 0) }
+func (e *sharedEvent) export() (int, error) {
+	return unix.FcntlInt(uintptr(e.fd), unix.F_DUPFD_CLOEXEC, 0)
+}
 
 func (e *sharedEvent) done() bool { return e.reached.Load() >= e.issued.Load() }
 
