@@ -82,7 +82,7 @@ pack() {
 	split -b "$piece_bytes" -d -a 1 "$packed/$archive" "$packed/$archive."
 	rm "$packed/$archive"
 	count=$(find "$packed" -type f | wc -l)
-	rm -rf "$carry/$1" "$carry/$1"-[0-9]
+	rm -rf "${carry:?}/$1" "${carry:?}/$1"-[0-9]
 	for part in "$packed"/*; do
 		directory=$carry/$1
 		[ "$count" -gt 1 ] && directory=$carry/$1-$index
