@@ -47,7 +47,7 @@ stage_tools() {
 		strip "$stage/bin/$program"
 	done
 	cp -L "$build"/guest/lib{cuda,nvidia-ml}.so.1 "$stage/lib/"
-	for program in driverapi runtimeapi spin bench gguf llama_run vectors; do
+	for program in driverapi runtimeapi conformance spin bench gguf llama_run vectors; do
 		[ -e "$build/tests/$program" ] && cp "$build/tests/$program" "$stage/tests/"
 	done
 	cp "$1" "$stage/cudart/libcudart.so.12"
