@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "calls.h"
 #include "enter.h"
 #include "gen/ops.h"
 #include "memory.h"
 #include "module.h"
 #include "stream.h"
+#include "texture.h"
 
 #define PRIMARY_NUMBER 1
 #define API_VERSION_1 3010	/* of contexts that cuCtxCreate makes, before its versions */
@@ -89,6 +91,8 @@ static void context_end(struct vg_context *c)
 	for (unsigned int i = 0; i < contexts.count; i++)
 		contexts.run[i](c);
 	vg_modules_end(c);
+	vg_textures_end(c);
+	vg_arrays_end(c);
 	vg_memory_end(c);
 	vg_streams_end(c);
 	atomic_fetch_add(&c->generation, 1);

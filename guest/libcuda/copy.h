@@ -4,8 +4,8 @@
 
 #include "objects.h"
 
-/* What an address is to a copy. */
-enum vg_place { VG_PLACE_PAGEABLE, VG_PLACE_PINNED, VG_PLACE_DEVICE };
+/* What an end of a copy is; no address is an array. */
+enum vg_place { VG_PLACE_PAGEABLE, VG_PLACE_PINNED, VG_PLACE_DEVICE, VG_PLACE_ARRAY };
 enum vg_place vg_place_of(uint64_t address);
 
 /*

@@ -38,6 +38,7 @@ static void function_end(struct vg_function *f)
 {
 	free(f->name);
 	free(f->parameters);
+	free(f->first);
 	pthread_mutex_destroy(&f->lock);
 	vg_object_end(f);
 }

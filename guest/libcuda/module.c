@@ -11,6 +11,7 @@
 #include "image.h"
 #include "jit.h"
 #include "spaces.h"
+#include "texture.h"
 
 /* Taken before any module's own lock. */
 static struct {
@@ -200,6 +201,7 @@ static void module_end(struct vg_module *m)
 	if (m->next)
 		m->next->previous = m->previous;
 	forget_globals(m);
+	vg_references_end(m, NULL);
 	vg_functions_end(m);
 	pthread_mutex_destroy(&m->lock);
 	vg_object_end(m);

@@ -76,9 +76,55 @@ VG_EXPORT CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *shared, CUfun
 	return result;
 }
 
-/* The block size callback would have to run on the host: only the fixed amount is carried. */
-VG_EXPORT CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUfunction f, void *callback,
-							     size_t shared, int limit, unsigned int flags)
+enum { DEVICE_MAX_THREADS = 1, DEVICE_WARP = 10, DEVICE_MULTIPROCESSORS = 16, DEVICE_RESIDENT_THREADS = 39 };
+
+static int device_attribute(int id)
+{
+	return vg_process.description->attributes[id].value;
+}
+
+static int least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* CUoccupancyB2DSize: dynamic shared memory of a block of so many threads */
+typedef size_t shared_of_block(int block_size);
+
+/*
+ * The program's function runs here, so the search does too: from the largest block down by warps, the first
+ * that keeps most threads resident.
+ */
+static CUresult search(int *grid, int *block, CUfunction f, shared_of_block *shared, int limit, unsigned int flags)
+{
+	int warp = device_attribute(DEVICE_WARP), most = 0;
+	int largest = least(device_attribute(DEVICE_MAX_THREADS), atomic_load(&f->attributes[0]));
+
+	if (limit < 0)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (limit)
+		largest = least(largest, limit);
+	for (int size = (largest + warp - 1) / warp * warp; size > 0; size -= warp) {
+		int threads = least(size, largest), blocks;
+		int result = cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(&blocks, f, threads, shared(threads),
+										 flags);
+
+		if (result)
+			return result;
+		if (threads * blocks > most) {
+			most = threads * blocks;
+			*block = threads;
+			*grid = blocks * device_attribute(DEVICE_MULTIPROCESSORS);
+		}
+		if (most == device_attribute(DEVICE_RESIDENT_THREADS))
+			break;
+	}
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUfunction f,
+							     shared_of_block *callback, size_t shared, int limit,
+							     unsigned int flags)
 {
 	struct vg_thread *t;
 	int result = begin(&t, f);
@@ -88,12 +134,12 @@ VG_EXPORT CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *blo
 	if (!grid || !block)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (callback)
-		return CUDA_ERROR_NOT_SUPPORTED;
+		return search(grid, block, f, callback, limit, flags);
 	return vg_op_occupancy_potential(t, f->object.number, vg_function_kind(f), shared, limit, flags, grid, block);
 }
 
-VG_EXPORT CUresult cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction f, void *callback, size_t shared,
-						    int limit)
+VG_EXPORT CUresult cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction f, shared_of_block *callback,
+						    size_t shared, int limit)
 {
 	return cuOccupancyMaxPotentialBlockSizeWithFlags(grid, block, f, callback, shared, limit, 0);
 }

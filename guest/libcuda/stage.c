@@ -9,14 +9,6 @@
 #include "memory.h"
 #include "stream.h"
 
-#define BUFFERS 8u
-
-/* A buffer is free when its fence word has reached its value. */
-struct buffer {
-	uint8_t *data;
-	uint32_t slot, value;
-};
-
 /*
  * One pool per process. A thread holds the lock from taking a buffer to posting its
  * fence, so buffers are used round robin and waits are for the oldest.
@@ -27,7 +19,7 @@ static struct {
 	uint64_t id;			/* its id and generation when the memory was made */
 	uint32_t generation;
 	uint8_t *memory;
-	struct buffer buffers[BUFFERS];
+	struct vg_stage_buffer buffers[VG_STAGE_BUFFERS];
 	unsigned int next;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -40,33 +32,47 @@ static int prepare(struct vg_thread *t)
 	if (pool.memory && pool.context->id == pool.id && atomic_load(&pool.context->retained) &&
 	    atomic_load(&pool.context->generation) == pool.generation)
 		return 0;
-	result = vg_pinned_new(t, BUFFERS * VG_STAGE_PIECE, 0, &memory);
+	result = vg_pinned_new(t, VG_STAGE_BUFFERS * VG_STAGE_PIECE, 0, &memory);
 	if (result)
 		return result;
 	pool.memory = memory;
 	pool.context = t->current;
 	pool.id = t->current->id;
 	pool.generation = atomic_load(&t->current->generation);
-	for (unsigned int i = 0; i < BUFFERS; i++)
-		pool.buffers[i] = (struct buffer){ .data = pool.memory + (size_t)i * VG_STAGE_PIECE };
+	for (unsigned int i = 0; i < VG_STAGE_BUFFERS; i++)
+		pool.buffers[i] = (struct vg_stage_buffer){ .data = pool.memory + (size_t)i * VG_STAGE_PIECE };
 	return 0;
 }
 
-/* The next buffer once the GPU has left it. */
-static int take(struct vg_thread *t, struct buffer **out)
+int vg_stage_begin(struct vg_thread *t)
 {
-	struct buffer *b = &pool.buffers[pool.next];
+	int result;
+
+	pthread_mutex_lock(&pool.lock);
+	result = prepare(t);
+	if (result)
+		pthread_mutex_unlock(&pool.lock);
+	return result;
+}
+
+void vg_stage_end(void)
+{
+	pthread_mutex_unlock(&pool.lock);
+}
+
+int vg_stage_take(struct vg_thread *t, struct vg_stage_buffer **out)
+{
+	struct vg_stage_buffer *b = &pool.buffers[pool.next];
 	int result = b->slot ? vg_fence_wait(t, b->slot, b->value, NULL, false) : 0;
 
 	if (result)
 		return result;
-	pool.next = (pool.next + 1) % BUFFERS;
+	pool.next = (pool.next + 1) % VG_STAGE_BUFFERS;
 	*out = b;
 	return 0;
 }
 
-/* The buffer is in use until the stream's work so far is done. */
-static int in_use(struct vg_thread *t, struct buffer *b, struct vg_stream *s)
+int vg_stage_in_use(struct vg_thread *t, struct vg_stage_buffer *b, struct vg_stream *s)
 {
 	vg_stream_busy(s);
 	return vg_stream_fence(t, s, &b->slot, &b->value);
@@ -92,15 +98,15 @@ static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, si
 {
 	while (size) {
 		size_t piece = size < VG_STAGE_PIECE ? size : VG_STAGE_PIECE;
-		struct buffer *b;
-		int result = take(t, &b);
+		struct vg_stage_buffer *b;
+		int result = vg_stage_take(t, &b);
 
 		if (result)
 			return result;
 		memcpy(b->data, src, piece);
 		result = vg_op_copy_htod(t, dst, (uint64_t)(uintptr_t)b->data, piece, s->object.number);
 		if (!result)
-			result = in_use(t, b, s);
+			result = vg_stage_in_use(t, b, s);
 		if (result)
 			return result;
 		dst += piece;
@@ -128,31 +134,31 @@ int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_
 	return result;
 }
 
-/* Fetches up to BUFFERS pieces; their copies run while earlier ones are unpacked. */
+/* Fetches up to VG_STAGE_BUFFERS pieces; their copies run while earlier ones are unpacked. */
 static int receive(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
-	struct buffer *queue[BUFFERS];
+	struct vg_stage_buffer *queue[VG_STAGE_BUFFERS];
 	size_t asked = 0, got = 0;
 	unsigned int first = 0, count = 0;
 	int result;
 
 	while (got < size) {
-		while (asked < size && count < BUFFERS) {
+		while (asked < size && count < VG_STAGE_BUFFERS) {
 			size_t piece = size - asked < VG_STAGE_PIECE ? size - asked : VG_STAGE_PIECE;
-			struct buffer *b;
+			struct vg_stage_buffer *b;
 
-			result = take(t, &b);
+			result = vg_stage_take(t, &b);
 			if (!result)
 				result = vg_op_copy_dtoh(t, (uint64_t)(uintptr_t)b->data, src + asked, piece,
 							 s->object.number);
 			if (!result)
-				result = in_use(t, b, s);
+				result = vg_stage_in_use(t, b, s);
 			if (result)
 				return result;
-			queue[(first + count++) % BUFFERS] = b;
+			queue[(first + count++) % VG_STAGE_BUFFERS] = b;
 			asked += piece;
 		}
-		struct buffer *b = queue[first];
+		struct vg_stage_buffer *b = queue[first];
 		size_t piece = size - got < VG_STAGE_PIECE ? size - got : VG_STAGE_PIECE;
 
 		result = vg_fence_wait(t, b->slot, b->value, s, false);
@@ -160,7 +166,7 @@ static int receive(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size,
 			return result;
 		memcpy(dst + got, b->data, piece);
 		got += piece;
-		first = (first + 1) % BUFFERS;
+		first = (first + 1) % VG_STAGE_BUFFERS;
 		count--;
 	}
 	return vg_channel_async(t->channel);
@@ -173,10 +179,10 @@ int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, 
 	result = vg_capture_break(s);
 	if (result)
 		return result;
-	pthread_mutex_lock(&pool.lock);
-	result = prepare(t);
-	if (!result)
-		result = receive(t, dst, src, size, s);
-	pthread_mutex_unlock(&pool.lock);
+	result = vg_stage_begin(t);
+	if (result)
+		return result;
+	result = receive(t, dst, src, size, s);
+	vg_stage_end();
 	return result;
 }

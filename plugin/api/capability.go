@@ -17,7 +17,6 @@ var concealed = map[int]string{
 	119: "handle types of memory pools",
 	121: "deferred mapping of arrays",
 	124: "dma-buf export",
-	127: "tensor maps",
 	128: "fabric handles",
 	130: "NUMA placement",
 	132: "multicast objects",

@@ -19,7 +19,13 @@
 	X(callback_fault_family)                                                                                      \
 	X(registered_family)                                                                                          \
 	X(pool_family)                                                                                                \
-	X(sharing_family)
+	X(sharing_family)                                                                                             \
+	X(linker_family)                                                                                              \
+	X(tensor_map_family)                                                                                          \
+	X(texture_family)                                                                                             \
+	X(copy_family)                                                                                                \
+	X(launch_family)                                                                                              \
+	X(array_family)
 
 #define DECLARE(family) extern const struct check_group family;
 FAMILIES(DECLARE)

@@ -4,64 +4,60 @@
 #include "../enter.h"
 #include "../objects.h"
 
-VG_EXPORT int cuArray3DCreate(void)
+extern int cuArray3DCreate();
+
+extern int cuArray3DCreate_v2();
+
+extern int cuArray3DGetDescriptor();
+
+extern int cuArray3DGetDescriptor_v2();
+
+extern int cuArrayCreate();
+
+extern int cuArrayCreate_v2();
+
+extern int cuArrayDestroy();
+
+extern int cuArrayGetDescriptor();
+
+extern int cuArrayGetDescriptor_v2();
+
+VG_EXPORT int cuArrayGetMemoryRequirements(void *requirements, void *a, int32_t d)
 {
-	return vg_refuse(0);
+	struct vg_thread *t;
+	uint32_t a_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!requirements)
+		return VG_INVALID_VALUE;
+	if (d < 0 || d >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	result = vg_number(VG_ARRAY, a, &a_number);
+	if (result)
+		return result;
+	result = vg_op_array_requirements(t, requirements, a_number, d);
+	return result;
 }
 
-VG_EXPORT int cuArray3DCreate_v2(void)
-{
-	return vg_refuse(1);
-}
+extern int cuArrayGetPlane();
 
-VG_EXPORT int cuArray3DGetDescriptor(void)
+VG_EXPORT int cuArrayGetSparseProperties(void *properties, void *a)
 {
-	return vg_refuse(2);
-}
+	struct vg_thread *t;
+	uint32_t a_number;
+	int result = vg_enter(&t);
 
-VG_EXPORT int cuArray3DGetDescriptor_v2(void)
-{
-	return vg_refuse(3);
-}
-
-VG_EXPORT int cuArrayCreate(void)
-{
-	return vg_refuse(4);
-}
-
-VG_EXPORT int cuArrayCreate_v2(void)
-{
-	return vg_refuse(5);
-}
-
-VG_EXPORT int cuArrayDestroy(void)
-{
-	return vg_refuse(6);
-}
-
-VG_EXPORT int cuArrayGetDescriptor(void)
-{
-	return vg_refuse(7);
-}
-
-VG_EXPORT int cuArrayGetDescriptor_v2(void)
-{
-	return vg_refuse(8);
-}
-
-VG_EXPORT int cuArrayGetMemoryRequirements(void)
-{
-	return vg_refuse(9);
-}
-
-VG_EXPORT int cuArrayGetPlane(void)
-{
-	return vg_refuse(10);
-}
-
-VG_EXPORT int cuArrayGetSparseProperties(void)
-{
-	return vg_refuse(11);
+	if (result)
+		return result;
+	if (!properties)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_ARRAY, a, &a_number);
+	if (result)
+		return result;
+	result = vg_op_array_sparse(t, properties, a_number);
+	return result;
 }
 
 VG_EXPORT int cuCheckpointProcessCheckpoint(void)
@@ -161,9 +157,17 @@ VG_EXPORT int cuCtxGetLimit(uint64_t *value, uint32_t limit)
 	return result;
 }
 
-VG_EXPORT int cuCtxGetSharedMemConfig(void)
+VG_EXPORT int cuCtxGetSharedMemConfig(uint32_t *config)
 {
-	return vg_refuse(43);
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!config)
+		return VG_INVALID_VALUE;
+	result = vg_op_ctx_get_shared_config(t, config);
+	return result;
 }
 
 extern int cuCtxGetStreamPriorityRange();
@@ -206,9 +210,15 @@ VG_EXPORT int cuCtxSetLimit(uint32_t limit, uint64_t value)
 	return result;
 }
 
-VG_EXPORT int cuCtxSetSharedMemConfig(void)
+VG_EXPORT int cuCtxSetSharedMemConfig(uint32_t config)
 {
-	return vg_refuse(55);
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_op_ctx_set_shared_config(t, config);
+	return result;
 }
 
 extern int cuCtxSynchronize();
@@ -483,10 +493,7 @@ extern int cuFuncLoad();
 
 extern int cuFuncSetAttribute();
 
-VG_EXPORT int cuFuncSetBlockShape(void)
-{
-	return vg_refuse(163);
-}
+extern int cuFuncSetBlockShape();
 
 VG_EXPORT int cuFuncSetCacheConfig(void *f, uint32_t config)
 {
@@ -503,15 +510,22 @@ VG_EXPORT int cuFuncSetCacheConfig(void *f, uint32_t config)
 	return result;
 }
 
-VG_EXPORT int cuFuncSetSharedMemConfig(void)
+VG_EXPORT int cuFuncSetSharedMemConfig(void *f, uint32_t config)
 {
-	return vg_refuse(165);
+	struct vg_thread *t;
+	uint32_t f_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_FUNCTION, f, &f_number);
+	if (result)
+		return result;
+	result = vg_op_function_set_shared_config(t, f_number, config);
+	return result;
 }
 
-VG_EXPORT int cuFuncSetSharedSize(void)
-{
-	return vg_refuse(166);
-}
+extern int cuFuncSetSharedSize();
 
 extern int cuGetErrorName();
 
@@ -1170,10 +1184,7 @@ extern int cuKernelSetAttribute();
 
 extern int cuKernelSetCacheConfig();
 
-VG_EXPORT int cuLaunch(void)
-{
-	return vg_refuse(313);
-}
+extern int cuLaunch();
 
 extern int cuLaunchCooperativeKernel();
 
@@ -1184,15 +1195,9 @@ VG_EXPORT int cuLaunchCooperativeKernelMultiDevice(void)
 	return vg_refuse(315);
 }
 
-VG_EXPORT int cuLaunchGrid(void)
-{
-	return vg_refuse(316);
-}
+extern int cuLaunchGrid();
 
-VG_EXPORT int cuLaunchGridAsync(void)
-{
-	return vg_refuse(317);
-}
+extern int cuLaunchGridAsync();
 
 extern int cuLaunchHostFunc();
 
@@ -1370,45 +1375,21 @@ extern int cuMemcpy3DAsync_v2();
 
 extern int cuMemcpy3DAsync_v2_ptsz();
 
-VG_EXPORT int cuMemcpy3DBatchAsync(void)
-{
-	return vg_refuse(368);
-}
+extern int cuMemcpy3DBatchAsync();
 
-VG_EXPORT int cuMemcpy3DBatchAsync_ptsz(void)
-{
-	return vg_refuse(368);
-}
+extern int cuMemcpy3DBatchAsync_ptsz();
 
-VG_EXPORT int cuMemcpy3DBatchAsync_v2(void)
-{
-	return vg_refuse(369);
-}
+extern int cuMemcpy3DBatchAsync_v2();
 
-VG_EXPORT int cuMemcpy3DBatchAsync_v2_ptsz(void)
-{
-	return vg_refuse(369);
-}
+extern int cuMemcpy3DBatchAsync_v2_ptsz();
 
-VG_EXPORT int cuMemcpy3DPeer(void)
-{
-	return vg_refuse(370);
-}
+extern int cuMemcpy3DPeer();
 
-VG_EXPORT int cuMemcpy3DPeer_ptds(void)
-{
-	return vg_refuse(370);
-}
+extern int cuMemcpy3DPeer_ptds();
 
-VG_EXPORT int cuMemcpy3DPeerAsync(void)
-{
-	return vg_refuse(371);
-}
+extern int cuMemcpy3DPeerAsync();
 
-VG_EXPORT int cuMemcpy3DPeerAsync_ptsz(void)
-{
-	return vg_refuse(371);
-}
+extern int cuMemcpy3DPeerAsync_ptsz();
 
 extern int cuMemcpy3D_v2();
 
@@ -1418,100 +1399,49 @@ extern int cuMemcpyAsync();
 
 extern int cuMemcpyAsync_ptsz();
 
-VG_EXPORT int cuMemcpyAtoA(void)
-{
-	return vg_refuse(374);
-}
+extern int cuMemcpyAtoA();
 
-VG_EXPORT int cuMemcpyAtoA_v2(void)
-{
-	return vg_refuse(375);
-}
+extern int cuMemcpyAtoA_v2();
 
-VG_EXPORT int cuMemcpyAtoA_v2_ptds(void)
-{
-	return vg_refuse(375);
-}
+extern int cuMemcpyAtoA_v2_ptds();
 
 VG_EXPORT int cuMemcpyAtoD(void)
 {
 	return vg_refuse(376);
 }
 
-VG_EXPORT int cuMemcpyAtoD_v2(void)
-{
-	return vg_refuse(377);
-}
+extern int cuMemcpyAtoD_v2();
 
-VG_EXPORT int cuMemcpyAtoD_v2_ptds(void)
-{
-	return vg_refuse(377);
-}
+extern int cuMemcpyAtoD_v2_ptds();
 
-VG_EXPORT int cuMemcpyAtoH(void)
-{
-	return vg_refuse(378);
-}
+extern int cuMemcpyAtoH();
 
-VG_EXPORT int cuMemcpyAtoHAsync(void)
-{
-	return vg_refuse(379);
-}
+extern int cuMemcpyAtoHAsync();
 
-VG_EXPORT int cuMemcpyAtoHAsync_v2(void)
-{
-	return vg_refuse(380);
-}
+extern int cuMemcpyAtoHAsync_v2();
 
-VG_EXPORT int cuMemcpyAtoHAsync_v2_ptsz(void)
-{
-	return vg_refuse(380);
-}
+extern int cuMemcpyAtoHAsync_v2_ptsz();
 
-VG_EXPORT int cuMemcpyAtoH_v2(void)
-{
-	return vg_refuse(381);
-}
+extern int cuMemcpyAtoH_v2();
 
-VG_EXPORT int cuMemcpyAtoH_v2_ptds(void)
-{
-	return vg_refuse(381);
-}
+extern int cuMemcpyAtoH_v2_ptds();
 
-VG_EXPORT int cuMemcpyBatchAsync(void)
-{
-	return vg_refuse(382);
-}
+extern int cuMemcpyBatchAsync();
 
-VG_EXPORT int cuMemcpyBatchAsync_ptsz(void)
-{
-	return vg_refuse(382);
-}
+extern int cuMemcpyBatchAsync_ptsz();
 
-VG_EXPORT int cuMemcpyBatchAsync_v2(void)
-{
-	return vg_refuse(383);
-}
+extern int cuMemcpyBatchAsync_v2();
 
-VG_EXPORT int cuMemcpyBatchAsync_v2_ptsz(void)
-{
-	return vg_refuse(383);
-}
+extern int cuMemcpyBatchAsync_v2_ptsz();
 
 VG_EXPORT int cuMemcpyDtoA(void)
 {
 	return vg_refuse(384);
 }
 
-VG_EXPORT int cuMemcpyDtoA_v2(void)
-{
-	return vg_refuse(385);
-}
+extern int cuMemcpyDtoA_v2();
 
-VG_EXPORT int cuMemcpyDtoA_v2_ptds(void)
-{
-	return vg_refuse(385);
-}
+extern int cuMemcpyDtoA_v2_ptds();
 
 VG_EXPORT int cuMemcpyDtoD(void)
 {
@@ -1549,35 +1479,17 @@ extern int cuMemcpyDtoH_v2();
 
 extern int cuMemcpyDtoH_v2_ptds();
 
-VG_EXPORT int cuMemcpyHtoA(void)
-{
-	return vg_refuse(394);
-}
+extern int cuMemcpyHtoA();
 
-VG_EXPORT int cuMemcpyHtoAAsync(void)
-{
-	return vg_refuse(395);
-}
+extern int cuMemcpyHtoAAsync();
 
-VG_EXPORT int cuMemcpyHtoAAsync_v2(void)
-{
-	return vg_refuse(396);
-}
+extern int cuMemcpyHtoAAsync_v2();
 
-VG_EXPORT int cuMemcpyHtoAAsync_v2_ptsz(void)
-{
-	return vg_refuse(396);
-}
+extern int cuMemcpyHtoAAsync_v2_ptsz();
 
-VG_EXPORT int cuMemcpyHtoA_v2(void)
-{
-	return vg_refuse(397);
-}
+extern int cuMemcpyHtoA_v2();
 
-VG_EXPORT int cuMemcpyHtoA_v2_ptds(void)
-{
-	return vg_refuse(397);
-}
+extern int cuMemcpyHtoA_v2_ptds();
 
 VG_EXPORT int cuMemcpyHtoD(void)
 {
@@ -1597,25 +1509,13 @@ extern int cuMemcpyHtoD_v2();
 
 extern int cuMemcpyHtoD_v2_ptds();
 
-VG_EXPORT int cuMemcpyPeer(void)
-{
-	return vg_refuse(402);
-}
+extern int cuMemcpyPeer();
 
-VG_EXPORT int cuMemcpyPeer_ptds(void)
-{
-	return vg_refuse(402);
-}
+extern int cuMemcpyPeer_ptds();
 
-VG_EXPORT int cuMemcpyPeerAsync(void)
-{
-	return vg_refuse(403);
-}
+extern int cuMemcpyPeerAsync();
 
-VG_EXPORT int cuMemcpyPeerAsync_ptsz(void)
-{
-	return vg_refuse(403);
-}
+extern int cuMemcpyPeerAsync_ptsz();
 
 extern int cuMemCreate();
 
@@ -1868,29 +1768,46 @@ extern int cuMemSetMemPool();
 
 extern int cuMemUnmap();
 
-VG_EXPORT int cuMipmappedArrayCreate(void)
+extern int cuMipmappedArrayCreate();
+
+extern int cuMipmappedArrayDestroy();
+
+extern int cuMipmappedArrayGetLevel();
+
+VG_EXPORT int cuMipmappedArrayGetMemoryRequirements(void *requirements, void *m, int32_t d)
 {
-	return vg_refuse(473);
+	struct vg_thread *t;
+	uint32_t m_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!requirements)
+		return VG_INVALID_VALUE;
+	if (d < 0 || d >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	result = vg_number(VG_MIPMAP, m, &m_number);
+	if (result)
+		return result;
+	result = vg_op_mipmap_requirements(t, requirements, m_number, d);
+	return result;
 }
 
-VG_EXPORT int cuMipmappedArrayDestroy(void)
+VG_EXPORT int cuMipmappedArrayGetSparseProperties(void *properties, void *m)
 {
-	return vg_refuse(474);
-}
+	struct vg_thread *t;
+	uint32_t m_number;
+	int result = vg_enter(&t);
 
-VG_EXPORT int cuMipmappedArrayGetLevel(void)
-{
-	return vg_refuse(475);
-}
-
-VG_EXPORT int cuMipmappedArrayGetMemoryRequirements(void)
-{
-	return vg_refuse(476);
-}
-
-VG_EXPORT int cuMipmappedArrayGetSparseProperties(void)
-{
-	return vg_refuse(477);
+	if (result)
+		return result;
+	if (!properties)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_MIPMAP, m, &m_number);
+	if (result)
+		return result;
+	result = vg_op_mipmap_sparse(t, properties, m_number);
+	return result;
 }
 
 extern int cuModuleEnumerateFunctions();
@@ -1923,15 +1840,9 @@ extern int cuModuleGetGlobal_v2();
 
 extern int cuModuleGetLoadingMode();
 
-VG_EXPORT int cuModuleGetSurfRef(void)
-{
-	return vg_refuse(484);
-}
+extern int cuModuleGetSurfRef();
 
-VG_EXPORT int cuModuleGetTexRef(void)
-{
-	return vg_refuse(485);
-}
+extern int cuModuleGetTexRef();
 
 extern int cuModuleLoad();
 
@@ -1987,30 +1898,32 @@ extern int cuOccupancyMaxPotentialBlockSizeWithFlags();
 
 extern int cuOccupancyMaxPotentialClusterSize();
 
-VG_EXPORT int cuParamSetf(void)
+extern int cuParamSetf();
+
+extern int cuParamSeti();
+
+extern int cuParamSetSize();
+
+VG_EXPORT int cuParamSetTexRef(void *f, int32_t unit, void *ref)
 {
-	return vg_refuse(504);
+	struct vg_thread *t;
+	uint32_t f_number;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_FUNCTION, f, &f_number);
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_param_set_texref(t, f_number, unit, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuParamSeti(void)
-{
-	return vg_refuse(505);
-}
-
-VG_EXPORT int cuParamSetSize(void)
-{
-	return vg_refuse(506);
-}
-
-VG_EXPORT int cuParamSetTexRef(void)
-{
-	return vg_refuse(507);
-}
-
-VG_EXPORT int cuParamSetv(void)
-{
-	return vg_refuse(508);
-}
+extern int cuParamSetv();
 
 extern int cuPointerGetAttribute();
 
@@ -2210,150 +2123,242 @@ extern int cuStreamWriteValue64_v2();
 
 extern int cuStreamWriteValue64_v2_ptsz();
 
-VG_EXPORT int cuSurfObjectCreate(void)
+extern int cuSurfObjectCreate();
+
+extern int cuSurfObjectDestroy();
+
+extern int cuSurfObjectGetResourceDesc();
+
+extern int cuSurfRefGetArray();
+
+extern int cuSurfRefSetArray();
+
+extern int cuTensorMapEncodeIm2col();
+
+extern int cuTensorMapEncodeIm2colWide();
+
+extern int cuTensorMapEncodeTiled();
+
+extern int cuTensorMapReplaceAddress();
+
+extern int cuTexObjectCreate();
+
+extern int cuTexObjectDestroy();
+
+extern int cuTexObjectGetResourceDesc();
+
+VG_EXPORT int cuTexObjectGetResourceViewDesc(void *view, uint64_t object)
 {
-	return vg_refuse(555);
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!view)
+		return VG_INVALID_VALUE;
+	result = vg_op_texture_view(t, view, object);
+	return result;
 }
 
-VG_EXPORT int cuSurfObjectDestroy(void)
+VG_EXPORT int cuTexObjectGetTextureDesc(void *texture, uint64_t object)
 {
-	return vg_refuse(556);
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!texture)
+		return VG_INVALID_VALUE;
+	result = vg_op_texture_description(t, texture, object);
+	return result;
 }
 
-VG_EXPORT int cuSurfObjectGetResourceDesc(void)
-{
-	return vg_refuse(557);
-}
+extern int cuTexRefCreate();
 
-VG_EXPORT int cuSurfRefGetArray(void)
-{
-	return vg_refuse(558);
-}
-
-VG_EXPORT int cuSurfRefSetArray(void)
-{
-	return vg_refuse(559);
-}
-
-VG_EXPORT int cuTensorMapEncodeIm2col(void)
-{
-	return vg_refuse(560);
-}
-
-VG_EXPORT int cuTensorMapEncodeIm2colWide(void)
-{
-	return vg_refuse(561);
-}
-
-VG_EXPORT int cuTensorMapEncodeTiled(void)
-{
-	return vg_refuse(562);
-}
-
-VG_EXPORT int cuTensorMapReplaceAddress(void)
-{
-	return vg_refuse(563);
-}
-
-VG_EXPORT int cuTexObjectCreate(void)
-{
-	return vg_refuse(564);
-}
-
-VG_EXPORT int cuTexObjectDestroy(void)
-{
-	return vg_refuse(565);
-}
-
-VG_EXPORT int cuTexObjectGetResourceDesc(void)
-{
-	return vg_refuse(566);
-}
-
-VG_EXPORT int cuTexObjectGetResourceViewDesc(void)
-{
-	return vg_refuse(567);
-}
-
-VG_EXPORT int cuTexObjectGetTextureDesc(void)
-{
-	return vg_refuse(568);
-}
-
-VG_EXPORT int cuTexRefCreate(void)
-{
-	return vg_refuse(569);
-}
-
-VG_EXPORT int cuTexRefDestroy(void)
-{
-	return vg_refuse(570);
-}
+extern int cuTexRefDestroy();
 
 VG_EXPORT int cuTexRefGetAddress(void)
 {
 	return vg_refuse(571);
 }
 
-VG_EXPORT int cuTexRefGetAddressMode(void)
+VG_EXPORT int cuTexRefGetAddressMode(uint32_t *mode, void *ref, int32_t dimension)
 {
-	return vg_refuse(572);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!mode)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_address_mode(t, mode, ref_number, dimension);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetAddress_v2(void)
+VG_EXPORT int cuTexRefGetAddress_v2(uint64_t *address, void *ref)
 {
-	return vg_refuse(573);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!address)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_address(t, address, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetArray(void)
+extern int cuTexRefGetArray();
+
+VG_EXPORT int cuTexRefGetBorderColor(void *colour, void *ref)
 {
-	return vg_refuse(574);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!colour)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_border(t, colour, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetBorderColor(void)
+VG_EXPORT int cuTexRefGetFilterMode(uint32_t *mode, void *ref)
 {
-	return vg_refuse(575);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!mode)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_filter(t, mode, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetFilterMode(void)
+VG_EXPORT int cuTexRefGetFlags(uint32_t *flags, void *ref)
 {
-	return vg_refuse(576);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!flags)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_flags(t, flags, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetFlags(void)
+VG_EXPORT int cuTexRefGetFormat(uint32_t *format, int32_t *components, void *ref)
 {
-	return vg_refuse(577);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!format)
+		return VG_INVALID_VALUE;
+	if (!components)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_format(t, format, components, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetFormat(void)
+VG_EXPORT int cuTexRefGetMaxAnisotropy(int32_t *ratio, void *ref)
 {
-	return vg_refuse(578);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!ratio)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_anisotropy(t, ratio, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetMaxAnisotropy(void)
+VG_EXPORT int cuTexRefGetMipmapFilterMode(uint32_t *mode, void *ref)
 {
-	return vg_refuse(579);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!mode)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_mipmap_filter(t, mode, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetMipmapFilterMode(void)
+VG_EXPORT int cuTexRefGetMipmapLevelBias(float *bias, void *ref)
 {
-	return vg_refuse(580);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!bias)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_level_bias(t, bias, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetMipmapLevelBias(void)
+VG_EXPORT int cuTexRefGetMipmapLevelClamp(float *lowest, float *highest, void *ref)
 {
-	return vg_refuse(581);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!lowest)
+		return VG_INVALID_VALUE;
+	if (!highest)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_get_level_clamp(t, lowest, highest, ref_number);
+	return result;
 }
 
-VG_EXPORT int cuTexRefGetMipmapLevelClamp(void)
-{
-	return vg_refuse(582);
-}
-
-VG_EXPORT int cuTexRefGetMipmappedArray(void)
-{
-	return vg_refuse(583);
-}
+extern int cuTexRefGetMipmappedArray();
 
 VG_EXPORT int cuTexRefSetAddress(void)
 {
@@ -2365,75 +2370,182 @@ VG_EXPORT int cuTexRefSetAddress2D(void)
 	return vg_refuse(585);
 }
 
-VG_EXPORT int cuTexRefSetAddress2D_v2(void)
+VG_EXPORT int cuTexRefSetAddress2D_v2(void *ref, const void *descriptor, uint64_t address, uint64_t pitch)
 {
-	return vg_refuse(586);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!descriptor)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_address_2d(t, ref_number, descriptor, address, pitch);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetAddress2D_v3(void)
+VG_EXPORT int cuTexRefSetAddress2D_v3(void *ref, const void *descriptor, uint64_t address, uint64_t pitch)
 {
-	return vg_refuse(587);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!descriptor)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_address_2d(t, ref_number, descriptor, address, pitch);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetAddressMode(void)
+VG_EXPORT int cuTexRefSetAddressMode(void *ref, int32_t dimension, uint32_t mode)
 {
-	return vg_refuse(588);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_address_mode(t, ref_number, dimension, mode);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetAddress_v2(void)
+extern int cuTexRefSetAddress_v2();
+
+extern int cuTexRefSetArray();
+
+VG_EXPORT int cuTexRefSetBorderColor(void *ref, const void *colour)
 {
-	return vg_refuse(589);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!colour)
+		return VG_INVALID_VALUE;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_border(t, ref_number, colour);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetArray(void)
+VG_EXPORT int cuTexRefSetFilterMode(void *ref, uint32_t mode)
 {
-	return vg_refuse(590);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_filter(t, ref_number, mode);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetBorderColor(void)
+VG_EXPORT int cuTexRefSetFlags(void *ref, uint32_t flags)
 {
-	return vg_refuse(591);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_flags(t, ref_number, flags);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetFilterMode(void)
+VG_EXPORT int cuTexRefSetFormat(void *ref, uint32_t format, int32_t components)
 {
-	return vg_refuse(592);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_format(t, ref_number, format, components);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetFlags(void)
+VG_EXPORT int cuTexRefSetMaxAnisotropy(void *ref, uint32_t ratio)
 {
-	return vg_refuse(593);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_anisotropy(t, ref_number, ratio);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetFormat(void)
+VG_EXPORT int cuTexRefSetMipmapFilterMode(void *ref, uint32_t mode)
 {
-	return vg_refuse(594);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_mipmap_filter(t, ref_number, mode);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetMaxAnisotropy(void)
+VG_EXPORT int cuTexRefSetMipmapLevelBias(void *ref, float bias)
 {
-	return vg_refuse(595);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_level_bias(t, ref_number, bias);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetMipmapFilterMode(void)
+VG_EXPORT int cuTexRefSetMipmapLevelClamp(void *ref, float lowest, float highest)
 {
-	return vg_refuse(596);
+	struct vg_thread *t;
+	uint32_t ref_number;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	result = vg_number(VG_TEXREF, ref, &ref_number);
+	if (result)
+		return result;
+	result = vg_op_texref_set_level_clamp(t, ref_number, lowest, highest);
+	return result;
 }
 
-VG_EXPORT int cuTexRefSetMipmapLevelBias(void)
-{
-	return vg_refuse(597);
-}
-
-VG_EXPORT int cuTexRefSetMipmapLevelClamp(void)
-{
-	return vg_refuse(598);
-}
-
-VG_EXPORT int cuTexRefSetMipmappedArray(void)
-{
-	return vg_refuse(599);
-}
+extern int cuTexRefSetMipmappedArray();
 
 extern int cuThreadExchangeStreamCaptureMode();
 

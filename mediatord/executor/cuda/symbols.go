@@ -15,8 +15,8 @@ type symbols struct {
 	cuDeviceGet                                          unsafe.Pointer
 	cuDeviceGetAttribute                                 unsafe.Pointer
 	cuDeviceGetByPCIBusId                                unsafe.Pointer
-	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
 	cuDeviceGetDefaultMemPool                            unsafe.Pointer
+	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
 	cuDeviceGetName                                      unsafe.Pointer
 	cuDeviceGetUuid_v2                                   unsafe.Pointer
 	cuDevicePrimaryCtxGetState                           unsafe.Pointer
@@ -34,6 +34,8 @@ type symbols struct {
 	cuGraphGetNodes                                      unsafe.Pointer
 	cuGraphNodeGetType                                   unsafe.Pointer
 	cuInit                                               unsafe.Pointer
+	cuIpcGetEventHandle                                  unsafe.Pointer
+	cuIpcOpenEventHandle                                 unsafe.Pointer
 	cuKernelGetAttribute                                 unsafe.Pointer
 	cuKernelGetFunction                                  unsafe.Pointer
 	cuKernelGetName                                      unsafe.Pointer
@@ -56,17 +58,20 @@ type symbols struct {
 	cuMemAddressFree                                     unsafe.Pointer
 	cuMemAddressReserve                                  unsafe.Pointer
 	cuMemCreate                                          unsafe.Pointer
+	cuMemExportToShareableHandle                         unsafe.Pointer
 	cuMemGetAccess                                       unsafe.Pointer
 	cuMemGetAllocationGranularity                        unsafe.Pointer
 	cuMemGetInfo_v2                                      unsafe.Pointer
 	cuMemHostGetDevicePointer_v2                         unsafe.Pointer
 	cuMemHostRegister_v2                                 unsafe.Pointer
 	cuMemHostUnregister                                  unsafe.Pointer
+	cuMemImportFromShareableHandle                       unsafe.Pointer
 	cuMemMap                                             unsafe.Pointer
 	cuMemPoolCreate                                      unsafe.Pointer
 	cuMemPoolGetAccess                                   unsafe.Pointer
 	cuMemPoolSetAccess                                   unsafe.Pointer
 	cuMemRelease                                         unsafe.Pointer
+	cuMemRetainAllocationHandle                          unsafe.Pointer
 	cuMemSetAccess                                       unsafe.Pointer
 	cuMemUnmap                                           unsafe.Pointer
 	cuMemcpy3DAsync_v2                                   unsafe.Pointer
@@ -96,15 +101,10 @@ type symbols struct {
 	cuStreamEndCapture                                   unsafe.Pointer
 	cuStreamGetCaptureInfo_v2                            unsafe.Pointer
 	cuStreamIsCapturing                                  unsafe.Pointer
+	cuStreamSynchronize                                  unsafe.Pointer
 	cuSurfRefGetArray                                    unsafe.Pointer
 	cuTensorMapReplaceAddress                            unsafe.Pointer
 	cuTexObjectCreate                                    unsafe.Pointer
 	cuTexRefGetArray                                     unsafe.Pointer
 	cuTexRefGetMipmappedArray                            unsafe.Pointer
-	cuStreamSynchronize                                  unsafe.Pointer
-	cuIpcGetEventHandle                                  unsafe.Pointer
-	cuIpcOpenEventHandle                                 unsafe.Pointer
-	cuMemExportToShareableHandle                         unsafe.Pointer
-	cuMemImportFromShareableHandle                       unsafe.Pointer
-	cuMemRetainAllocationHandle                          unsafe.Pointer
 }

@@ -44,7 +44,7 @@ static void before_init(void)
 	CHECK(strcmp(text, "CUDA_ERROR_INVALID_CONTEXT") == 0);
 	CHECK_EQUAL(CALL(cuGetErrorString, int (*)(int, const char **))(12345, &text), 1);
 	CHECK(!text);
-	CHECK_EQUAL(CALL(cuArrayCreate, int (*)(void))(), 3);
+	CHECK_EQUAL(CALL(cuGLInit, int (*)(void))(), 3);
 	CHECK_EQUAL(CALL(cuInit, init)(1), 1);
 }
 
@@ -164,7 +164,7 @@ static void device(void)
 	CHECK_EQUAL(number, 0);
 	CHECK_EQUAL(CALL(cuModuleGetLoadingMode, int_out)(&number), 0);
 	printf("loading=%d\n", number);
-	CHECK_EQUAL(CALL(cuArrayCreate, int (*)(void))(), 801);
+	CHECK_EQUAL(CALL(cuGLInit, int (*)(void))(), 801);
 	CHECK_EQUAL(CALL(cuCtxGetCurrent, pointer_out)(&context), 0);
 	CHECK(!context);
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first launch calls, the configuration of shared memory, occupancy with the program's own function. */
+#include "conformance.h"
+
+#include <string.h>
+
+static bool first_calls(void)
+{
+	BIND(cuFuncSetBlockShape, CUfunction, int, int, int);
+	BIND(cuFuncSetSharedSize, CUfunction, unsigned int);
+	BIND(cuParamSetSize, CUfunction, unsigned int);
+	BIND(cuParamSeti, CUfunction, int, unsigned int);
+	BIND(cuParamSetv, CUfunction, int, void *, unsigned int);
+	BIND(cuLaunch, CUfunction);
+	BIND(cuLaunchGrid, CUfunction, int, int);
+	BIND(cuLaunchGridAsync, CUfunction, int, int, CUstream);
+	unsigned int got[4] = { 0 };
+	CUdeviceptr word;
+	CUstream stream;
+	CUfunction f;
+
+	USE_DEVICE;
+	f = kernels.write_word;
+	DO(cu.MemAlloc(&word, sizeof(got)));
+	DO(cu.MemsetD8(word, 0, sizeof(got)));
+	DO(cu.StreamCreate(&stream, CU_STREAM_DEFAULT));
+	DO(cuFuncSetBlockShape(f, 1, 1, 1));
+	DO(cuFuncSetSharedSize(f, 0));
+	DO(cuParamSetSize(f, 12));
+	DO(cuParamSetv(f, 0, &word, 8));
+	DO(cuParamSeti(f, 8, 17));
+	DO(cuLaunch(f));
+	DO(cu.MemcpyDtoH(got, word, 4));
+	THAT(got[0] == 17);
+	DO(cuParamSeti(f, 8, 18));
+	DO(cuLaunchGrid(f, 2, 3));
+	DO(cu.MemcpyDtoH(got, word, 4));
+	THAT(got[0] == 18);
+	DO(cuParamSeti(f, 8, 19));
+	DO(cuLaunchGridAsync(f, 1, 1, stream));
+	DO(cu.StreamSynchronize(stream));
+	DO(cu.MemcpyDtoH(got, word, 4));
+	THAT(got[0] == 19);
+	DO(cu.StreamDestroy(stream));
+	DO(cu.MemFree(word));
+	return true;
+}
+
+static bool first_call_errors(void)
+{
+	BIND(cuFuncSetBlockShape, CUfunction, int, int, int);
+	BIND(cuFuncSetSharedSize, CUfunction, unsigned int);
+	BIND(cuParamSetSize, CUfunction, unsigned int);
+	BIND(cuParamSetf, CUfunction, int, float);
+	BIND(cuParamSetv, CUfunction, int, void *, unsigned int);
+	BIND(cuLaunch, CUfunction);
+	BIND(cuLaunchGrid, CUfunction, int, int);
+	CUfunction f;
+	char byte = 0;
+
+	USE_DEVICE;
+	f = kernels.empty;
+	NOTE(cuLaunch(f));
+	NOTE(cuFuncSetBlockShape(f, 0, 1, 1));
+	NOTE(cuFuncSetBlockShape(f, -1, 1, 1));
+	NOTE(cuFuncSetBlockShape(f, 2048, 1, 1));
+	NOTE(cuFuncSetBlockShape(NULL, 1, 1, 1));
+	NOTE(cuFuncSetBlockShape(f, 1, 1, 1));
+	NOTE(cuLaunchGrid(f, 0, 1));
+	NOTE(cuLaunchGrid(f, 1, -1));
+	NOTE(cuLaunchGrid(f, 1, 70000));
+	NOTE(cuParamSetSize(f, 1 << 20));
+	NOTE(cuParamSetSize(f, 0));
+	NOTE(cuParamSetf(f, -4, 1));
+	NOTE(cuParamSetf(f, 1 << 20, 1));
+	NOTE(cuParamSetv(f, 0, NULL, 4));
+	NOTE(cuParamSetv(f, 0, &byte, 1));
+	NOTE(cuFuncSetSharedSize(f, 1 << 30));
+	NOTE(cuLaunch(f));
+	NOTE(cuFuncSetSharedSize(f, 0));
+	NOTE(cuLaunch(f));
+	/* a function that has more parameters than were set */
+	NOTE(cuFuncSetBlockShape(kernels.fill, 1, 1, 1));
+	NOTE(cuLaunch(kernels.fill));
+	DO(cu.CtxSynchronize());
+	return true;
+}
+
+static bool shared_banks(void)
+{
+	BIND(cuCtxGetSharedMemConfig, int *);
+	BIND(cuCtxSetSharedMemConfig, int);
+	BIND(cuFuncSetSharedMemConfig, CUfunction, int);
+	int config = -1;
+
+	USE_DEVICE;
+	DO(cuCtxGetSharedMemConfig(&config));
+	check_note("(%d)", config);
+	for (int i = 0; i < 4; i++) {
+		NOTE(cuCtxSetSharedMemConfig(i));
+		DO(cuCtxGetSharedMemConfig(&config));
+		check_note("(%d)", config);
+		NOTE(cuFuncSetSharedMemConfig(kernels.empty, i));
+	}
+	CODE(cuCtxGetSharedMemConfig(NULL));
+	CODE(cuFuncSetSharedMemConfig(NULL, 0));
+	return true;
+}
+
+static int asked;
+
+static size_t shared_of_block(int threads)
+{
+	asked++;
+	return (size_t)threads * 64;
+}
+
+static size_t nothing(int threads)
+{
+	(void)threads;
+	return 0;
+}
+
+static bool occupancy(void)
+{
+	BIND(cuOccupancyMaxPotentialBlockSize, int *, int *, CUfunction, size_t (*)(int), size_t, int);
+	BIND(cuOccupancyMaxPotentialBlockSizeWithFlags, int *, int *, CUfunction, size_t (*)(int), size_t, int,
+	     unsigned int);
+	int grid[2], block[2];
+
+	USE_DEVICE;
+	asked = 0;
+	DO(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.matrix_product, shared_of_block, 0, 0));
+	THAT(asked > 0 && grid[0] > 0 && block[0] > 0 && block[0] % 32 == 0);
+	check_note("%d x %d, asked %d times", grid[0], block[0], asked);
+	DO(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.empty, nothing, 0, 0));
+	DO(cuOccupancyMaxPotentialBlockSize(&grid[1], &block[1], kernels.empty, NULL, 0, 0));
+	THAT(grid[0] == grid[1] && block[0] == block[1]);
+	DO(cuOccupancyMaxPotentialBlockSizeWithFlags(&grid[0], &block[0], kernels.empty, nothing, 0, 100, 1));
+	DO(cuOccupancyMaxPotentialBlockSizeWithFlags(&grid[1], &block[1], kernels.empty, NULL, 0, 100, 1));
+	THAT(grid[0] == grid[1] && block[0] == block[1]);
+	check_note("%d", block[0]);
+	NOTE(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.empty, nothing, 0, -1));
+	NOTE(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.empty, nothing, 0, 1 << 20));
+	CODE(cuOccupancyMaxPotentialBlockSize(NULL, &block[0], kernels.empty, nothing, 0, 0));
+	CODE(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], NULL, nothing, 0, 0));
+	return true;
+}
+
+static const struct check checks[] = {
+	{ "first_calls", first_calls },
+	{ "first_call_errors", first_call_errors },
+	{ "shared_banks", shared_banks },
+	{ "occupancy", occupancy },
+};
+const struct check_group launch_family = GROUP("launches", checks);
