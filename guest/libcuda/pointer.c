@@ -37,7 +37,8 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 		size = 8;
 		break;
 	case ATTR_HOST_POINTER:
-		word = pinned ? address : 0;
+		/* memory that CUDA does not know is the host's (measured, driver 580) */
+		word = pinned || !r ? address : 0;
 		size = 8;
 		break;
 	case ATTR_BUFFER_ID:

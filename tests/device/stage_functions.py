@@ -15,7 +15,6 @@ PROGRAMS = {
     "runtimeapi-12": (["tests/runtimeapi", "--cudart=" + payload("cudart/libcudart.so.12")], 300),
     "runtimeapi-13": (["tests/runtimeapi", "--cudart=" + payload("cudart/libcudart.so.13")], 300),
     "vectors": (["tests/vectors"], 120),
-    "conformance": (["tests/conformance"], 300),
 }
 ON_REQUEST = {"extra": (["tests/driverapi", "extra"], 120)}
 
