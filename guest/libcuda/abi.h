@@ -22,6 +22,7 @@ typedef struct vg_function *CUkernel;
 typedef struct vg_graph *CUgraph;
 typedef struct vg_graphexec *CUgraphExec;
 typedef void *CUgraphNode;
+typedef struct vg_green *CUgreenCtx;
 typedef unsigned long long CUmemGenericAllocationHandle;
 typedef struct { char bytes[16]; } CUuuid;
 
@@ -64,6 +65,7 @@ enum {
 	CUDA_ERROR_STREAM_CAPTURE_IMPLICIT = 906,
 	CUDA_ERROR_CAPTURED_EVENT = 907,
 	CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE = 910,
+	CUDA_ERROR_INVALID_RESOURCE_TYPE = 914,
 	CUDA_ERROR_UNKNOWN = 999,
 };
 

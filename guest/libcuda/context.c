@@ -13,6 +13,7 @@
 #include "calls.h"
 #include "enter.h"
 #include "gen/ops.h"
+#include "green.h"
 #include "memory.h"
 #include "module.h"
 #include "stream.h"
@@ -90,6 +91,7 @@ static void context_end(struct vg_context *c)
 {
 	for (unsigned int i = 0; i < contexts.count; i++)
 		contexts.run[i](c);
+	vg_greens_end(c);
 	vg_modules_end(c);
 	vg_textures_end(c);
 	vg_arrays_end(c);

@@ -79,7 +79,7 @@ VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 	e = vg_object_new(VG_EVENT, sizeof *e);
 	if (!e)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	e->context = t->current;
+	e->context = t->current->base;
 	e->flags = flags;
 	if (!(flags & EVENT_IPC))
 		slot = vg_fence_take(t->channel, &value);

@@ -96,14 +96,14 @@ static struct opening *opened(const struct handle *h, const struct vg_context *c
 /* Needs the lock. */
 static int open_new(struct vg_thread *t, const struct handle *h, CUdeviceptr *out)
 {
-	struct vg_range r = { .size = h->size, .kind = VG_RANGE_IMPORTED, .context = t->current, .backing = h->block };
+	struct vg_range r = { .size = h->size, .kind = VG_RANGE_IMPORTED, .context = t->current->base, .backing = h->block };
 	struct opening *o = calloc(1, sizeof *o);
 	int result;
 
 	if (!o)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	o->handle = *h;
-	o->context = t->current;
+	o->context = t->current->base;
 	o->count = 1;
 	o->va = vg_spaces_take(&vg_spaces.device, h->block, vg_memory_granularity());
 	if (!o->va) {
@@ -146,7 +146,7 @@ static CUresult open_memory(CUdeviceptr *out, const struct handle *h, unsigned i
 	if (h->process == vg_process_nonce())
 		return CUDA_ERROR_INVALID_CONTEXT;
 	pthread_mutex_lock(&openings.lock);
-	o = opened(h, t->current);
+	o = opened(h, t->current->base);
 	if (!o) {
 		result = open_new(t, h, out);
 	} else if (again) {

@@ -58,7 +58,7 @@ VG_EXPORT CUresult cuIpcOpenEventHandle(CUevent *event, struct handle h)
 	e = vg_object_new(VG_EVENT, sizeof *e);
 	if (!e)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	e->context = t->current;
+	e->context = t->current->base;
 	e->flags = EVENT_NO_TIMING | EVENT_IPC;
 	result = vg_op_event_import(t, e->object.number, h.token);
 	if (result)

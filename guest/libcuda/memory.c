@@ -98,7 +98,7 @@ static int take_small(struct vg_thread *t, uint64_t size, uint64_t *address, str
 	int result;
 
 	for (b = device.blocks; b; b = b->next) {
-		if (b->context != t->current || !(*address = vg_space_take(&b->space, size, ALIGNMENT)))
+		if (b->context != t->current->base || !(*address = vg_space_take(&b->space, size, ALIGNMENT)))
 			continue;
 		goto found;
 	}
@@ -111,7 +111,7 @@ static int take_small(struct vg_thread *t, uint64_t size, uint64_t *address, str
 		return result;
 	}
 	b->space = (struct vg_space){ .base = base, .size = BLOCK };
-	b->context = t->current;
+	b->context = t->current->base;
 	b->next = device.blocks;
 	device.blocks = b;
 	*address = vg_space_take(&b->space, size, ALIGNMENT);
@@ -147,7 +147,7 @@ static void give_small(struct vg_thread *t, struct block *b, uint64_t address, u
 
 static int device_new(struct vg_thread *t, uint64_t size, CUdeviceptr *out)
 {
-	struct vg_range r = { .size = size, .kind = VG_RANGE_DEVICE, .context = t->current };
+	struct vg_range r = { .size = size, .kind = VG_RANGE_DEVICE, .context = t->current->base };
 	struct block *owner = NULL;
 	int result;
 

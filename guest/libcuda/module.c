@@ -36,7 +36,7 @@ int vg_enter_library(struct vg_thread **t)
 static void module_init(struct vg_thread *t, struct vg_module *m)
 {
 	pthread_mutex_init(&m->lock, NULL);
-	m->context = t->current;
+	m->context = t->current->base;
 }
 
 static void module_list(struct vg_module *m)
@@ -303,7 +303,7 @@ static int give_global(struct vg_thread *t, struct vg_module *m, CUdeviceptr *ad
 	struct vg_range known, r = { .base = base, .size = bytes, .kind = VG_RANGE_GLOBAL, .owner = m };
 	int result = 0;
 
-	r.context = t->current;
+	r.context = t->current->base;
 	r.id = vg_range_id();
 	if (bytes && !vg_range_find(base, &known))
 		result = vg_range_add(&r);

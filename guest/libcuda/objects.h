@@ -33,8 +33,13 @@ enum vg_kind {
 	VG_TEXREF,
 	VG_SURFREF,
 	VG_POOL,
+	VG_DESC,
+	VG_GREEN,
 	VG_KINDS_END
 };
+
+/* a stream whose green context has ended */
+#define VG_STREAM_ORPHAN 0x5647ff01u
 
 /* first member of every object; kind is overwritten when the object ends */
 struct vg_object {
@@ -77,6 +82,8 @@ struct vg_context {
 	struct vg_stream *legacy;
 	unsigned int usage;		/* cuCtxAttach's count */
 	struct vg_context *base;	/* whose memory and modules it uses: itself, or of a green context the primary one */
+	struct vg_green *green;		/* this is that green context */
+	struct vg_context *greens;	/* of the primary context: all green ones; of these: the next */
 };
 
 /* Streams that take part in one capture point here; freed when the last one lets go. */

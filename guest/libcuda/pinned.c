@@ -37,7 +37,8 @@ static void unmap(uint64_t address, uint64_t size)
 int vg_pinned_new(struct vg_thread *t, size_t size, unsigned int flags, void **address)
 {
 	struct vg_transport *transport = t->channel->transport;
-	struct vg_range r = { .size = size, .kind = VG_RANGE_PINNED, .flags = flags, .context = t->current };
+	struct vg_range r = { .size = size, .kind = VG_RANGE_PINNED, .flags = flags,
+			      .context = t->current->base };
 	int result;
 
 	if (size > VGPU_PINNED_SIZE)

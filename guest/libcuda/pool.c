@@ -117,7 +117,7 @@ static CUresult allocate(CUdeviceptr *out, size_t size, CUmemoryPool pool, CUstr
 		       (unsigned long long)r.base);
 		result = CUDA_ERROR_OUT_OF_MEMORY;
 	} else {
-		r.context = t->current;
+		r.context = t->current->base;
 		r.flags = vg_capture_status(s) ? OF_A_GRAPH : 0;
 		r.id = vg_range_id();
 		result = add_range(&r);

@@ -229,7 +229,7 @@ VG_EXPORT CUresult cuMemHostRegister_v2(void *address, size_t size, unsigned int
 	if (flags & FLAG_READ_ONLY)
 		return CUDA_ERROR_NOT_SUPPORTED;
 	r.backing = ((r.base + size + PAGE - 1) & ~(PAGE - 1)) - first_page(&r);
-	r.context = t->current;
+	r.context = t->current->base;
 	r.id = vg_range_id();
 	pthread_mutex_lock(&vg_register_lock);
 	result = begin(t, &r);

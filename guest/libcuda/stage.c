@@ -36,9 +36,9 @@ static int prepare(struct vg_thread *t)
 	if (result)
 		return result;
 	pool.memory = memory;
-	pool.context = t->current;
-	pool.id = t->current->id;
-	pool.generation = atomic_load(&t->current->generation);
+	pool.context = t->current->base;
+	pool.id = pool.context->id;
+	pool.generation = atomic_load(&pool.context->generation);
 	for (unsigned int i = 0; i < VG_STAGE_BUFFERS; i++)
 		pool.buffers[i] = (struct vg_stage_buffer){ .data = pool.memory + (size_t)i * VG_STAGE_PIECE };
 	return 0;

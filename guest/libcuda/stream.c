@@ -52,9 +52,10 @@ static int clamp_priority(int priority)
 	return priority < d->priority_highest ? d->priority_highest : priority;
 }
 
-static int stream_create(struct vg_thread *t, unsigned int flags, int priority, struct vg_stream **out)
+/* green: number of the green context that c is, for a stream of it whatever is current; 0: c is current. */
+static int stream_create(struct vg_thread *t, struct vg_context *c, uint32_t green, unsigned int flags, int priority,
+			 struct vg_stream **out)
 {
-	struct vg_context *c = t->current;
 	struct vg_stream *s;
 	int result;
 
@@ -65,7 +66,8 @@ static int stream_create(struct vg_thread *t, unsigned int flags, int priority, 
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = stream_init(t, s, c, flags, clamp_priority(priority));
 	if (!result)
-		result = vg_op_stream_create(t, s->object.number, flags, s->priority);
+		result = green ? vg_op_green_stream_create(t, s->object.number, green, flags, s->priority) :
+				 vg_op_stream_create(t, s->object.number, flags, s->priority);
 	if (result) {
 		vg_fence_give(s->slot, s->fence);
 		vg_object_end(s);
@@ -139,7 +141,7 @@ static int per_thread_stream(struct vg_thread *t, struct vg_stream **out)
 		*out = t->per_thread;
 		return 0;
 	}
-	result = stream_create(t, 0, 0, out);
+	result = stream_create(t, t->current, 0, 0, 0, out);
 	if (!result) {
 		(*out)->per_thread = true;
 		t->per_thread = *out;
@@ -151,7 +153,8 @@ int vg_stream_find(struct vg_thread *t, CUstream handle, bool per_thread, struct
 {
 	if (handle && handle != CU_STREAM_LEGACY && handle != CU_STREAM_PER_THREAD) {
 		if (handle->object.kind != VG_STREAM)
-			return CUDA_ERROR_INVALID_HANDLE;
+			return handle->object.kind == VG_STREAM_ORPHAN ? CUDA_ERROR_CONTEXT_IS_DESTROYED :
+									 CUDA_ERROR_INVALID_HANDLE;
 		*stream = handle;
 		return 0;
 	}
@@ -199,11 +202,31 @@ int vg_context_wait(struct vg_thread *t, struct vg_context *c)
 	for (struct vg_stream *s = c->streams; s && !result; s = s->next)
 		if ((s->flags & 1) && !atomic_load_explicit(&s->capture, memory_order_relaxed))
 			result = vg_stream_wait(t, s);
+	for (struct vg_context *green = c->green ? NULL : c->greens; green && !result; green = green->greens)
+		result = vg_context_wait(t, green);
 	pthread_mutex_unlock(&c->lock);
 	if (!result)
 		result = vg_stream_wait(t, c->legacy);
 	t->current = current;
 	return result;
+}
+
+int vg_stream_new_green(struct vg_thread *t, struct vg_context *c, uint32_t green, unsigned int flags, int priority,
+			struct vg_stream **out)
+{
+	return stream_create(t, c, green, flags, priority, out);
+}
+
+void vg_streams_orphan(struct vg_context *c)
+{
+	while (c->streams) {
+		struct vg_stream *s = c->streams;
+
+		stream_unlink(s);
+		vg_fence_give(s->slot, s->fence);
+		s->object.kind = VG_STREAM_ORPHAN;
+	}
+	vg_streams_end(c);
 }
 
 VG_EXPORT CUresult cuStreamCreateWithPriority(CUstream *stream, unsigned int flags, int priority)
@@ -215,7 +238,7 @@ VG_EXPORT CUresult cuStreamCreateWithPriority(CUstream *stream, unsigned int fla
 		return result;
 	if (!stream)
 		return CUDA_ERROR_INVALID_VALUE;
-	return stream_create(t, flags, priority, stream);
+	return stream_create(t, t->current, 0, flags, priority, stream);
 }
 
 VG_EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned int flags)
@@ -230,8 +253,11 @@ VG_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
 
 	if (result)
 		return result;
-	if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD || stream->object.kind != VG_STREAM)
+	if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD)
 		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_stream_find(t, stream, false, &stream);
+	if (result)
+		return result;
 	return stream_destroy(t, stream);
 }
 

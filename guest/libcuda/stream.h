@@ -8,6 +8,12 @@
 int vg_stream_new_legacy(struct vg_context *c);
 void vg_streams_end(struct vg_context *c);
 
+/* A stream of the green context of that number, which is c. */
+int vg_stream_new_green(struct vg_thread *t, struct vg_context *c, uint32_t green, unsigned int flags, int priority,
+			struct vg_stream **out);
+/* The end of a green context: its streams stay, and every call with them answers 709. */
+void vg_streams_orphan(struct vg_context *c);
+
 /* Waits for all work of the stream; a capturing stream answers 900. */
 int vg_stream_wait(struct vg_thread *t, struct vg_stream *s);
 

@@ -248,7 +248,7 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 	result = vg_op_mem_map(t, address, size, offset, m->object.number, flags);
 	if (result)
 		return result;
-	r.context = t->current;
+	r.context = t->current->base;
 	r.id = vg_range_id();
 	r.owner = m;
 	pthread_mutex_lock(&lock);

@@ -38,7 +38,7 @@ type Param struct {
 var (
 	scalarSizes = map[string]int{"u32": 4, "i32": 4, "f32": 4, "u64": 8, "dptr": 8, "hva": 8, "device": 4}
 	// HandleKinds lists the kinds of handle in the order of their Go and C constants.
-	HandleKinds = []string{"context", "stream", "event", "module", "function", "library", "kernel", "graph", "graphexec", "memory", "node", "linker", "array", "mipmap", "texref", "surfref", "pool"}
+	HandleKinds = []string{"context", "stream", "event", "module", "function", "library", "kernel", "graph", "graphexec", "memory", "node", "linker", "array", "mipmap", "texref", "surfref", "pool", "desc", "green"}
 	opLine      = regexp.MustCompile(`^(0x[0-9a-f]{4})\s+([a-z][a-z0-9_]*)\s+(posted|replied)\s+(?:native=(\w+)\s+)?\((.*)\)$`)
 )
 

@@ -19,6 +19,7 @@
 	X(callback_fault_family)                                                                                      \
 	X(registered_family)                                                                                          \
 	X(pool_family)                                                                                                \
+	X(green_family)                                                                                               \
 	X(sharing_family)                                                                                             \
 	X(linker_family)                                                                                              \
 	X(tensor_map_family)                                                                                          \

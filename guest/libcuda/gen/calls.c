@@ -118,10 +118,7 @@ extern int cuCtxDisablePeerAccess();
 
 extern int cuCtxEnablePeerAccess();
 
-VG_EXPORT int cuCtxFromGreenCtx(void)
-{
-	return vg_refuse(32);
-}
+extern int cuCtxFromGreenCtx();
 
 extern int cuCtxGetApiVersion();
 
@@ -133,10 +130,7 @@ extern int cuCtxGetDevice();
 
 extern int cuCtxGetDevice_v2();
 
-VG_EXPORT int cuCtxGetDevResource(void)
-{
-	return vg_refuse(38);
-}
+extern int cuCtxGetDevResource();
 
 extern int cuCtxGetExecAffinity();
 
@@ -317,10 +311,7 @@ extern int cuDeviceGetCount();
 
 extern int cuDeviceGetDefaultMemPool();
 
-VG_EXPORT int cuDeviceGetDevResource(void)
-{
-	return vg_refuse(101);
-}
+extern int cuDeviceGetDevResource();
 
 extern int cuDeviceGetExecAffinitySupport();
 
@@ -383,15 +374,9 @@ extern int cuDeviceTotalMem_v2();
 
 extern int cuDeviceUnregisterAsyncNotification();
 
-VG_EXPORT int cuDevResourceGenerateDesc(void)
-{
-	return vg_refuse(131);
-}
+extern int cuDevResourceGenerateDesc();
 
-VG_EXPORT int cuDevSmResourceSplitByCount(void)
-{
-	return vg_refuse(132);
-}
+extern int cuDevSmResourceSplitByCount();
 
 extern int cuDriverGetVersion();
 
@@ -1111,40 +1096,19 @@ extern int cuGraphUpload();
 
 extern int cuGraphUpload_ptsz();
 
-VG_EXPORT int cuGreenCtxCreate(void)
-{
-	return vg_refuse(290);
-}
+extern int cuGreenCtxCreate();
 
-VG_EXPORT int cuGreenCtxDestroy(void)
-{
-	return vg_refuse(291);
-}
+extern int cuGreenCtxDestroy();
 
-VG_EXPORT int cuGreenCtxGetDevResource(void)
-{
-	return vg_refuse(292);
-}
+extern int cuGreenCtxGetDevResource();
 
-VG_EXPORT int cuGreenCtxGetId(void)
-{
-	return vg_refuse(293);
-}
+extern int cuGreenCtxGetId();
 
-VG_EXPORT int cuGreenCtxRecordEvent(void)
-{
-	return vg_refuse(294);
-}
+extern int cuGreenCtxRecordEvent();
 
-VG_EXPORT int cuGreenCtxStreamCreate(void)
-{
-	return vg_refuse(295);
-}
+extern int cuGreenCtxStreamCreate();
 
-VG_EXPORT int cuGreenCtxWaitEvent(void)
-{
-	return vg_refuse(296);
-}
+extern int cuGreenCtxWaitEvent();
 
 VG_EXPORT int cuImportExternalMemory(void)
 {
@@ -2020,15 +1984,9 @@ extern int cuStreamGetCtx();
 
 extern int cuStreamGetCtx_ptsz();
 
-VG_EXPORT int cuStreamGetCtx_v2(void)
-{
-	return vg_refuse(534);
-}
+extern int cuStreamGetCtx_v2();
 
-VG_EXPORT int cuStreamGetCtx_v2_ptsz(void)
-{
-	return vg_refuse(534);
-}
+extern int cuStreamGetCtx_v2_ptsz();
 
 extern int cuStreamGetDevice();
 
@@ -2038,10 +1996,7 @@ extern int cuStreamGetFlags();
 
 extern int cuStreamGetFlags_ptsz();
 
-VG_EXPORT int cuStreamGetGreenCtx(void)
-{
-	return vg_refuse(537);
-}
+extern int cuStreamGetGreenCtx();
 
 extern int cuStreamGetId();
 

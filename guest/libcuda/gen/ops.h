@@ -199,6 +199,16 @@
 #define VG_OP_BLOCK_IMPORT 0x0a23
 #define VG_OP_EVENT_EXPORT 0x0a24
 #define VG_OP_EVENT_IMPORT 0x0a25
+#define VG_OP_DEVICE_RESOURCE 0x0a30
+#define VG_OP_CTX_RESOURCE 0x0a31
+#define VG_OP_GREEN_RESOURCE 0x0a32
+#define VG_OP_RESOURCE_SPLIT 0x0a33
+#define VG_OP_RESOURCE_DESCRIBE 0x0a34
+#define VG_OP_GREEN_CREATE 0x0a35
+#define VG_OP_GREEN_DESTROY 0x0a36
+#define VG_OP_GREEN_RECORD_EVENT 0x0a38
+#define VG_OP_GREEN_WAIT_EVENT 0x0a39
+#define VG_OP_GREEN_STREAM_CREATE 0x0a3a
 
 struct vg_rec_map_pinned {
 	struct vg_record h;
@@ -5685,6 +5695,316 @@ static inline int vg_op_event_import(struct vg_thread *t, uint32_t e, const void
 		return vg_channel_error(t);
 	r->e = e;
 	memcpy(r->token, token, 32);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_device_resource {
+	struct vg_record h;
+	uint32_t kind;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_device_resource) == 32, "device_resource");
+
+struct vg_rep_device_resource {
+	_Alignas(8) uint8_t resource[16];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_device_resource) == 16, "device_resource");
+
+static inline int vg_op_device_resource(struct vg_thread *t, uint32_t kind, void *resource)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_device_resource *r = vg_reserve_replied(t, VG_OP_DEVICE_RESOURCE, sizeof(struct vg_rec_device_resource));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->kind = kind;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_device_resource *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (resource)
+			memcpy(resource, o->resource, 16);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_ctx_resource {
+	struct vg_record h;
+	uint32_t c;
+	uint32_t kind;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_resource) == 32, "ctx_resource");
+
+struct vg_rep_ctx_resource {
+	_Alignas(8) uint8_t resource[16];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_ctx_resource) == 16, "ctx_resource");
+
+static inline int vg_op_ctx_resource(struct vg_thread *t, uint32_t c, uint32_t kind, void *resource)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_resource *r = vg_reserve_replied(t, VG_OP_CTX_RESOURCE, sizeof(struct vg_rec_ctx_resource));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->c = c;
+	r->kind = kind;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_ctx_resource *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (resource)
+			memcpy(resource, o->resource, 16);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_green_resource {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t kind;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_green_resource) == 32, "green_resource");
+
+struct vg_rep_green_resource {
+	_Alignas(8) uint8_t resource[16];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_green_resource) == 16, "green_resource");
+
+static inline int vg_op_green_resource(struct vg_thread *t, uint32_t g, uint32_t kind, void *resource)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_green_resource *r = vg_reserve_replied(t, VG_OP_GREEN_RESOURCE, sizeof(struct vg_rec_green_resource));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->kind = kind;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_green_resource *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (resource)
+			memcpy(resource, o->resource, 16);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_resource_split {
+	struct vg_record h;
+	uint32_t input;
+	uint32_t groups;
+	uint32_t flags;
+	uint32_t minimum;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_resource_split) == 40, "resource_split");
+
+struct vg_rep_resource_split {
+	uint32_t made;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_resource_split) == 8, "resource_split");
+
+static inline int vg_op_resource_split(struct vg_thread *t, uint32_t input, uint32_t groups, uint32_t flags, uint32_t minimum, uint32_t *made, void *resources, uint32_t *resources_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_resource_split *r = vg_reserve_replied(t, VG_OP_RESOURCE_SPLIT, sizeof(struct vg_rec_resource_split));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->input = input;
+	r->groups = groups;
+	r->flags = flags;
+	r->minimum = minimum;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_resource_split *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (made)
+			*made = o->made;
+	}
+	if (resources_size)
+		*resources_size = vg_reply_bytes(reply, 8, resources, *resources_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_resource_describe {
+	struct vg_record h;
+	uint32_t d;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_resource_describe) == 32, "resource_describe");
+
+static inline int vg_op_resource_describe(struct vg_thread *t, uint32_t d, const void *resources, uint32_t resources_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_resource_describe *r = vg_reserve_replied(t, VG_OP_RESOURCE_DESCRIBE, sizeof(struct vg_rec_resource_describe) + resources_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->d = d;
+	if (resources_size)
+		memcpy((uint8_t *)r + 32, resources, resources_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_green_create {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t c;
+	uint32_t d;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_green_create) == 40, "green_create");
+
+static inline int vg_op_green_create(struct vg_thread *t, uint32_t g, uint32_t c, uint32_t d, uint32_t flags)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_green_create *r = vg_reserve_replied(t, VG_OP_GREEN_CREATE, sizeof(struct vg_rec_green_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->c = c;
+	r->d = d;
+	r->flags = flags;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_green_destroy {
+	struct vg_record h;
+	uint32_t g;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_green_destroy) == 32, "green_destroy");
+
+static inline int vg_op_green_destroy(struct vg_thread *t, uint32_t g)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_green_destroy *r = vg_reserve_replied(t, VG_OP_GREEN_DESTROY, sizeof(struct vg_rec_green_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_green_record_event {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t e;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_green_record_event) == 32, "green_record_event");
+
+static inline int vg_op_green_record_event(struct vg_thread *t, uint32_t g, uint32_t e)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_green_record_event *r = vg_reserve_replied(t, VG_OP_GREEN_RECORD_EVENT, sizeof(struct vg_rec_green_record_event));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->e = e;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_green_wait_event {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t e;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_green_wait_event) == 32, "green_wait_event");
+
+static inline int vg_op_green_wait_event(struct vg_thread *t, uint32_t g, uint32_t e)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_green_wait_event *r = vg_reserve_replied(t, VG_OP_GREEN_WAIT_EVENT, sizeof(struct vg_rec_green_wait_event));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->e = e;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_green_stream_create {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t g;
+	uint32_t flags;
+	int32_t priority;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_green_stream_create) == 40, "green_stream_create");
+
+static inline int vg_op_green_stream_create(struct vg_thread *t, uint32_t s, uint32_t g, uint32_t flags, int32_t priority)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_green_stream_create *r = vg_reserve_replied(t, VG_OP_GREEN_STREAM_CREATE, sizeof(struct vg_rec_green_stream_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->g = g;
+	r->flags = flags;
+	r->priority = priority;
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;

@@ -302,6 +302,9 @@ static int vg_cuSurfRefSetArray(void *symbol, uintptr_t ref, uintptr_t a, unsign
 static int vg_cuCtxGetSharedMemConfig(void *symbol, unsigned int * config) { return ((int (*)(unsigned int *))symbol)(config); }
 static int vg_cuCtxSetSharedMemConfig(void *symbol, unsigned int config) { return ((int (*)(unsigned int))symbol)(config); }
 static int vg_cuFuncSetSharedMemConfig(void *symbol, uintptr_t f, unsigned int config) { return ((int (*)(uintptr_t, unsigned int))symbol)(f, config); }
+static int vg_cuGreenCtxRecordEvent(void *symbol, uintptr_t g, uintptr_t e) { return ((int (*)(uintptr_t, uintptr_t))symbol)(g, e); }
+static int vg_cuGreenCtxWaitEvent(void *symbol, uintptr_t g, uintptr_t e) { return ((int (*)(uintptr_t, uintptr_t))symbol)(g, e); }
+static int vg_cuGreenCtxStreamCreate(void *symbol, uintptr_t * s, uintptr_t g, unsigned int flags, int priority) { return ((int (*)(uintptr_t *, uintptr_t, unsigned int, int))symbol)(s, g, flags, priority); }
 */
 import "C"
 
@@ -411,6 +414,9 @@ type nativeSymbols struct {
 	cuCtxGetSharedMemConfig               unsafe.Pointer
 	cuCtxSetSharedMemConfig               unsafe.Pointer
 	cuFuncSetSharedMemConfig              unsafe.Pointer
+	cuGreenCtxRecordEvent                 unsafe.Pointer
+	cuGreenCtxWaitEvent                   unsafe.Pointer
+	cuGreenCtxStreamCreate                unsafe.Pointer
 }
 
 // load resolves every symbol; resolve returns nil for a missing one.
@@ -517,6 +523,9 @@ func (s *nativeSymbols) load(resolve func(name string) unsafe.Pointer) (missing 
 		{"cuCtxGetSharedMemConfig", &s.cuCtxGetSharedMemConfig},
 		{"cuCtxSetSharedMemConfig", &s.cuCtxSetSharedMemConfig},
 		{"cuFuncSetSharedMemConfig", &s.cuFuncSetSharedMemConfig},
+		{"cuGreenCtxRecordEvent", &s.cuGreenCtxRecordEvent},
+		{"cuGreenCtxWaitEvent", &s.cuGreenCtxWaitEvent},
+		{"cuGreenCtxStreamCreate", &s.cuGreenCtxStreamCreate},
 	} {
 		if *e.place = resolve(e.name); *e.place == nil {
 			missing = append(missing, e.name)
@@ -1105,4 +1114,21 @@ func (d *Driver) CtxSetSharedConfig(config uint32) driver.Result {
 // FunctionSetSharedConfig calls cuFuncSetSharedMemConfig.
 func (d *Driver) FunctionSetSharedConfig(f driver.Function, config uint32) driver.Result {
 	return driver.Result(C.vg_cuFuncSetSharedMemConfig(d.native.cuFuncSetSharedMemConfig, C.uintptr_t(f), C.uint(config)))
+}
+
+// GreenRecordEvent calls cuGreenCtxRecordEvent.
+func (d *Driver) GreenRecordEvent(g driver.Green, e driver.Event) driver.Result {
+	return driver.Result(C.vg_cuGreenCtxRecordEvent(d.native.cuGreenCtxRecordEvent, C.uintptr_t(g), C.uintptr_t(e)))
+}
+
+// GreenWaitEvent calls cuGreenCtxWaitEvent.
+func (d *Driver) GreenWaitEvent(g driver.Green, e driver.Event) driver.Result {
+	return driver.Result(C.vg_cuGreenCtxWaitEvent(d.native.cuGreenCtxWaitEvent, C.uintptr_t(g), C.uintptr_t(e)))
+}
+
+// GreenStreamCreate calls cuGreenCtxStreamCreate.
+func (d *Driver) GreenStreamCreate(g driver.Green, flags uint32, priority int32) (s driver.Stream, r driver.Result) {
+	var sC C.uintptr_t
+	result := driver.Result(C.vg_cuGreenCtxStreamCreate(d.native.cuGreenCtxStreamCreate, &sC, C.uintptr_t(g), C.uint(flags), C.int(priority)))
+	return driver.Stream(sC), result
 }

@@ -107,4 +107,12 @@ type symbols struct {
 	cuTexObjectCreate                                    unsafe.Pointer
 	cuTexRefGetArray                                     unsafe.Pointer
 	cuTexRefGetMipmappedArray                            unsafe.Pointer
+	cuCtxFromGreenCtx                                    unsafe.Pointer
+	cuCtxGetDevResource                                  unsafe.Pointer
+	cuDevResourceGenerateDesc                            unsafe.Pointer
+	cuDevSmResourceSplitByCount                          unsafe.Pointer
+	cuDeviceGetDevResource                               unsafe.Pointer
+	cuGreenCtxCreate                                     unsafe.Pointer
+	cuGreenCtxDestroy                                    unsafe.Pointer
+	cuGreenCtxGetDevResource                             unsafe.Pointer
 }

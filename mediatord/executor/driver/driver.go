@@ -23,6 +23,7 @@ type Driver interface {
 	Graphs
 	Links
 	Sharing
+	GreenContexts
 	Linkers
 	Arrays
 }

@@ -21,6 +21,8 @@ type (
 	Texref    uint64
 	Surfref   uint64
 	Pool      uint64
+	Desc      uint64
+	Green     uint64
 )
 
 // Kind names a sort of handle.
@@ -45,6 +47,8 @@ const (
 	KindTexref
 	KindSurfref
 	KindPool
+	KindDesc
+	KindGreen
 	KindCount
 )
 
@@ -149,6 +153,9 @@ type Native interface {
 	CtxGetSharedConfig() (config uint32, r Result)                                                                                                                                                                                                                                      // cuCtxGetSharedMemConfig
 	CtxSetSharedConfig(config uint32) Result                                                                                                                                                                                                                                            // cuCtxSetSharedMemConfig
 	FunctionSetSharedConfig(f Function, config uint32) Result                                                                                                                                                                                                                           // cuFuncSetSharedMemConfig
+	GreenRecordEvent(g Green, e Event) Result                                                                                                                                                                                                                                           // cuGreenCtxRecordEvent
+	GreenWaitEvent(g Green, e Event) Result                                                                                                                                                                                                                                             // cuGreenCtxWaitEvent
+	GreenStreamCreate(g Green, flags uint32, priority int32) (s Stream, r Result)                                                                                                                                                                                                       // cuGreenCtxStreamCreate
 }
 
 // Unsupported answers ErrorNotSupported to every native call; embed it in a
@@ -643,4 +650,19 @@ func (Unsupported) CtxSetSharedConfig(config uint32) Result {
 // FunctionSetSharedConfig implements Native.
 func (Unsupported) FunctionSetSharedConfig(f Function, config uint32) Result {
 	return ErrorNotSupported
+}
+
+// GreenRecordEvent implements Native.
+func (Unsupported) GreenRecordEvent(g Green, e Event) Result {
+	return ErrorNotSupported
+}
+
+// GreenWaitEvent implements Native.
+func (Unsupported) GreenWaitEvent(g Green, e Event) Result {
+	return ErrorNotSupported
+}
+
+// GreenStreamCreate implements Native.
+func (Unsupported) GreenStreamCreate(g Green, flags uint32, priority int32) (s Stream, r Result) {
+	return 0, ErrorNotSupported
 }

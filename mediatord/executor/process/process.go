@@ -68,6 +68,7 @@ type Process struct {
 
 	memory   deviceMemory
 	exports  exports
+	greens   map[uint32]uint32 // the context that each green context is as well
 	imports  imports
 	arrays   arrays
 	bindless bindless
@@ -84,6 +85,7 @@ type Process struct {
 	synchronizing atomic.Int32
 	lostOnce      sync.Once
 	requests      requests
+	resources     resources
 }
 
 // New makes the state of a process that has asked for nothing yet.
@@ -100,6 +102,8 @@ func New(c Config) *Process {
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
 	p.exports = newExports()
+	p.greens = map[uint32]uint32{}
+	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)
 	p.nodes = newNodeNumbers()

@@ -40,6 +40,8 @@ type Driver struct {
 	mipmaps    objects[*mipmap]
 	textures   objects[*texture] // surfaces too
 	linkers    objects[*linker]
+	descs      objects[driver.Resource]
+	greens     objects[green]
 	nodes      map[*gpu.Node]driver.Node
 	nodeKinds  map[driver.Node]gpu.NodeKind
 	lastNode   driver.Node

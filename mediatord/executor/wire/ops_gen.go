@@ -205,6 +205,16 @@ const (
 	OpBlockImport             uint16 = 0x0a23
 	OpEventExport             uint16 = 0x0a24
 	OpEventImport             uint16 = 0x0a25
+	OpDeviceResource          uint16 = 0x0a30
+	OpCtxResource             uint16 = 0x0a31
+	OpGreenResource           uint16 = 0x0a32
+	OpResourceSplit           uint16 = 0x0a33
+	OpResourceDescribe        uint16 = 0x0a34
+	OpGreenCreate             uint16 = 0x0a35
+	OpGreenDestroy            uint16 = 0x0a36
+	OpGreenRecordEvent        uint16 = 0x0a38
+	OpGreenWaitEvent          uint16 = 0x0a39
+	OpGreenStreamCreate       uint16 = 0x0a3a
 )
 
 // MapPinned is the request of op map_pinned.
@@ -4098,6 +4108,214 @@ func (m *EventImport) decode(b []byte) error {
 	return nil
 }
 
+// DeviceResource is the request of op device_resource.
+type DeviceResource struct {
+	Kind uint32
+}
+
+func (m *DeviceResource) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.Kind = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// DeviceResourceReply is what op device_resource returns.
+type DeviceResourceReply struct {
+	Resource [16]byte
+}
+
+func (m *DeviceResourceReply) append(b []byte) []byte {
+	var f [16]byte
+	copy(f[0:], m.Resource[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// CtxResource is the request of op ctx_resource.
+type CtxResource struct {
+	C    uint32
+	Kind uint32
+}
+
+func (m *CtxResource) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.C = binary.LittleEndian.Uint32(b[0:])
+	m.Kind = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// CtxResourceReply is what op ctx_resource returns.
+type CtxResourceReply struct {
+	Resource [16]byte
+}
+
+func (m *CtxResourceReply) append(b []byte) []byte {
+	var f [16]byte
+	copy(f[0:], m.Resource[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// GreenResource is the request of op green_resource.
+type GreenResource struct {
+	G    uint32
+	Kind uint32
+}
+
+func (m *GreenResource) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.Kind = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// GreenResourceReply is what op green_resource returns.
+type GreenResourceReply struct {
+	Resource [16]byte
+}
+
+func (m *GreenResourceReply) append(b []byte) []byte {
+	var f [16]byte
+	copy(f[0:], m.Resource[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// ResourceSplit is the request of op resource_split.
+type ResourceSplit struct {
+	Input   uint32
+	Groups  uint32
+	Flags   uint32
+	Minimum uint32
+}
+
+func (m *ResourceSplit) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Input = binary.LittleEndian.Uint32(b[0:])
+	m.Groups = binary.LittleEndian.Uint32(b[4:])
+	m.Flags = binary.LittleEndian.Uint32(b[8:])
+	m.Minimum = binary.LittleEndian.Uint32(b[12:])
+	return nil
+}
+
+// ResourceSplitReply is what op resource_split returns.
+type ResourceSplitReply struct {
+	Made      uint32
+	Resources []byte
+}
+
+func (m *ResourceSplitReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Made))
+	b = append(b, f[:]...)
+	b = append(b, m.Resources...)
+	return b
+}
+
+// ResourceDescribe is the request of op resource_describe.
+type ResourceDescribe struct {
+	D         uint32
+	Resources []byte
+}
+
+func (m *ResourceDescribe) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.D = binary.LittleEndian.Uint32(b[0:])
+	m.Resources = b[8:]
+	return nil
+}
+
+// GreenCreate is the request of op green_create.
+type GreenCreate struct {
+	G     uint32
+	C     uint32
+	D     uint32
+	Flags uint32
+}
+
+func (m *GreenCreate) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.C = binary.LittleEndian.Uint32(b[4:])
+	m.D = binary.LittleEndian.Uint32(b[8:])
+	m.Flags = binary.LittleEndian.Uint32(b[12:])
+	return nil
+}
+
+// GreenDestroy is the request of op green_destroy.
+type GreenDestroy struct {
+	G uint32
+}
+
+func (m *GreenDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// GreenRecordEvent is the request of op green_record_event.
+type GreenRecordEvent struct {
+	G uint32
+	E uint32
+}
+
+func (m *GreenRecordEvent) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.E = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// GreenWaitEvent is the request of op green_wait_event.
+type GreenWaitEvent struct {
+	G uint32
+	E uint32
+}
+
+func (m *GreenWaitEvent) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.E = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// GreenStreamCreate is the request of op green_stream_create.
+type GreenStreamCreate struct {
+	S        uint32
+	G        uint32
+	Flags    uint32
+	Priority int32
+}
+
+func (m *GreenStreamCreate) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.G = binary.LittleEndian.Uint32(b[4:])
+	m.Flags = binary.LittleEndian.Uint32(b[8:])
+	m.Priority = int32(binary.LittleEndian.Uint32(b[12:]))
+	return nil
+}
+
 // Handler executes the ops that no single driver function does. Slices alias
 // the request's private copy and are valid during the call.
 type Handler interface {
@@ -4194,6 +4412,13 @@ type Handler interface {
 	BlockImport(c Call, in BlockImport) driver.Result
 	EventExport(c Call, in EventExport) (EventExportReply, driver.Result)
 	EventImport(c Call, in EventImport) driver.Result
+	DeviceResource(c Call, in DeviceResource) (DeviceResourceReply, driver.Result)
+	CtxResource(c Call, in CtxResource) (CtxResourceReply, driver.Result)
+	GreenResource(c Call, in GreenResource) (GreenResourceReply, driver.Result)
+	ResourceSplit(c Call, in ResourceSplit) (ResourceSplitReply, driver.Result)
+	ResourceDescribe(c Call, in ResourceDescribe) driver.Result
+	GreenCreate(c Call, in GreenCreate) driver.Result
+	GreenDestroy(c Call, in GreenDestroy) driver.Result
 }
 
 // ops is indexed by opcode: every record is looked up.
@@ -4392,6 +4617,16 @@ var ops = [...]struct {
 	OpBlockImport:             {"block_import", true},
 	OpEventExport:             {"event_export", true},
 	OpEventImport:             {"event_import", true},
+	OpDeviceResource:          {"device_resource", true},
+	OpCtxResource:             {"ctx_resource", true},
+	OpGreenResource:           {"green_resource", true},
+	OpResourceSplit:           {"resource_split", true},
+	OpResourceDescribe:        {"resource_describe", true},
+	OpGreenCreate:             {"green_create", true},
+	OpGreenDestroy:            {"green_destroy", true},
+	OpGreenRecordEvent:        {"green_record_event", true},
+	OpGreenWaitEvent:          {"green_wait_event", true},
+	OpGreenStreamCreate:       {"green_stream_create", true},
 }
 
 // Name returns the op's name in ops.table, or "" for an unknown opcode.
@@ -6415,6 +6650,106 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.EventImport(c, in), nil
+	case OpDeviceResource:
+		var in DeviceResource
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.DeviceResource(c, in)
+		return out.append(reply), r, nil
+	case OpCtxResource:
+		var in CtxResource
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.CtxResource(c, in)
+		return out.append(reply), r, nil
+	case OpGreenResource:
+		var in GreenResource
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.GreenResource(c, in)
+		return out.append(reply), r, nil
+	case OpResourceSplit:
+		var in ResourceSplit
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.ResourceSplit(c, in)
+		return out.append(reply), r, nil
+	case OpResourceDescribe:
+		var in ResourceDescribe
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.ResourceDescribe(c, in), nil
+	case OpGreenCreate:
+		var in GreenCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.GreenCreate(c, in), nil
+	case OpGreenDestroy:
+		var in GreenDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.GreenDestroy(c, in), nil
+	case OpGreenRecordEvent:
+		var in GreenRecordEvent
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		gNative, ok := t.Get(driver.KindGreen, in.G)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		eNative, ok := t.Get(driver.KindEvent, in.E)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.GreenRecordEvent(driver.Green(gNative), driver.Event(eNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpGreenWaitEvent:
+		var in GreenWaitEvent
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		gNative, ok := t.Get(driver.KindGreen, in.G)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		eNative, ok := t.Get(driver.KindEvent, in.E)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.GreenWaitEvent(driver.Green(gNative), driver.Event(eNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpGreenStreamCreate:
+		var in GreenStreamCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		gNative, ok := t.Get(driver.KindGreen, in.G)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		if !t.Free(driver.KindStream, in.S) {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		sOut, r := n.GreenStreamCreate(driver.Green(gNative), in.Flags, in.Priority)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		t.Put(driver.KindStream, in.S, uint64(sOut))
+		return reply, driver.Success, nil
 	}
 	return reply, driver.ErrorNotSupported, ErrUnknownOpcode
 }
