@@ -26,7 +26,8 @@
 	X(texture_family)                                                                                             \
 	X(copy_family)                                                                                                \
 	X(launch_family)                                                                                              \
-	X(array_family)
+	X(array_family)                                                                                               \
+	X(first_version_family)
 
 #define DECLARE(family) extern const struct check_group family;
 FAMILIES(DECLARE)

@@ -86,6 +86,49 @@ static bool first_call_errors(void)
 	return true;
 }
 
+struct launch_params {
+	CUfunction function;
+	unsigned int grid[3], block[3], shared;
+	CUstream stream;
+	void **parameters;
+};
+_Static_assert(sizeof(struct launch_params) == 56, "as in CUDA 9");
+
+static bool one_of_several_devices(void)
+{
+	BIND(cuLaunchCooperativeKernelMultiDevice, struct launch_params *, unsigned int, unsigned int);
+	unsigned int value = 23, got = 0;
+	struct launch_params launch = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 } };
+	CUdeviceptr word;
+	int result;
+
+	USE_DEVICE;
+	DO(cu.MemAlloc(&word, 4));
+	DO(cu.MemsetD8(word, 0, 4));
+	DO(cu.StreamCreate(&launch.stream, CU_STREAM_NON_BLOCKING));
+	launch.function = kernels.write_word;
+	launch.parameters = PARAMETERS(&word, &value);
+	DO(cu.CtxSynchronize());
+	result = cuLaunchCooperativeKernelMultiDevice(&launch, 1, 0);
+	check_note("%d", result);
+	if (!result) {
+		DO(cu.StreamSynchronize(launch.stream));
+		DO(cu.MemcpyDtoH(&got, word, 4));
+		THAT(got == 23);
+	}
+	NOTE(cuLaunchCooperativeKernelMultiDevice(&launch, 1, 3));
+	NOTE(cuLaunchCooperativeKernelMultiDevice(&launch, 1, 4));
+	NOTE(cuLaunchCooperativeKernelMultiDevice(&launch, 0, 0));
+	NOTE(cuLaunchCooperativeKernelMultiDevice(&launch, 99, 0));
+	NOTE(cuLaunchCooperativeKernelMultiDevice(NULL, 1, 0));
+	DO(cu.StreamDestroy(launch.stream));
+	launch.stream = NULL;
+	NOTE(cuLaunchCooperativeKernelMultiDevice(&launch, 1, 0));
+	DO(cu.CtxSynchronize());
+	DO(cu.MemFree(word));
+	return true;
+}
+
 static bool shared_banks(void)
 {
 	BIND(cuCtxGetSharedMemConfig, int *);
@@ -150,6 +193,7 @@ static bool occupancy(void)
 static const struct check checks[] = {
 	{ "first_calls", first_calls },
 	{ "first_call_errors", first_call_errors },
+	{ "one_of_several_devices", one_of_several_devices },
 	{ "shared_banks", shared_banks },
 	{ "occupancy", occupancy },
 };

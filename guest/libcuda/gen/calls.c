@@ -1154,10 +1154,7 @@ extern int cuLaunchCooperativeKernel();
 
 extern int cuLaunchCooperativeKernel_ptsz();
 
-VG_EXPORT int cuLaunchCooperativeKernelMultiDevice(void)
-{
-	return vg_refuse(315);
-}
+extern int cuLaunchCooperativeKernelMultiDevice();
 
 extern int cuLaunchGrid();
 
@@ -1263,10 +1260,7 @@ extern int cuMemAllocFromPoolAsync();
 
 extern int cuMemAllocFromPoolAsync_ptsz();
 
-VG_EXPORT int cuMemAllocHost(void)
-{
-	return vg_refuse(351);
-}
+extern int cuMemAllocHost();
 
 extern int cuMemAllocHost_v2();
 
@@ -1548,10 +1542,7 @@ VG_EXPORT int cuMemGetHandleForAddressRange(void)
 	return vg_refuse(420);
 }
 
-VG_EXPORT int cuMemGetInfo(void)
-{
-	return vg_refuse(421);
-}
+extern int cuMemGetInfo();
 
 extern int cuMemGetInfo_v2();
 

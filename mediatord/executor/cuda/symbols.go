@@ -8,14 +8,19 @@ type symbols struct {
 	cuArrayGetPlane                                      unsafe.Pointer
 	cuCtxCreate_v2                                       unsafe.Pointer
 	cuCtxDestroy_v2                                      unsafe.Pointer
+	cuCtxFromGreenCtx                                    unsafe.Pointer
+	cuCtxGetDevResource                                  unsafe.Pointer
 	cuCtxGetStreamPriorityRange                          unsafe.Pointer
 	cuCtxPopCurrent_v2                                   unsafe.Pointer
 	cuCtxSetCurrent                                      unsafe.Pointer
 	cuCtxSynchronize                                     unsafe.Pointer
+	cuDevResourceGenerateDesc                            unsafe.Pointer
+	cuDevSmResourceSplitByCount                          unsafe.Pointer
 	cuDeviceGet                                          unsafe.Pointer
 	cuDeviceGetAttribute                                 unsafe.Pointer
 	cuDeviceGetByPCIBusId                                unsafe.Pointer
 	cuDeviceGetDefaultMemPool                            unsafe.Pointer
+	cuDeviceGetDevResource                               unsafe.Pointer
 	cuDeviceGetHostAtomicCapabilities                    unsafe.Pointer
 	cuDeviceGetName                                      unsafe.Pointer
 	cuDeviceGetUuid_v2                                   unsafe.Pointer
@@ -33,6 +38,9 @@ type symbols struct {
 	cuGraphExecUpdate_v2                                 unsafe.Pointer
 	cuGraphGetNodes                                      unsafe.Pointer
 	cuGraphNodeGetType                                   unsafe.Pointer
+	cuGreenCtxCreate                                     unsafe.Pointer
+	cuGreenCtxDestroy                                    unsafe.Pointer
+	cuGreenCtxGetDevResource                             unsafe.Pointer
 	cuInit                                               unsafe.Pointer
 	cuIpcGetEventHandle                                  unsafe.Pointer
 	cuIpcOpenEventHandle                                 unsafe.Pointer
@@ -107,12 +115,4 @@ type symbols struct {
 	cuTexObjectCreate                                    unsafe.Pointer
 	cuTexRefGetArray                                     unsafe.Pointer
 	cuTexRefGetMipmappedArray                            unsafe.Pointer
-	cuCtxFromGreenCtx                                    unsafe.Pointer
-	cuCtxGetDevResource                                  unsafe.Pointer
-	cuDevResourceGenerateDesc                            unsafe.Pointer
-	cuDevSmResourceSplitByCount                          unsafe.Pointer
-	cuDeviceGetDevResource                               unsafe.Pointer
-	cuGreenCtxCreate                                     unsafe.Pointer
-	cuGreenCtxDestroy                                    unsafe.Pointer
-	cuGreenCtxGetDevResource                             unsafe.Pointer
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -23,6 +24,12 @@ func FuzzRing(f *testing.F) {
 		seed.Record(window.NoReply, "copy_3d", make([]byte, 200), 0),
 		seed.Record(0, "mem_set_access", window.DeviceBase, 2<<20, 1, make([]byte, 12)),
 		seed.Record(63, "ctx_synchronize"),
+		seed.Record(0, "array_create", 1, descriptor(64, 64, 0)),
+		seed.Record(0, "copy_array", make([]byte, 200), 0),
+		seed.Record(0, "texture_create", resource(driver.ResourceArray, 1), make([]byte, 104), make([]byte, 112), 1),
+		seed.Record(0, "link_create", 1, 1, pairs(6, 64)),
+		seed.Record(0, "link_add", 1, 1, inputPTX, 1, append(pairs(7, 3), "name"...)),
+		seed.Record(0, "tensor_map_tiled", 7, 2, 4096, make([]byte, 40), make([]byte, 32), make([]byte, 20), make([]byte, 20), 0, 0, 0, 0),
 	} {
 		f.Add(record, uint64(window.RingSize))
 	}
