@@ -56,6 +56,23 @@ namespaces = []
 remember_owner = 0
 `
 
+// deviceScript gives the sandbox a /dev without kvm. VMs are emulated everywhere
+// alike; and a libvirtd that may open /dev/kvm while QEMU's user may not probes
+// QEMU anew for every domain, which takes seconds. %[1]s is an empty directory.
+const deviceScript = `mount -t tmpfs -o mode=755 dev %[1]s
+for name in null zero full random urandom; do
+	touch %[1]s/$name
+	mount --bind /dev/$name %[1]s/$name
+done
+for name in pts shm; do
+	mkdir %[1]s/$name
+	mount --bind /dev/$name %[1]s/$name
+done
+ln -s pts/ptmx %[1]s/ptmx
+ln -s /proc/self/fd %[1]s/fd
+mount --bind %[1]s /dev
+`
+
 // StartLibvirt starts a sandbox; Close ends it. ctx bounds the start.
 func StartLibvirt(ctx context.Context, options LibvirtOptions) (l *Libvirt, err error) {
 	if os.Geteuid() != 0 {
@@ -91,6 +108,9 @@ func (l *Libvirt) prepare(hook string) error {
 			return err
 		}
 	}
+	if err := os.Mkdir(l.Path("/dev"), 0o755); err != nil {
+		return err
+	}
 	hooks := l.Path("/etc/libvirt/hooks/qemu.d")
 	if err := os.MkdirAll(hooks, 0o755); err != nil {
 		return err
@@ -114,6 +134,7 @@ func (l *Libvirt) startDaemon(ctx context.Context) error {
 	for _, place := range places {
 		fmt.Fprintf(&script, "mount --bind %s %s\n", l.Path(place), place)
 	}
+	fmt.Fprintf(&script, deviceScript, l.Path("/dev"))
 	script.WriteString("mount -t sysfs sysfs /sys\n") // of the new network namespace
 	script.WriteString("exec libvirtd --pid-file /run/libvirt/libvirtd.pid\n")
 	cmd := exec.Command("/bin/sh", "-c", script.String())
