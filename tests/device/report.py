@@ -51,7 +51,7 @@ def bench():
     medians = load("bench")["medians"]
     rows = [(name, f"{native:.4g}", f"{medians['virtual'][name]:.4g}", f"{medians['virtual'][name] / native:.3f}")
             for name, native in medians["native"].items() if native and name in medians["virtual"]]
-    return ("## Calls and copies\n\nMicroseconds unless the name says otherwise; `tests/device/bench.c`. "
+    return ("## Calls and copies\n\nMicroseconds unless the name says otherwise; [tests/device/bench.c](../tests/device/bench.c). "
             "A ratio below 1 is faster for times, slower for rates.\n\n" + table(rows, "call", "native", "virtual", "ratio"))
 
 
