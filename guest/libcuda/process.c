@@ -121,6 +121,7 @@ int vg_process_driver_version(void)
 static int initialise(void)
 {
 	int visible, result = attach();
+	const char *blocking;
 
 	if (result)
 		return result;
@@ -136,6 +137,8 @@ static int initialise(void)
 		return CUDA_ERROR_INVALID_DEVICE;
 	}
 	vg_process.device_count = visible;
+	blocking = getenv("CUDA_LAUNCH_BLOCKING");
+	vg_process.launch_blocking = blocking && atoi(blocking) != 0;
 	if (!visible) {
 		vg_log("no vGPU: %s", d->device_count ? "CUDA_VISIBLE_DEVICES hides it" : "the host has none for us");
 		return CUDA_ERROR_NO_DEVICE;

@@ -24,6 +24,7 @@ struct vg_process {
 	_Atomic int exiting;	/* exit handlers ran: every call answers 4 */
 	const struct vgpu_description *description;	/* read-only shared memory of the host */
 	int device_count;	/* after CUDA_VISIBLE_DEVICES */
+	int launch_blocking;	/* CUDA_LAUNCH_BLOCKING, as it was at cuInit */
 	uint32_t pci_domain, pci_bus, pci_device;
 	struct vg_channel *channel;	/* opened by cuInit, started by the first context */
 };

@@ -20,6 +20,7 @@
 	X(registered_family)                                                                                          \
 	X(pool_family)                                                                                                \
 	X(green_family)                                                                                               \
+	X(process_family)                                                                                             \
 	X(sharing_family)                                                                                             \
 	X(linker_family)                                                                                              \
 	X(tensor_map_family)                                                                                          \

@@ -2,7 +2,8 @@
 /* All roles that a child process can play. */
 #include "child.h"
 
-#define ROLES(X) X(reader_role) X(owner_role) X(mapper_role) X(listener_role)
+#define ROLES(X) X(reader_role) X(owner_role) X(mapper_role) X(listener_role) \
+	X(worker_role) X(forker_role) X(leaver_role) X(victim_role) X(surroundings_role) X(blocking_role)
 
 #define DECLARE(name) extern const struct role name;
 ROLES(DECLARE)
