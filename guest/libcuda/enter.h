@@ -6,6 +6,9 @@
 #include "objects.h"
 #include "ring.h"
 
+/* What a call answers once the executor or the context is lost; the first one tells why, if the kernel has said it. */
+int vg_lost(struct vg_thread *t, int result);
+
 /*
  * For calls that work in the current context: 0 and the thread, or 3 before
  * cuInit, 4 at exit, 201 without a current context, 800 in a callback, 709 when the
@@ -26,7 +29,8 @@ static inline int vg_enter(struct vg_thread **t)
 	if (__builtin_expect(!atomic_load_explicit(&self->current->retained, memory_order_relaxed), 0))
 		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	*t = self;
-	return vg_channel_lost(self->channel);
+	result = vg_channel_lost(self->channel);
+	return __builtin_expect(result != 0, 0) ? vg_lost(self, result) : 0;
 }
 
 /*

@@ -5,6 +5,7 @@
 #include "enter.h"
 #include "fence.h"
 #include "gen/ops.h"
+#include "text.h"
 
 #define EVENT_BLOCKING	1u
 #define EVENT_NO_TIMING	2u
@@ -203,17 +204,22 @@ VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 
 	if (!result)
 		result = event_state(t, event);
-	if (result != CUDA_ERROR_NOT_READY)
+	if (result != CUDA_ERROR_NOT_READY) {
+		if (!result)
+			vg_text_waited_event(t, event, result);
 		return result ? result : vg_channel_async(t->channel);
+	}
 	if (is_asked(event)) {
 		uint32_t seen = 0;
 
 		while ((result = vg_op_event_query(t, event->object.number)) == CUDA_ERROR_NOT_READY)
 			t->channel->transport->ops->wait(t->channel->transport, &seen, 200);
+		vg_text_waited_event(t, event, result);
 		return result;
 	}
 	mark = atomic_load(&event->mark);
 	result = vg_fence_wait(t, mark_slot(mark), (uint32_t)mark, NULL, event->flags & EVENT_BLOCKING);
+	vg_text_waited_event(t, event, result);
 	return result ? result : vg_channel_async(t->channel);
 }
 

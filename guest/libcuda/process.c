@@ -14,6 +14,7 @@
 #include "channel.h"
 #include "description.h"
 #include "register.h"
+#include "text.h"
 #include "visible.h"
 
 struct vg_process vg_process = { .result = VG_UNINITIALISED };
@@ -23,6 +24,8 @@ static _Atomic int driver_version;	/* 0: not attached yet */
 
 static void on_exit_of_process(void)
 {
+	if (!vg_process_ready() && vg_thread_get())
+		vg_text_end(vg_thread_get());
 	atomic_store_explicit(&vg_process.exiting, 1, memory_order_relaxed);
 	vg_refused_report();
 }

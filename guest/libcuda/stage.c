@@ -8,6 +8,7 @@
 #include "gen/ops.h"
 #include "memory.h"
 #include "stream.h"
+#include "text.h"
 
 /*
  * One pool per process. A thread holds the lock from taking a buffer to posting its
@@ -184,5 +185,6 @@ int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, 
 		return result;
 	result = receive(t, dst, src, size, s);
 	vg_stage_end();
+	vg_text_waited_stream(t, s, result);
 	return result;
 }

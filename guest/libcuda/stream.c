@@ -8,6 +8,7 @@
 #include "fence.h"
 #include "gen/ops.h"
 #include "pool.h"
+#include "text.h"
 
 static _Atomic uint64_t next_id = 1;
 
@@ -188,6 +189,7 @@ int vg_stream_wait(struct vg_thread *t, struct vg_stream *s)
 		result = vg_fence_wait(t, slot, value, s, s->context->flags & 4);
 	if (!result)
 		vg_pool_waited(t, s);
+	vg_text_waited_stream(t, s, result);
 	return result ? result : vg_channel_async(t->channel);
 }
 

@@ -117,6 +117,9 @@
 #define VG_OP_GRAPH_MEMORY_GET 0x082b
 #define VG_OP_GRAPH_MEMORY_SET 0x082c
 #define VG_OP_GRAPH_MEMORY_TRIM 0x082d
+#define VG_OP_TEXT_FLUSH 0x0830
+#define VG_OP_TEXT_FLUSH_EVENT 0x0831
+#define VG_OP_TEXT_TAKE 0x0832
 #define VG_OP_CTX_GET_EXEC_AFFINITY 0x0a00
 #define VG_OP_CTX_RECORD_EVENT 0x0a01
 #define VG_OP_CTX_WAIT_EVENT 0x0a02
@@ -3131,6 +3134,87 @@ static inline int vg_op_graph_memory_trim(struct vg_thread *t, int32_t d)
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_text_flush {
+	struct vg_record h;
+	uint32_t s;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_text_flush) == 32, "text_flush");
+
+static inline int vg_op_text_flush(struct vg_thread *t, uint32_t s)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_text_flush *r = vg_reserve_replied(t, VG_OP_TEXT_FLUSH, sizeof(struct vg_rec_text_flush));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_text_flush_event {
+	struct vg_record h;
+	uint32_t e;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_text_flush_event) == 32, "text_flush_event");
+
+static inline int vg_op_text_flush_event(struct vg_thread *t, uint32_t e)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_text_flush_event *r = vg_reserve_replied(t, VG_OP_TEXT_FLUSH_EVENT, sizeof(struct vg_rec_text_flush_event));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->e = e;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_text_take {
+	struct vg_record h;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_text_take) == 24, "text_take");
+
+struct vg_rep_text_take {
+	uint32_t errors;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_text_take) == 8, "text_take");
+
+static inline int vg_op_text_take(struct vg_thread *t, uint32_t *errors, void *text, uint32_t *text_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_text_take *r = vg_reserve_replied(t, VG_OP_TEXT_TAKE, sizeof(struct vg_rec_text_take));
+
+	if (!r)
+		return vg_channel_error(t);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_text_take *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (errors)
+			*errors = o->errors;
+	}
+	if (text_size)
+		*text_size = vg_reply_bytes(reply, 8, text, *text_size);
 	vg_release_reply(t, reply);
 	return result;
 }

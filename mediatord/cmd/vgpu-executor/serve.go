@@ -15,6 +15,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/control"
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/modcache"
+	"libvirt-vgpu/mediatord/executor/output"
 	"libvirt-vgpu/mediatord/executor/pinned"
 	"libvirt-vgpu/mediatord/executor/process"
 	"libvirt-vgpu/mediatord/executor/wire"
@@ -91,6 +92,10 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 			log.WithError(err).Warn("working without module cache")
 		}
 	}
+	printed, err := output.Catch(unix.Stdout, unix.Stderr, c.AddPrinted)
+	if err != nil {
+		return nil, nil, err
+	}
 	gpu, err := openBackend(o.backend, o.gpu, log)
 	if err != nil {
 		return nil, nil, err
@@ -105,7 +110,7 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 	}
 	p := process.New(process.Config{
 		Driver: gpu, Window: w, Number: o.channel, Generation: uint32(o.generation), Channel: c, Pinned: memory, Account: account, Cache: cache,
-		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls,
+		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls, Printer: printed,
 	})
 	consumer, err := channel.NewConsumer(c, p, fdDoorbell)
 	return p, consumer, err

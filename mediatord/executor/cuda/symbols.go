@@ -31,6 +31,7 @@ type symbols struct {
 	cuDevicePrimaryCtxSetFlags_v2                        unsafe.Pointer
 	cuDeviceTotalMem_v2                                  unsafe.Pointer
 	cuDriverGetVersion                                   unsafe.Pointer
+	cuEventSynchronize                                   unsafe.Pointer
 	cuEventRecordWithFlags                               unsafe.Pointer
 	cuFuncGetName                                        unsafe.Pointer
 	cuFuncGetParamInfo                                   unsafe.Pointer

@@ -20,6 +20,7 @@ type Driver interface {
 	Launches
 	Streams
 	Callbacks
+	Texts
 	Graphs
 	Links
 	Sharing
@@ -175,6 +176,14 @@ type Callbacks interface {
 	LaunchHostFunc(s Stream, number uint32) Result
 	// AddCallback is cuStreamAddCallback: it runs with an error too.
 	AddCallback(s Stream, number uint32) Result
+}
+
+// Texts is what kernels print and assertions say: a backend writes it on the
+// process's standard output and standard error.
+type Texts interface {
+	// FlushText waits for the stream and writes what its kernels have printed.
+	FlushText(s Stream) Result
+	FlushTextOfEvent(e Event) Result
 }
 
 // Graphs is what native calls leave of captures and graphs.

@@ -14,7 +14,7 @@ const primary = 1
 // runsInContext says that the op needs the context of its record bound.
 func runsInContext(opcode uint16) bool {
 	switch opcode {
-	case wire.OpMapPinned, wire.OpUnmapPinned, wire.OpHostRegister, wire.OpImageBegin, wire.OpImageAppend, wire.OpImageInline, wire.OpImageDrop,
+	case wire.OpMapPinned, wire.OpUnmapPinned, wire.OpHostRegister, wire.OpTextTake, wire.OpImageBegin, wire.OpImageAppend, wire.OpImageInline, wire.OpImageDrop,
 		wire.OpRefused, wire.OpPrimaryRetain, wire.OpPrimaryRelease, wire.OpPrimaryReset, wire.OpCtxCreate, wire.OpCtxDestroy:
 		return false
 	}
@@ -138,9 +138,15 @@ func (p *Process) CtxDestroy(_ wire.Call, in wire.CtxDestroy) driver.Result {
 	return r
 }
 
-// CtxSynchronize implements wire.Handler. The wait is no reason to keep other
-// threads' records: their work may be what it waits for.
+// CtxSynchronize implements wire.Handler.
 func (p *Process) CtxSynchronize(c wire.Call, _ wire.CtxSynchronize) driver.Result {
+	return p.aside(c, wire.OpCtxSynchronize, p.Driver.Synchronize)
+}
+
+// aside waits on a thread of its own, bound to no context, for something in the
+// current context, and replies then. A wait is no reason to keep other threads'
+// records: their work may be what it waits for.
+func (p *Process) aside(c wire.Call, opcode uint16, wait func(driver.Context) driver.Result) driver.Result {
 	native, ok := p.tables.Get(driver.KindContext, p.current)
 	if !ok {
 		return driver.ErrorInvalidContext
@@ -152,8 +158,8 @@ func (p *Process) CtxSynchronize(c wire.Call, _ wire.CtxSynchronize) driver.Resu
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		r := p.Driver.Synchronize(driver.Context(native))
-		p.lost(r, wire.OpCtxSynchronize)
+		r := wait(driver.Context(native))
+		p.lost(r, opcode)
 		p.Channel.Reply(c.Reply, c.Sequence, r, nil)
 		p.Channel.Interrupt()
 		p.synchronizing.Add(-1)

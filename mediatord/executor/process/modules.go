@@ -22,6 +22,7 @@ func (p *Process) ModuleLoad(_ wire.Call, in wire.ModuleLoad) (wire.ModuleLoadRe
 	m, r := p.Driver.ModuleLoad(image, jit)
 	if r == driver.Success {
 		p.tables.Put(driver.KindModule, in.M, uint64(m))
+		p.lookForPrintf(image)
 	}
 	return wire.ModuleLoadReply{Logs: api.JITLogs(jit.Info, jit.Error, window.RepDataMax)}, r
 }
@@ -38,6 +39,7 @@ func (p *Process) LibraryLoad(_ wire.Call, in wire.LibraryLoad) (wire.LibraryLoa
 	l, r := p.Driver.LibraryLoad(image, jit)
 	if r == driver.Success {
 		p.tables.Put(driver.KindLibrary, in.L, uint64(l))
+		p.lookForPrintf(image)
 	}
 	return wire.LibraryLoadReply{Logs: api.JITLogs(jit.Info, jit.Error, window.RepDataMax)}, r
 }

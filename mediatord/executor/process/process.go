@@ -46,6 +46,7 @@ type Config struct {
 	Account    *window.Account
 	Cache      *modcache.Cache // nil: none
 	Interrupt  int             // eventfd that wakes the guest process
+	Printer    Printer         // nil: kernels print nowhere
 	Sender     Sender
 	Log        logrus.FieldLogger
 	// Granularity of device memory in bytes.
@@ -86,6 +87,10 @@ type Process struct {
 	lostOnce      sync.Once
 	requests      requests
 	resources     resources
+	asserted      atomic.Bool // an assertion of a kernel has failed
+
+	prints  atomic.Bool   // code that may print is loaded
+	looking chan struct{} // holds a token while one image is searched
 }
 
 // New makes the state of a process that has asked for nothing yet.
@@ -97,6 +102,7 @@ func New(c Config) *Process {
 		bindless: bindless{},
 		linkers:  map[uint32]*linker{},
 		refused:  map[uint32]uint64{},
+		looking:  make(chan struct{}, 1),
 	}
 	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
@@ -143,6 +149,9 @@ func (p *Process) violate(format string, args ...any) driver.Result {
 func (p *Process) lost(result driver.Result, opcode uint16) {
 	if !result.Sticky() {
 		return
+	}
+	if result == driver.ErrorAssert {
+		p.asserted.Store(true)
 	}
 	p.Channel.SetSticky(result)
 	p.lostOnce.Do(func() {

@@ -57,7 +57,7 @@ var _ interface {
 
 // Open makes a software GPU. log hears why something was refused.
 func Open(log logrus.FieldLogger) (*Driver, error) {
-	dev, err := gpu.New(gpu.Config{Memory: totalMemory, Major: computeMajor, Minor: computeMinor})
+	dev, err := gpu.New(gpu.Config{Memory: totalMemory, Major: computeMajor, Minor: computeMinor, Print: printOutput, Complain: printError})
 	if err != nil {
 		return nil, err
 	}

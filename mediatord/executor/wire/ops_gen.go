@@ -123,6 +123,9 @@ const (
 	OpGraphMemoryGet          uint16 = 0x082b
 	OpGraphMemorySet          uint16 = 0x082c
 	OpGraphMemoryTrim         uint16 = 0x082d
+	OpTextFlush               uint16 = 0x0830
+	OpTextFlushEvent          uint16 = 0x0831
+	OpTextTake                uint16 = 0x0832
 	OpCtxGetExecAffinity      uint16 = 0x0a00
 	OpCtxRecordEvent          uint16 = 0x0a01
 	OpCtxWaitEvent            uint16 = 0x0a02
@@ -2354,6 +2357,57 @@ func (m *GraphMemoryTrim) decode(b []byte) error {
 	return nil
 }
 
+// TextFlush is the request of op text_flush.
+type TextFlush struct {
+	S uint32
+}
+
+func (m *TextFlush) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TextFlushEvent is the request of op text_flush_event.
+type TextFlushEvent struct {
+	E uint32
+}
+
+func (m *TextFlushEvent) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.E = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// TextTake is the request of op text_take.
+type TextTake struct {
+}
+
+func (m *TextTake) decode(b []byte) error {
+	if len(b) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// TextTakeReply is what op text_take returns.
+type TextTakeReply struct {
+	Errors uint32
+	Text   []byte
+}
+
+func (m *TextTakeReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Errors))
+	b = append(b, f[:]...)
+	b = append(b, m.Text...)
+	return b
+}
+
 // CtxGetExecAffinity is the request of op ctx_get_exec_affinity.
 type CtxGetExecAffinity struct {
 	Kind uint32
@@ -4388,6 +4442,9 @@ type Handler interface {
 	PoolSetAccess(c Call, in PoolSetAccess) driver.Result
 	PoolGetAccess(c Call, in PoolGetAccess) (PoolGetAccessReply, driver.Result)
 	PoolsSettle(c Call, in PoolsSettle) driver.Result
+	TextFlush(c Call, in TextFlush) driver.Result
+	TextFlushEvent(c Call, in TextFlushEvent) driver.Result
+	TextTake(c Call, in TextTake) (TextTakeReply, driver.Result)
 	DeviceHostAtomics(c Call, in DeviceHostAtomics) (DeviceHostAtomicsReply, driver.Result)
 	StreamBatchMemOp(c Call, in StreamBatchMemOp) driver.Result
 	TensorMapReplace(c Call, in TensorMapReplace) (TensorMapReplaceReply, driver.Result)
@@ -4535,6 +4592,9 @@ var ops = [...]struct {
 	OpGraphMemoryGet:          {"graph_memory_get", true},
 	OpGraphMemorySet:          {"graph_memory_set", true},
 	OpGraphMemoryTrim:         {"graph_memory_trim", true},
+	OpTextFlush:               {"text_flush", true},
+	OpTextFlushEvent:          {"text_flush_event", true},
+	OpTextTake:                {"text_take", true},
 	OpCtxGetExecAffinity:      {"ctx_get_exec_affinity", true},
 	OpCtxRecordEvent:          {"ctx_record_event", true},
 	OpCtxWaitEvent:            {"ctx_wait_event", true},
@@ -5659,6 +5719,25 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, r, nil
 		}
 		return reply, driver.Success, nil
+	case OpTextFlush:
+		var in TextFlush
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.TextFlush(c, in), nil
+	case OpTextFlushEvent:
+		var in TextFlushEvent
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.TextFlushEvent(c, in), nil
+	case OpTextTake:
+		var in TextTake
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.TextTake(c, in)
+		return out.append(reply), r, nil
 	case OpCtxGetExecAffinity:
 		var in CtxGetExecAffinity
 		if err := in.decode(payload); err != nil {

@@ -541,3 +541,11 @@ func (r *Recorder) MemFreeAsync(address uint64, s driver.Stream) driver.Result {
 
 // MemFreePool implements driver.Driver.
 func (r *Recorder) MemFreePool(address uint64) driver.Result { return r.call("MemFreePool", address) }
+
+// FlushText implements driver.Driver.
+func (r *Recorder) FlushText(s driver.Stream) driver.Result { return r.call("FlushText", s) }
+
+// FlushTextOfEvent implements driver.Driver.
+func (r *Recorder) FlushTextOfEvent(e driver.Event) driver.Result {
+	return r.call("FlushTextOfEvent", e)
+}

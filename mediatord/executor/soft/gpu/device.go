@@ -32,6 +32,9 @@ type Config struct {
 	HeapSize uint64 // default 64 GiB of addresses
 	Major    int    // compute capability; default 9.0
 	Minor    int
+	// Print and Complain take what kernels print, a call of a thread at a time, and
+	// what failed assertions say; they come from several goroutines. nil: nobody does.
+	Print, Complain func(text string)
 	// OnFault is called once when the device fails, from whatever goroutine
 	// finds out. It must not call the device, except Err.
 	OnFault func(error)

@@ -81,7 +81,8 @@ const cooperativeBlocks = 256
 
 func (l *Launch) do(d *Device) error {
 	run := &simt.Launch{Program: l.Function.program, Grid: l.Grid, Block: l.Block, DynamicShared: int(l.DynamicShared),
-		Params: l.Params, Space: &d.space, Workers: d.cfg.Workers, Stop: &d.stop, ID: d.grids.Add(1), Start: d.start}
+		Params: l.Params, Space: &d.space, Workers: d.cfg.Workers, Stop: &d.stop, ID: d.grids.Add(1), Start: d.start,
+		Print: d.cfg.Print, Complain: d.cfg.Complain}
 	executed, fault := run.Run()
 	d.executed.Add(executed)
 	if fault != nil {

@@ -99,11 +99,8 @@ func translateCall(g *generator) error {
 	if target.Kind == ptx.RegOperand {
 		return g.indirectCall(target, rets, args, operands)
 	}
-	if target.Sym == "__assertfail" {
-		in := g.new(compute)
-		in.run = func(w *warp, in *instr) { w.fail(AssertFailed, in, w.firstLane(), 0) }
-		g.emit(in)
-		return nil
+	if systemCalls[target.Sym] != nil {
+		return g.systemCall(target.Sym, rets, args)
 	}
 	var l *linked
 	if f, _ := g.syms.Func(target.Sym); f != nil {

@@ -57,6 +57,9 @@ type Launch struct {
 	Stop          *atomic.Bool // ends the kernel early
 	ID            uint64
 	Start         time.Time // %clock counts from here
+	// Print and Complain take what threads print, a call at a time, and what
+	// failed assertions say. nil: nobody does.
+	Print, Complain func(text string)
 
 	params  *vmem.Region
 	workers int
