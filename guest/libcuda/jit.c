@@ -41,6 +41,19 @@ int vg_jit_read(struct vg_jit *j, unsigned int count, const int *options, void *
 	return 0;
 }
 
+void vg_jit_keep_time(struct vg_jit *j)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < j->count; i++) {
+		if (j->pairs[2 * i] == WALL_TIME)
+			continue;
+		j->pairs[2 * kept] = j->pairs[2 * i];
+		j->pairs[2 * kept++ + 1] = j->pairs[2 * i + 1];
+	}
+	j->count = kept;
+}
+
 void vg_jit_log(char *to, uint32_t room, const void *text, uint32_t size)
 {
 	if (!to || !room)

@@ -28,6 +28,9 @@ static inline uint32_t vg_jit_bytes(const struct vg_jit *j)
 	return j->count * 2 * (uint32_t)sizeof j->pairs[0];
 }
 
+/* Takes the option out that asks for the time, for calls that measure it here. */
+void vg_jit_keep_time(struct vg_jit *j);
+
 /* Puts text into a log buffer of room bytes, cut and ended by a NUL; none if there is no buffer. */
 void vg_jit_log(char *to, uint32_t room, const void *text, uint32_t size);
 

@@ -10,6 +10,7 @@
 #include "gen/ops.h"
 #include "image.h"
 #include "jit.h"
+#include "pause.h"
 #include "spaces.h"
 #include "texture.h"
 
@@ -49,14 +50,25 @@ static void module_list(struct vg_module *m)
 	pthread_mutex_unlock(&modules.lock);
 }
 
+/* How long a load took, in milliseconds as a float, in the place of the option's value. */
+static void store_wall_time(const struct vg_jit *jit, uint64_t began)
+{
+	float milliseconds = (float)(vg_now_ns() - began) / 1e6f;
+
+	if (jit->wall_time_out)
+		memcpy(jit->wall_time_out, &milliseconds, sizeof milliseconds);
+}
+
 static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const void *image, struct vg_jit *jit)
 {
+	uint64_t began = vg_now_ns();
 	uint8_t logs[VGPU_REP_DATA_MAX];
 	uint32_t size = sizeof logs, number;
 	size_t bytes;
 	struct vg_module *m;
 	int result;
 
+	vg_jit_keep_time(jit);
 	image = vg_image_unwrap(image);
 	bytes = vg_image_size(image);
 	if (!bytes)
@@ -71,6 +83,7 @@ static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, 
 					     vg_op_library_load(t, m->object.number, number, jit->count, jit->pairs,
 								vg_jit_bytes(jit), logs, &size);
 		vg_jit_logs(jit, logs, size);
+		store_wall_time(jit, began);
 	}
 	vg_image_drop(t, number);
 	if (result) {

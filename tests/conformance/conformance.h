@@ -18,11 +18,10 @@
 	X(callback_family)                                                                                            \
 	X(callback_fault_family)                                                                                      \
 	X(registered_family)                                                                                          \
-	X(printing_family)                                                                                            \
-	X(assertion_family)                                                                                           \
 	X(pool_family)                                                                                                \
 	X(green_family)                                                                                               \
 	X(process_family)                                                                                             \
+	X(loading_family)                                                                                             \
 	X(sharing_family)                                                                                             \
 	X(linker_family)                                                                                              \
 	X(tensor_map_family)                                                                                          \
