@@ -18,6 +18,8 @@
 	X(callback_family)                                                                                            \
 	X(callback_fault_family)                                                                                      \
 	X(registered_family)                                                                                          \
+	X(printing_family)                                                                                            \
+	X(assertion_family)                                                                                           \
 	X(pool_family)                                                                                                \
 	X(green_family)                                                                                               \
 	X(process_family)                                                                                             \
