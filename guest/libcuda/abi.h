@@ -21,7 +21,7 @@ typedef struct vg_function *CUfunction;
 typedef struct vg_function *CUkernel;
 typedef struct vg_graph *CUgraph;
 typedef struct vg_graphexec *CUgraphExec;
-typedef void *CUgraphNode;
+typedef struct vg_node *CUgraphNode;
 typedef struct vg_green *CUgreenCtx;
 typedef unsigned long long CUmemGenericAllocationHandle;
 typedef struct { char bytes[16]; } CUuuid;

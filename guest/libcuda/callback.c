@@ -190,6 +190,8 @@ static CUresult launch(CUstream handle, vg_host_function function, void *data, b
 	result = vg_op_launch_host_func(t, s->object.number, number);
 	if (result)
 		vg_callback_end(number);
+	else if (c.kept)
+		vg_capture_keep_callback(s, number);
 	else
 		vg_stream_busy(s);
 	return result;

@@ -7,6 +7,7 @@
 #include "enter.h"
 #include "gen/ops.h"
 #include "graph.h"
+#include "references.h"
 
 enum { MODE_GLOBAL, MODE_THREAD_LOCAL, MODE_RELAXED };
 enum { STATUS_NONE, STATUS_ACTIVE, STATUS_INVALIDATED };
@@ -107,7 +108,14 @@ static void count(struct vg_thread *t, const struct vg_capture *c, int step)
 	t->captures_begun += (unsigned int)step;
 }
 
-static CUresult begin(CUstream handle, unsigned int mode, bool per_thread)
+/* A graph that a capture adds to, and the edges from what its first nodes come behind. */
+struct into {
+	CUgraph graph;
+	struct vg_edge *after;
+	size_t count;
+};
+
+static CUresult begin(CUstream handle, unsigned int mode, bool per_thread, const struct into *into)
 {
 	struct vg_capture *c;
 	struct vg_stream *s;
@@ -127,11 +135,17 @@ static CUresult begin(CUstream handle, unsigned int mode, bool per_thread)
 	c = calloc(1, sizeof *c);
 	if (!c)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = vg_op_capture_begin(t, s->object.number, MODE_RELAXED);
+	if (into)
+		result = vg_op_capture_into(t, s->object.number, into->graph->object.number, into->after,
+					    (uint32_t)(into->count * sizeof(struct vg_edge)));
+	else
+		result = vg_op_capture_begin(t, s->object.number, MODE_RELAXED);
 	if (result) {
 		free(c);
 		return result;
 	}
+	c->graph = into ? into->graph : NULL;
+	c->into = into;
 	pthread_mutex_lock(&captures.lock);
 	c->id = captures.next_id++;
 	pthread_mutex_unlock(&captures.lock);
@@ -145,12 +159,45 @@ static CUresult begin(CUstream handle, unsigned int mode, bool per_thread)
 
 VG_EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, unsigned int mode)
 {
-	return begin(stream, mode, false);
+	return begin(stream, mode, false, NULL);
 }
 
 VG_EXPORT CUresult cuStreamBeginCapture_v2_ptsz(CUstream stream, unsigned int mode)
 {
-	return begin(stream, mode, true);
+	return begin(stream, mode, true, NULL);
+}
+
+static CUresult begin_into(CUstream stream, CUgraph graph, const CUgraphNode *after, const CUgraphEdgeData *data,
+			   size_t count, unsigned int mode, bool per_thread)
+{
+	struct into into = { .graph = graph, .count = count };
+	struct vg_thread *t;
+	int result = vg_graph_enter(&t, graph);
+
+	if (result)
+		return result;
+	if ((count && !after) || count > VG_EDGES_MAX)
+		return CUDA_ERROR_INVALID_VALUE;
+	into.after = malloc((count + 1) * sizeof *into.after);
+	if (!into.after)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_edges_write(into.after, after, NULL, data, count);
+	if (!result)
+		result = begin(stream, mode, per_thread, &into);
+	free(into.after);
+	return result;
+}
+
+VG_EXPORT CUresult cuStreamBeginCaptureToGraph(CUstream stream, CUgraph graph, const CUgraphNode *after,
+					       const CUgraphEdgeData *data, size_t count, unsigned int mode)
+{
+	return begin_into(stream, graph, after, data, count, mode, false);
+}
+
+VG_EXPORT CUresult cuStreamBeginCaptureToGraph_ptsz(CUstream stream, CUgraph graph, const CUgraphNode *after,
+						    const CUgraphEdgeData *data, size_t count, unsigned int mode)
+{
+	return begin_into(stream, graph, after, data, count, mode, true);
 }
 
 static void leave(struct vg_context *context, const struct vg_capture *c)
@@ -160,6 +207,37 @@ static void leave(struct vg_context *context, const struct vg_capture *c)
 		if (atomic_load(&s->capture) == c)
 			atomic_store_explicit(&s->capture, NULL, memory_order_release);
 	pthread_mutex_unlock(&context->lock);
+}
+
+/* The graph's references are those that it had and those of what was captured. */
+static void keep(struct vg_capture *c, struct vg_graph *g)
+{
+	if (g)
+		vg_references_copy(&g->references, c->references);
+	vg_references_release(c->references);
+	c->references = NULL;
+}
+
+/* Takes the capture's graph from the executor; NULL when there is none. The graph lock is held. */
+static CUresult take(struct vg_thread *t, struct vg_stream *s, struct vg_capture *c, struct vg_graph **out)
+{
+	struct vg_graph *g = c->graph ? c->graph : vg_object_new(VG_GRAPH, sizeof *g);
+	int result;
+
+	*out = NULL;
+	if (!g)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	result = vg_op_capture_end(t, s->object.number, g->object.number);
+	if (!result && atomic_load(&c->invalid)) {
+		if (!c->into)
+			vg_op_graph_destroy(t, g->object.number);
+		result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+	}
+	if (!result)
+		*out = g;
+	else if (!c->into)
+		vg_graph_end(g);
+	return result;
 }
 
 static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
@@ -183,24 +261,17 @@ static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 		return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
 	if (c->mode != MODE_RELAXED && c->thread != t->number)
 		return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
-	g = vg_object_new(VG_GRAPH, sizeof *g);
-	if (!g)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = vg_op_capture_end(t, s->object.number, g->object.number);
+	vg_graphs_lock();
+	result = take(t, s, c, &g);
+	vg_graphs_unlock();
 	leave(s->context, c);
 	count(t, c, -1);
 	c->origin = NULL;
-	if (!result && atomic_load(&c->invalid)) {
-		vg_op_graph_destroy(t, g->object.number);
-		result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-	}
-	if (result) {
-		vg_object_end(g);
-		*out = NULL;
-		return result;
-	}
+	c->graph = NULL;
+	keep(c, g);
+	vg_capture_forget_dependencies(c);
 	*out = g;
-	return CUDA_SUCCESS;
+	return result;
 }
 
 VG_EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph)
@@ -227,62 +298,4 @@ VG_EXPORT CUresult cuThreadExchangeStreamCaptureMode(unsigned int *mode)
 	t->capture_mode = *mode;
 	*mode = previous;
 	return CUDA_SUCCESS;
-}
-
-/*
- * Shared by the versions of cuStreamGetCaptureInfo. Dependencies and graph of an
- * active capture belong to explicit graph construction, which is not carried.
- */
-static CUresult info(CUstream handle, unsigned int *status, unsigned long long *id, CUgraph *graph, const void **nodes,
-		     const void **edges, size_t *count_out, bool per_thread)
-{
-	struct vg_capture *c;
-	struct vg_stream *s;
-	struct vg_thread *t;
-	int result = vg_enter(&t);
-
-	if (!result)
-		result = vg_stream_find(t, handle, per_thread, &s);
-	if (result)
-		return result;
-	if (!status)
-		return CUDA_ERROR_INVALID_VALUE;
-	c = atomic_load(&s->capture);
-	if (c && (graph || nodes))
-		return CUDA_ERROR_NOT_SUPPORTED;
-	*status = vg_capture_status(s);
-	if (c && id)
-		*id = c->id;
-	if (!c && nodes)
-		*nodes = NULL;
-	if (!c && edges)
-		*edges = NULL;
-	if (!c && count_out)
-		*count_out = 0;
-	return CUDA_SUCCESS;
-}
-
-VG_EXPORT CUresult cuStreamGetCaptureInfo_v2(CUstream stream, unsigned int *status, unsigned long long *id,
-					     CUgraph *graph, const void **nodes, size_t *count_out)
-{
-	return info(stream, status, id, graph, nodes, NULL, count_out, false);
-}
-
-VG_EXPORT CUresult cuStreamGetCaptureInfo_v2_ptsz(CUstream stream, unsigned int *status, unsigned long long *id,
-						  CUgraph *graph, const void **nodes, size_t *count_out)
-{
-	return info(stream, status, id, graph, nodes, NULL, count_out, true);
-}
-
-VG_EXPORT CUresult cuStreamGetCaptureInfo_v3(CUstream stream, unsigned int *status, unsigned long long *id,
-					     CUgraph *graph, const void **nodes, const void **edges, size_t *count_out)
-{
-	return info(stream, status, id, graph, nodes, edges, count_out, false);
-}
-
-VG_EXPORT CUresult cuStreamGetCaptureInfo_v3_ptsz(CUstream stream, unsigned int *status, unsigned long long *id,
-						  CUgraph *graph, const void **nodes, const void **edges,
-						  size_t *count_out)
-{
-	return info(stream, status, id, graph, nodes, edges, count_out, true);
 }

@@ -24,6 +24,12 @@ int vg_capture_break(struct vg_stream *s);
 /* The same for the event of a capture. */
 int vg_capture_break_event(struct vg_event *event);
 
+/* Frees what cuStreamGetCaptureInfo has returned of it. */
+void vg_capture_forget_dependencies(struct vg_capture *c);
+
+/* The graph of the stream's capture keeps the callback as long as it may be run. */
+void vg_capture_keep_callback(struct vg_stream *s, uint32_t callback);
+
 /* What calls that cannot be captured answer while a capture forbids them to this thread: 0 or 900. */
 int vg_capture_forbids(struct vg_thread *t);
 

@@ -11,6 +11,9 @@
 #define EVENT_NO_TIMING	2u
 #define EVENT_IPC	4u
 
+/* of a record or a wait in a capture: a node does it whenever the graph is launched */
+#define FLAG_EXTERNAL	1u
+
 static int find(struct vg_thread **t, CUevent event)
 {
 	int result = vg_enter(t);
@@ -133,7 +136,10 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 	if (event->context->base != s->context->base)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (atomic_load_explicit(&s->capture, memory_order_relaxed)) {
-		vg_capture_record(event, s);
+		if (flags & FLAG_EXTERNAL)
+			atomic_store_explicit(&event->of_graphs, 1, memory_order_release);
+		else
+			vg_capture_record(event, s);
 		return vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
 	}
 	vg_capture_release_event(event);
@@ -166,11 +172,18 @@ VG_EXPORT CUresult cuEventRecordWithFlags_ptsz(CUevent event, CUstream stream, u
 	return record(event, stream, flags, true);
 }
 
-/* No fence tells of the last record: it covers a context, or another process may have made it. */
+/* No fence tells of the last record: it covers a context, or another process or a graph may have made it. */
 static bool is_asked(CUevent event)
 {
-	return !mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ||
+	return atomic_load_explicit(&event->of_graphs, memory_order_acquire) ||
+	       !mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ||
 	       atomic_load_explicit(&event->asked, memory_order_acquire);
+}
+
+static bool may_be_recorded(CUevent event)
+{
+	return atomic_load_explicit(&event->recorded, memory_order_acquire) ||
+	       atomic_load_explicit(&event->of_graphs, memory_order_acquire) || (event->flags & EVENT_IPC);
 }
 
 /* 0 done, 600 not yet, or an error. */
@@ -178,7 +191,7 @@ static int event_state(struct vg_thread *t, CUevent event)
 {
 	if (atomic_load_explicit(&event->capture, memory_order_relaxed))
 		return CUDA_ERROR_CAPTURED_EVENT;
-	if (!atomic_load_explicit(&event->recorded, memory_order_acquire) && !(event->flags & EVENT_IPC))
+	if (!may_be_recorded(event))
 		return CUDA_SUCCESS;
 	if (is_asked(event))
 		return vg_op_event_query(t, event->object.number);
@@ -234,8 +247,7 @@ static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 		return result;
 	if (!milliseconds)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (((start->flags | end->flags) & EVENT_NO_TIMING) || !atomic_load(&start->recorded) ||
-	    !atomic_load(&end->recorded))
+	if (((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end))
 		return CUDA_ERROR_INVALID_HANDLE;
 	return vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number);
 }
@@ -262,7 +274,8 @@ static CUresult wait_event(CUstream handle, CUevent event, unsigned int flags, b
 		return result;
 	if (flags > 1)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_capture_wait(s, event);
+	if (!(flags & FLAG_EXTERNAL) || !vg_capture_status(s))
+		result = vg_capture_wait(s, event);
 	if (!result)
 		result = vg_op_stream_wait_event(t, s->object.number, event->object.number, flags);
 	if (!result)

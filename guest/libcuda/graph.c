@@ -1,46 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Graphs: made by capture or cloned, instantiated, updated, launched. */
+/* The life of graphs and executable graphs. */
 #include "graph.h"
 
+#include "callback.h"
 #include "calls.h"
-#include "enter.h"
 #include "gen/ops.h"
+#include "references.h"
 
-/* CUgraphExecUpdateResultInfo */
-struct update_info {
-	unsigned int result;	/* 0 success, 1 error, 2 topology, ... */
-	CUgraphNode errorNode, errorFromNode;
-};
-_Static_assert(sizeof(struct update_info) == 24, "CUgraphExecUpdateResultInfo");
-
-/* CUDA_GRAPH_INSTANTIATE_PARAMS */
-struct instantiate_params {
-	unsigned long long flags;
-	CUstream hUploadStream;
-	CUgraphNode hErrNode_out;
-	unsigned int result_out;
-};
-_Static_assert(sizeof(struct instantiate_params) == 32, "CUDA_GRAPH_INSTANTIATE_PARAMS");
-
-#define INSTANTIATE_UPLOAD 2u
-
-static int find(struct vg_thread **t, CUgraph graph)
-{
-	int result = vg_enter(t);
-
-	if (result)
-		return result;
-	return graph && graph->object.kind == VG_GRAPH ? 0 : CUDA_ERROR_INVALID_VALUE;
-}
-
-static int find_exec(struct vg_thread **t, CUgraphExec exec)
-{
-	int result = vg_enter(t);
-
-	if (result)
-		return result;
-	return exec && exec->object.kind == VG_GRAPHEXEC ? 0 : CUDA_ERROR_INVALID_VALUE;
-}
+#define INSTANTIATE_ERROR 1u
+#define UPDATE_ERROR 1u
 
 VG_EXPORT CUresult cuGraphCreate(CUgraph *graph, unsigned int flags)
 {
@@ -67,7 +35,7 @@ VG_EXPORT CUresult cuGraphClone(CUgraph *clone, CUgraph original)
 {
 	struct vg_graph *g;
 	struct vg_thread *t;
-	int result = find(&t, original);
+	int result = vg_graph_enter(&t, original);
 
 	if (result)
 		return result;
@@ -76,9 +44,11 @@ VG_EXPORT CUresult cuGraphClone(CUgraph *clone, CUgraph original)
 	g = vg_object_new(VG_GRAPH, sizeof *g);
 	if (!g)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = vg_op_graph_clone(t, g->object.number, original->object.number);
+	result = vg_references_copy(&g->references, original->references);
+	if (!result)
+		result = vg_op_graph_clone(t, g->object.number, original->object.number);
 	if (result)
-		vg_object_end(g);
+		vg_graph_end(g);
 	else
 		*clone = g;
 	return result;
@@ -87,93 +57,91 @@ VG_EXPORT CUresult cuGraphClone(CUgraph *clone, CUgraph original)
 VG_EXPORT CUresult cuGraphDestroy(CUgraph graph)
 {
 	struct vg_thread *t;
-	int result = find(&t, graph);
+	int result = vg_graph_enter(&t, graph);
 
+	if (result)
+		return result;
+	if (graph->holder)
+		return CUDA_ERROR_INVALID_VALUE;
+	vg_graphs_lock();
+	result = vg_op_graph_destroy(t, graph->object.number);
 	if (!result)
-		result = vg_op_graph_destroy(t, graph->object.number);
-	if (!result)
-		vg_object_end(graph);
+		vg_graph_end(graph);
+	vg_graphs_unlock();
 	return result;
 }
 
-VG_EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *count)
+/* The node that an answer names, NULL for none. */
+static CUgraphNode node_of(struct vg_graph *g, uint32_t number)
 {
-	uint32_t numbers[512];
-	struct vg_thread *t;
-	uint64_t total = 0;
-	size_t have = 0;
-	int result = find(&t, graph);
+	CUgraphNode n;
 
-	if (result)
-		return result;
-	if (!count)
-		return CUDA_ERROR_INVALID_VALUE;
-	do {
-		uint32_t size = nodes ? sizeof numbers : 0;
-
-		result = vg_op_graph_nodes(t, graph->object.number, (uint32_t)have, &total, numbers, &size);
-		if (result)
-			return result;
-		if (!nodes) {
-			*count = total;
-			return CUDA_SUCCESS;
-		}
-		if (!size)
-			break;
-		for (uint32_t i = 0; i < size / sizeof numbers[0] && have < *count; i++)
-			nodes[have++] = (CUgraphNode)(uintptr_t)numbers[i];
-	} while (have < *count && have < total);
-	for (size_t i = have; i < *count; i++)
-		nodes[i] = NULL;
-	*count = have;
-	return CUDA_SUCCESS;
+	if (!number)
+		return NULL;
+	vg_graphs_lock();
+	n = vg_node_at(g, number);
+	vg_graphs_unlock();
+	return n;
 }
 
-VG_EXPORT CUresult cuGraphNodeGetType(CUgraphNode node, unsigned int *type)
+static CUresult instantiate(CUgraphExec *exec, CUgraph graph, unsigned long long flags, uint32_t *outcome, CUgraphNode *node)
 {
-	struct vg_thread *t;
-	int result = vg_enter(&t);
-
-	if (result)
-		return result;
-	if (!type || !node)
-		return CUDA_ERROR_INVALID_VALUE;
-	return vg_op_node_type(t, (uint32_t)(uintptr_t)node, type);
-}
-
-static CUresult instantiate(CUgraphExec *exec, CUgraph graph, unsigned long long flags)
-{
+	uint32_t driver_result = 0, number = 0;
 	struct vg_graphexec *x;
 	struct vg_thread *t;
-	int result = find(&t, graph);
+	int result = vg_graph_enter(&t, graph);
 
+	*outcome = INSTANTIATE_ERROR;
+	*node = NULL;
 	if (result)
 		return result;
 	if (!exec)
 		return CUDA_ERROR_INVALID_VALUE;
+	if ((flags & ~INSTANTIATE_FLAGS) || !(~flags & (INSTANTIATE_DEVICE_LAUNCH | INSTANTIATE_AUTO_FREE)))
+		return CUDA_ERROR_INVALID_VALUE;
+	/* device code would launch it by a handle of the driver's */
+	if (flags & INSTANTIATE_DEVICE_LAUNCH)
+		return CUDA_ERROR_NOT_SUPPORTED;
 	x = vg_object_new(VG_GRAPHEXEC, sizeof *x);
 	if (!x)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = vg_op_graph_instantiate(t, x->object.number, graph->object.number, flags);
-	if (result)
+	x->flags = flags;
+	result = vg_references_copy(&x->references, graph->references);
+	if (!result)
+		result = vg_op_graph_instantiate(t, x->object.number, graph->object.number, flags, &driver_result, outcome,
+						 &number);
+	if (!result) {
+		*node = node_of(graph, number);
+		result = (int)driver_result;
+	}
+	if (result) {
+		vg_references_release(x->references);
 		vg_object_end(x);
-	else
+	} else {
 		*exec = x;
+	}
 	return result;
 }
 
 VG_EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags)
 {
-	return instantiate(exec, graph, flags);
+	uint32_t outcome;
+	CUgraphNode node;
+
+	return flags & INSTANTIATE_UPLOAD ? CUDA_ERROR_INVALID_VALUE : instantiate(exec, graph, flags, &outcome, &node);
 }
 
 VG_EXPORT CUresult cuGraphInstantiate(CUgraphExec *exec, CUgraph graph, CUgraphNode *error_node, char *log, size_t size)
 {
+	uint32_t outcome;
+	CUgraphNode node;
+	int result = instantiate(exec, graph, 0, &outcome, &node);
+
 	if (error_node)
-		*error_node = NULL;
+		*error_node = node;
 	if (log && size)
 		*log = 0;
-	return instantiate(exec, graph, 0);
+	return result;
 }
 
 VG_EXPORT CUresult cuGraphInstantiate_v2(CUgraphExec *exec, CUgraph graph, CUgraphNode *error_node, char *log,
@@ -186,64 +154,93 @@ static CUresult launch(CUgraphExec exec, CUstream handle, bool per_thread, bool 
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
-	int result = find_exec(&t, exec);
+	int result = vg_graphexec_enter(&t, exec);
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);
 	if (result)
 		return result;
-	result = upload ? vg_op_graph_upload(t, exec->object.number, s->object.number) :
-			  vg_op_graph_launch(t, exec->object.number, s->object.number);
+	if (exec->references && !upload) {
+		struct vg_capture *c = atomic_load(&s->capture);
+
+		if (c)
+			result = vg_references_copy(&c->references, exec->references);
+		exec->stream = s;
+		exec->stream_id = s->id;
+	}
+	if (!result)
+		result = upload ? vg_op_graph_upload(t, exec->object.number, s->object.number) :
+				  vg_op_graph_launch(t, exec->object.number, s->object.number);
 	if (!result)
 		vg_stream_busy(s);
 	return result;
 }
 
-static CUresult instantiate_params(CUgraphExec *exec, CUgraph graph, struct instantiate_params *p, bool per_thread)
+static CUresult instantiate_params(CUgraphExec *exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *p, bool per_thread)
 {
 	CUresult result;
 
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
-	p->hErrNode_out = NULL;
-	result = instantiate(exec, graph, p->flags & ~(unsigned long long)INSTANTIATE_UPLOAD);
-	p->result_out = result ? 1 : 0;
+	result = instantiate(exec, graph, p->flags & ~INSTANTIATE_UPLOAD, &p->result_out,
+			     &p->hErrNode_out);
 	if (!result && (p->flags & INSTANTIATE_UPLOAD))
 		result = launch(*exec, p->hUploadStream, per_thread, true);
 	return result;
 }
 
-VG_EXPORT CUresult cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph, struct instantiate_params *p)
+VG_EXPORT CUresult cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *p)
 {
 	return instantiate_params(exec, graph, p, false);
 }
 
-VG_EXPORT CUresult cuGraphInstantiateWithParams_ptsz(CUgraphExec *exec, CUgraph graph, struct instantiate_params *p)
+VG_EXPORT CUresult cuGraphInstantiateWithParams_ptsz(CUgraphExec *exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *p)
 {
 	return instantiate_params(exec, graph, p, true);
 }
 
-VG_EXPORT CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, struct update_info *info)
+VG_EXPORT CUresult cuGraphExecGetFlags(CUgraphExec exec, unsigned long long *flags)
 {
 	struct vg_thread *t;
-	uint32_t outcome = 0;
-	int result = find_exec(&t, exec);
+	int result = vg_graphexec_enter(&t, exec);
 
 	if (result)
 		return result;
-	if (!graph || graph->object.kind != VG_GRAPH || !info)
+	if (!flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_op_graph_update(t, exec->object.number, graph->object.number, &outcome);
-	*info = (struct update_info){ .result = outcome };
-	/* the reply carries the outcome only with success */
-	if (!result && outcome)
-		result = CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
-	return result;
+	*flags = exec->flags;
+	return CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo *info)
+{
+	uint32_t driver_result = 0, outcome = 0, node = 0, from = 0;
+	struct vg_thread *t;
+	int result;
+
+	if (info)
+		*info = (CUgraphExecUpdateResultInfo){ .result = UPDATE_ERROR };
+	result = vg_graphexec_enter(&t, exec);
+	if (!result)
+		result = vg_graph_enter(&t, graph);
+	if (result)
+		return result;
+	if (!info)
+		return CUDA_ERROR_INVALID_VALUE;
+	/* what the graph keeps alive must live as long as launches of the executable graph */
+	result = vg_references_copy(&exec->references, graph->references);
+	if (!result)
+		result = vg_op_graph_update(t, exec->object.number, graph->object.number, &driver_result, &outcome, &node,
+					    &from);
+	if (result)
+		return result;
+	*info = (CUgraphExecUpdateResultInfo){ outcome, node_of(graph, node), node_of(graph, from) };
+	return (CUresult)driver_result;
 }
 
 VG_EXPORT CUresult cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *error_node, unsigned int *outcome)
 {
-	struct update_info info = { 0 };
+	CUgraphExecUpdateResultInfo info = { 0 };
 	CUresult result;
 
 	if (!outcome)
@@ -251,7 +248,7 @@ VG_EXPORT CUresult cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNod
 	result = cuGraphExecUpdate_v2(exec, graph, &info);
 	*outcome = info.result;
 	if (error_node)
-		*error_node = NULL;
+		*error_node = info.errorNode;
 	return result;
 }
 
@@ -275,13 +272,43 @@ VG_EXPORT CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream)
 	return launch(exec, stream, true, true);
 }
 
+static void release(void *references)
+{
+	vg_references_release(references);
+}
+
+/* What the last launch may still use is given back behind it, in its stream. */
+static void release_behind(struct vg_thread *t, const struct vg_graphexec *x)
+{
+	struct vg_callback c = { .host = release, .data = x->references };
+	struct vg_stream *s = x->stream;
+	uint32_t number;
+
+	if (!x->references)
+		return;
+	if (s && s->object.kind == VG_STREAM && s->id == x->stream_id && !atomic_load(&s->capture) &&
+	    !vg_callback_new(&c, &number)) {
+		if (!vg_op_launch_host_func(t, s->object.number, number)) {
+			vg_stream_busy(s);
+			return;
+		}
+		vg_callback_end(number);
+	} else if (s) {
+		vg_op_ctx_synchronize(t);
+	}
+	vg_references_release(x->references);
+}
+
 VG_EXPORT CUresult cuGraphExecDestroy(CUgraphExec exec)
 {
 	struct vg_thread *t;
-	int result = find_exec(&t, exec);
+	int result = vg_graphexec_enter(&t, exec);
 
-	if (!result)
-		result = vg_op_graphexec_destroy(t, exec->object.number);
+	if (result)
+		return result;
+	release_behind(t, exec);
+	exec->references = NULL;
+	result = vg_op_graphexec_destroy(t, exec->object.number);
 	if (!result)
 		vg_object_end(exec);
 	return result;

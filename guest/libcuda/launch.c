@@ -9,11 +9,8 @@
 #include "enter.h"
 #include "gen/ops.h"
 #include "module.h"
+#include "params.h"
 #include "stream.h"
-
-#define EXTRA_END	((void *)0)
-#define EXTRA_POINTER	((void *)1)
-#define EXTRA_SIZE	((void *)2)
 
 #define ATTRIBUTE_BYTES	72u
 #define ATTRIBUTES_MAX	16u
@@ -50,50 +47,6 @@ static int check_shape(const struct vg_function *f, const struct shape *s)
 	return 0;
 }
 
-/* The other form of parameters: {1, buffer, 2, &size, 0}. */
-static int read_extra(void **extra, const void **buffer, size_t *size)
-{
-	*buffer = NULL;
-	*size = 0;
-	for (; *extra != EXTRA_END; extra += 2) {
-		if (*extra == EXTRA_POINTER)
-			*buffer = extra[1];
-		else if (*extra == EXTRA_SIZE)
-			*size = *(const size_t *)extra[1];
-		else
-			return CUDA_ERROR_INVALID_VALUE;
-	}
-	return 0;
-}
-
-/* Fills f->bytes of packed parameters from either form. */
-static int pack(const struct vg_function *f, uint8_t *to, void **params, void **extra)
-{
-	const void *buffer;
-	size_t size;
-	int result;
-
-	if (params) {
-		for (uint32_t i = 0; i < f->count; i++)
-			memcpy(to + f->parameters[i].offset, params[i], f->parameters[i].size);
-		return 0;
-	}
-	result = read_extra(extra, &buffer, &size);
-	if (result)
-		return result;
-	if (!buffer || size < f->bytes)
-		return CUDA_ERROR_INVALID_VALUE;
-	memcpy(to, buffer, f->bytes);
-	return 0;
-}
-
-static int check_params(const struct vg_function *f, void **params, void **extra)
-{
-	if (params && extra)
-		return CUDA_ERROR_INVALID_VALUE;
-	return f->count && !params && !extra ? CUDA_ERROR_INVALID_VALUE : 0;
-}
-
 /* CUDA_LAUNCH_BLOCKING: a launch returns when the kernel has ended, with what became of it. */
 static int wait_for_kernel(struct vg_thread *t, struct vg_stream *stream)
 {
@@ -119,7 +72,7 @@ static int post_launch(struct vg_thread *t, const struct vg_function *f, const s
 
 	/* only what cannot fail may happen once room is reserved */
 	if (f->bytes && !params) {
-		int result = pack(f, packed, NULL, extra);
+		int result = vg_params_pack(f, packed, NULL, extra);
 
 		if (result)
 			return result;
@@ -137,7 +90,7 @@ static int post_launch(struct vg_thread *t, const struct vg_function *f, const s
 	r->shared = s->shared;
 	r->s = stream->object.number;
 	if (params)
-		pack(f, (uint8_t *)(r + 1), params, NULL);
+		vg_params_pack(f, (uint8_t *)(r + 1), params, NULL);
 	else if (f->bytes)
 		memcpy(r + 1, packed, f->bytes);
 	vg_commit(t, &r->h);
@@ -155,7 +108,7 @@ static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **
 		result = vg_stream_get(*t, handle, per_thread, stream);
 	if (!result)
 		result = check_shape(f, s);
-	return result ? result : check_params(f, params, extra);
+	return result ? result : vg_params_check(f, params, extra);
 }
 
 static CUresult launch(CUfunction f, const struct shape *s, CUstream handle, void **params, void **extra, bool per_thread)
@@ -192,7 +145,7 @@ static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle
 
 	uint8_t packed[f->bytes + 1];
 
-	pack(f, packed, params, NULL);
+	vg_params_pack(f, packed, params, NULL);
 	result = vg_op_launch_cooperative(t, f->object.number, vg_function_kind(f), s->gx, s->gy, s->gz, s->bx, s->by,
 					  s->bz, s->shared, stream->object.number, packed, f->bytes);
 	return result ? result : launched(t, stream);
@@ -255,7 +208,7 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 	for (unsigned int i = 0; i < c->numAttrs && !result; i++)
 		result = translate_attribute(data + (size_t)i * ATTRIBUTE_BYTES);
 	if (!result && f->bytes)
-		result = pack(f, data + attributes, params, extra);
+		result = vg_params_pack(f, data + attributes, params, extra);
 	if (!result)
 		result = vg_op_launch_ex(t, f->object.number, vg_function_kind(f), s.gx, s.gy, s.gz, s.bx, s.by, s.bz,
 					 s.shared, stream->object.number, c->numAttrs, data,

@@ -16,7 +16,30 @@ static struct {
 	pthread_mutex_t lock;
 	struct ended *ended[KINDS];
 	uint32_t highest[KINDS];
+	/* by number: the memory that serves it, in use or ended */
+	struct vg_object **numbered[KINDS];
+	uint32_t capacity[KINDS];
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The caller holds pool.lock. */
+static bool note(unsigned int k, uint32_t number, struct vg_object *object)
+{
+	uint32_t capacity = pool.capacity[k] ? pool.capacity[k] : 64;
+	struct vg_object **grown;
+
+	while (capacity <= number)
+		capacity *= 2;
+	if (capacity > pool.capacity[k]) {
+		grown = realloc(pool.numbered[k], capacity * sizeof *grown);
+		if (!grown)
+			return false;
+		memset(grown + pool.capacity[k], 0, (capacity - pool.capacity[k]) * sizeof *grown);
+		pool.numbered[k] = grown;
+		pool.capacity[k] = capacity;
+	}
+	pool.numbered[k][number] = object;
+	return true;
+}
 
 void *vg_object_new(enum vg_kind kind, size_t size)
 {
@@ -35,7 +58,13 @@ void *vg_object_new(enum vg_kind kind, size_t size)
 		object = &e->object;
 	} else {
 		object = malloc(size);
-		number = object ? ++pool.highest[k] : 0;
+		number = pool.highest[k] + 1;
+		if (object && note(k, number, object)) {
+			pool.highest[k] = number;
+		} else {
+			free(object);
+			object = NULL;
+		}
 	}
 	pthread_mutex_unlock(&pool.lock);
 	if (!object)
@@ -56,4 +85,44 @@ void vg_object_end(void *object)
 	e->next = pool.ended[k];
 	pool.ended[k] = e;
 	pthread_mutex_unlock(&pool.lock);
+}
+
+void *vg_object_find(enum vg_kind kind, uint32_t number)
+{
+	unsigned int k = (unsigned int)kind - VG_CONTEXT;
+	struct vg_object *object = NULL;
+
+	pthread_mutex_lock(&pool.lock);
+	if (number < pool.capacity[k])
+		object = pool.numbered[k][number];
+	if (object && object->kind != (uint32_t)kind)
+		object = NULL;
+	pthread_mutex_unlock(&pool.lock);
+	return object;
+}
+
+void *vg_object_numbered(enum vg_kind kind, size_t size, uint32_t number)
+{
+	unsigned int k = (unsigned int)kind - VG_CONTEXT;
+	struct vg_object *object = NULL;
+
+	if (number > VG_NUMBER_MAX)
+		return NULL;
+	pthread_mutex_lock(&pool.lock);
+	if (number < pool.capacity[k])
+		object = pool.numbered[k][number];
+	if (!object) {
+		object = malloc(size);
+		if (object && !note(k, number, object)) {
+			free(object);
+			object = NULL;
+		}
+	}
+	pthread_mutex_unlock(&pool.lock);
+	if (!object)
+		return NULL;
+	memset(object, 0, size);
+	object->number = number;
+	object->kind = kind;
+	return object;
 }

@@ -55,6 +55,17 @@ struct vg_object {
 void *vg_object_new(enum vg_kind kind, size_t size);
 void vg_object_end(void *object);
 
+/* The object of a number, NULL: there is none. */
+void *vg_object_find(enum vg_kind kind, uint32_t number);
+
+/*
+ * For kinds whose numbers the executor chooses: a zeroed object in the memory
+ * that always serves this number, at most VG_NUMBER_MAX. Such an object ends by
+ * kind = 0, the executor gives its number out again.
+ */
+void *vg_object_numbered(enum vg_kind kind, size_t size, uint32_t number);
+#define VG_NUMBER_MAX (1u << 20)
+
 /* The number of a handle, CUDA_ERROR_INVALID_HANDLE when it is none of that kind. */
 static inline int vg_number(enum vg_kind kind, const void *handle, uint32_t *number)
 {
@@ -93,6 +104,10 @@ struct vg_capture {
 	unsigned int mode;	/* 0 global, 1 thread local, 2 relaxed */
 	struct vg_stream *origin;	/* NULL: the capture has ended */
 	_Atomic bool invalid;		/* broken by a call that cannot be captured */
+	struct vg_graph *graph;		/* that it makes, once the program has seen it */
+	bool into;			/* the program gave the graph */
+	struct vg_references *references;	/* what its graph will keep */
+	struct vg_dependencies *dependencies;	/* what cuStreamGetCaptureInfo returned */
 };
 
 struct vg_stream {
@@ -146,6 +161,7 @@ struct vg_event {
 	_Atomic uint64_t stream;	/* id of the stream of the last record, 0: none yet */
 	_Atomic int recorded;
 	_Atomic int asked;		/* the last record posted no fence: the executor is asked */
+	_Atomic int of_graphs;		/* nodes of graphs record it, of which no fence tells */
 	_Atomic(struct vg_capture *) capture;	/* recorded in a capture, not in the stream */
 };
 

@@ -93,6 +93,23 @@ static int add_range(const struct vg_range *range)
 	return vg_range_add(range);
 }
 
+int vg_pool_graph_memory(uint64_t address, uint64_t size)
+{
+	struct vg_thread *t = vg_thread_get();
+	struct vg_range r = { .base = address, .size = size, .backing = size, .kind = VG_RANGE_POOL, .flags = OF_A_GRAPH,
+			      .owner = &default_pool, .context = t ? t->current : NULL, .id = vg_range_id() };
+
+	return vg_guard_addresses(address, size) ? add_range(&r) : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* The addresses of a graph's memory stay: the next launch allocates there again. */
+static bool forget(const struct vg_range *range)
+{
+	struct vg_range r;
+
+	return (range->flags & OF_A_GRAPH) || vg_range_remove(range->base, VG_RANGE_POOL, &r);
+}
+
 static CUresult allocate(CUdeviceptr *out, size_t size, CUmemoryPool pool, CUstream handle, bool per_thread)
 {
 	struct vg_range r = { .size = size, .backing = size, .kind = VG_RANGE_POOL, .owner = pool };
@@ -168,8 +185,7 @@ static CUresult free_async(CUdeviceptr address, CUstream handle, bool per_thread
 		return result ? result : cuMemFree_v2(address);
 	}
 	/* a graph frees what a graph has allocated */
-	if (r.kind != VG_RANGE_POOL || (vg_capture_status(s) && !(r.flags & OF_A_GRAPH)) ||
-	    !vg_range_remove(address, VG_RANGE_POOL, &r))
+	if (r.kind != VG_RANGE_POOL || (vg_capture_status(s) && !(r.flags & OF_A_GRAPH)) || !forget(&r))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_mem_free_async(t, address, s->object.number);
 	if (result)
@@ -192,11 +208,7 @@ VG_EXPORT CUresult cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream)
 
 int vg_pool_free(struct vg_thread *t, const struct vg_range *range)
 {
-	struct vg_range r;
-
-	if (!vg_range_remove(range->base, VG_RANGE_POOL, &r))
-		return CUDA_ERROR_INVALID_VALUE;
-	return vg_op_mem_free_pool(t, r.base);
+	return forget(range) ? vg_op_mem_free_pool(t, range->base) : CUDA_ERROR_INVALID_VALUE;
 }
 
 VG_EXPORT CUresult cuMemPoolCreate(CUmemoryPool *out, const struct pool_properties *p)

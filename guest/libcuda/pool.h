@@ -8,6 +8,9 @@
 
 #include "memory.h"
 
+/* Memory that a graph allocates whenever it is launched: 0 or OUT_OF_MEMORY. Its address stays the graph's. */
+int vg_pool_graph_memory(uint64_t address, uint64_t size);
+
 /* Gives r, which is of kind POOL, back at once. */
 int vg_pool_free(struct vg_thread *t, const struct vg_range *r);
 

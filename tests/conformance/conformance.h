@@ -31,7 +31,11 @@
 	X(copy_family)                                                                                                \
 	X(launch_family)                                                                                              \
 	X(array_family)                                                                                               \
-	X(first_version_family)
+	X(first_version_family)                                                                                       \
+	X(graph_node_family)                                                                                          \
+	X(graph_life_family)                                                                                          \
+	X(graph_capture_family)                                                                                       \
+	X(graph_memory_family)
 
 #define DECLARE(family) extern const struct check_group family;
 FAMILIES(DECLARE)

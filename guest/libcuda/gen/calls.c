@@ -602,40 +602,19 @@ VG_EXPORT int cuGLUnregisterBufferObject(void)
 	return vg_refuse(185);
 }
 
-VG_EXPORT int cuGraphAddBatchMemOpNode(void)
-{
-	return vg_refuse(186);
-}
+extern int cuGraphAddBatchMemOpNode();
 
-VG_EXPORT int cuGraphAddChildGraphNode(void)
-{
-	return vg_refuse(187);
-}
+extern int cuGraphAddChildGraphNode();
 
-VG_EXPORT int cuGraphAddDependencies(void)
-{
-	return vg_refuse(188);
-}
+extern int cuGraphAddDependencies();
 
-VG_EXPORT int cuGraphAddDependencies_v2(void)
-{
-	return vg_refuse(189);
-}
+extern int cuGraphAddDependencies_v2();
 
-VG_EXPORT int cuGraphAddEmptyNode(void)
-{
-	return vg_refuse(190);
-}
+extern int cuGraphAddEmptyNode();
 
-VG_EXPORT int cuGraphAddEventRecordNode(void)
-{
-	return vg_refuse(191);
-}
+extern int cuGraphAddEventRecordNode();
 
-VG_EXPORT int cuGraphAddEventWaitNode(void)
-{
-	return vg_refuse(192);
-}
+extern int cuGraphAddEventWaitNode();
 
 VG_EXPORT int cuGraphAddExternalSemaphoresSignalNode(void)
 {
@@ -647,128 +626,59 @@ VG_EXPORT int cuGraphAddExternalSemaphoresWaitNode(void)
 	return vg_refuse(194);
 }
 
-VG_EXPORT int cuGraphAddHostNode(void)
-{
-	return vg_refuse(195);
-}
+extern int cuGraphAddHostNode();
 
-VG_EXPORT int cuGraphAddKernelNode(void)
-{
-	return vg_refuse(196);
-}
+extern int cuGraphAddKernelNode();
 
-VG_EXPORT int cuGraphAddKernelNode_v2(void)
-{
-	return vg_refuse(197);
-}
+extern int cuGraphAddKernelNode_v2();
 
-VG_EXPORT int cuGraphAddMemAllocNode(void)
-{
-	return vg_refuse(198);
-}
+extern int cuGraphAddMemAllocNode();
 
-VG_EXPORT int cuGraphAddMemcpyNode(void)
-{
-	return vg_refuse(199);
-}
+extern int cuGraphAddMemcpyNode();
 
-VG_EXPORT int cuGraphAddMemFreeNode(void)
-{
-	return vg_refuse(200);
-}
+extern int cuGraphAddMemFreeNode();
 
-VG_EXPORT int cuGraphAddMemsetNode(void)
-{
-	return vg_refuse(201);
-}
+extern int cuGraphAddMemsetNode();
 
-VG_EXPORT int cuGraphAddNode(void)
-{
-	return vg_refuse(202);
-}
+extern int cuGraphAddNode();
 
-VG_EXPORT int cuGraphAddNode_v2(void)
-{
-	return vg_refuse(203);
-}
+extern int cuGraphAddNode_v2();
 
-VG_EXPORT int cuGraphBatchMemOpNodeGetParams(void)
-{
-	return vg_refuse(204);
-}
+extern int cuGraphBatchMemOpNodeGetParams();
 
-VG_EXPORT int cuGraphBatchMemOpNodeSetParams(void)
-{
-	return vg_refuse(205);
-}
+extern int cuGraphBatchMemOpNodeSetParams();
 
-VG_EXPORT int cuGraphChildGraphNodeGetGraph(void)
-{
-	return vg_refuse(206);
-}
+extern int cuGraphChildGraphNodeGetGraph();
 
 extern int cuGraphClone();
 
-VG_EXPORT int cuGraphConditionalHandleCreate(void)
-{
-	return vg_refuse(208);
-}
+extern int cuGraphConditionalHandleCreate();
 
 extern int cuGraphCreate();
 
-VG_EXPORT int cuGraphDebugDotPrint(void)
-{
-	return vg_refuse(210);
-}
+extern int cuGraphDebugDotPrint();
 
 extern int cuGraphDestroy();
 
-VG_EXPORT int cuGraphDestroyNode(void)
-{
-	return vg_refuse(212);
-}
+extern int cuGraphDestroyNode();
 
-VG_EXPORT int cuGraphEventRecordNodeGetEvent(void)
-{
-	return vg_refuse(213);
-}
+extern int cuGraphEventRecordNodeGetEvent();
 
-VG_EXPORT int cuGraphEventRecordNodeSetEvent(void)
-{
-	return vg_refuse(214);
-}
+extern int cuGraphEventRecordNodeSetEvent();
 
-VG_EXPORT int cuGraphEventWaitNodeGetEvent(void)
-{
-	return vg_refuse(215);
-}
+extern int cuGraphEventWaitNodeGetEvent();
 
-VG_EXPORT int cuGraphEventWaitNodeSetEvent(void)
-{
-	return vg_refuse(216);
-}
+extern int cuGraphEventWaitNodeSetEvent();
 
-VG_EXPORT int cuGraphExecBatchMemOpNodeSetParams(void)
-{
-	return vg_refuse(217);
-}
+extern int cuGraphExecBatchMemOpNodeSetParams();
 
-VG_EXPORT int cuGraphExecChildGraphNodeSetParams(void)
-{
-	return vg_refuse(218);
-}
+extern int cuGraphExecChildGraphNodeSetParams();
 
 extern int cuGraphExecDestroy();
 
-VG_EXPORT int cuGraphExecEventRecordNodeSetEvent(void)
-{
-	return vg_refuse(220);
-}
+extern int cuGraphExecEventRecordNodeSetEvent();
 
-VG_EXPORT int cuGraphExecEventWaitNodeSetEvent(void)
-{
-	return vg_refuse(221);
-}
+extern int cuGraphExecEventWaitNodeSetEvent();
 
 VG_EXPORT int cuGraphExecExternalSemaphoresSignalNodeSetParams(void)
 {
@@ -780,40 +690,19 @@ VG_EXPORT int cuGraphExecExternalSemaphoresWaitNodeSetParams(void)
 	return vg_refuse(223);
 }
 
-VG_EXPORT int cuGraphExecGetFlags(void)
-{
-	return vg_refuse(224);
-}
+extern int cuGraphExecGetFlags();
 
-VG_EXPORT int cuGraphExecHostNodeSetParams(void)
-{
-	return vg_refuse(225);
-}
+extern int cuGraphExecHostNodeSetParams();
 
-VG_EXPORT int cuGraphExecKernelNodeSetParams(void)
-{
-	return vg_refuse(226);
-}
+extern int cuGraphExecKernelNodeSetParams();
 
-VG_EXPORT int cuGraphExecKernelNodeSetParams_v2(void)
-{
-	return vg_refuse(227);
-}
+extern int cuGraphExecKernelNodeSetParams_v2();
 
-VG_EXPORT int cuGraphExecMemcpyNodeSetParams(void)
-{
-	return vg_refuse(228);
-}
+extern int cuGraphExecMemcpyNodeSetParams();
 
-VG_EXPORT int cuGraphExecMemsetNodeSetParams(void)
-{
-	return vg_refuse(229);
-}
+extern int cuGraphExecMemsetNodeSetParams();
 
-VG_EXPORT int cuGraphExecNodeSetParams(void)
-{
-	return vg_refuse(230);
-}
+extern int cuGraphExecNodeSetParams();
 
 extern int cuGraphExecUpdate();
 
@@ -839,32 +728,17 @@ VG_EXPORT int cuGraphExternalSemaphoresWaitNodeSetParams(void)
 	return vg_refuse(236);
 }
 
-VG_EXPORT int cuGraphGetEdges(void)
-{
-	return vg_refuse(237);
-}
+extern int cuGraphGetEdges();
 
-VG_EXPORT int cuGraphGetEdges_v2(void)
-{
-	return vg_refuse(238);
-}
+extern int cuGraphGetEdges_v2();
 
 extern int cuGraphGetNodes();
 
-VG_EXPORT int cuGraphGetRootNodes(void)
-{
-	return vg_refuse(240);
-}
+extern int cuGraphGetRootNodes();
 
-VG_EXPORT int cuGraphHostNodeGetParams(void)
-{
-	return vg_refuse(241);
-}
+extern int cuGraphHostNodeGetParams();
 
-VG_EXPORT int cuGraphHostNodeSetParams(void)
-{
-	return vg_refuse(242);
-}
+extern int cuGraphHostNodeSetParams();
 
 VG_EXPORT int cuGraphicsEGLRegisterImage(void)
 {
@@ -961,136 +835,61 @@ extern int cuGraphInstantiateWithParams();
 
 extern int cuGraphInstantiateWithParams_ptsz();
 
-VG_EXPORT int cuGraphKernelNodeCopyAttributes(void)
-{
-	return vg_refuse(262);
-}
+extern int cuGraphKernelNodeCopyAttributes();
 
-VG_EXPORT int cuGraphKernelNodeGetAttribute(void)
-{
-	return vg_refuse(263);
-}
+extern int cuGraphKernelNodeGetAttribute();
 
-VG_EXPORT int cuGraphKernelNodeGetParams(void)
-{
-	return vg_refuse(264);
-}
+extern int cuGraphKernelNodeGetParams();
 
-VG_EXPORT int cuGraphKernelNodeGetParams_v2(void)
-{
-	return vg_refuse(265);
-}
+extern int cuGraphKernelNodeGetParams_v2();
 
-VG_EXPORT int cuGraphKernelNodeSetAttribute(void)
-{
-	return vg_refuse(266);
-}
+extern int cuGraphKernelNodeSetAttribute();
 
-VG_EXPORT int cuGraphKernelNodeSetParams(void)
-{
-	return vg_refuse(267);
-}
+extern int cuGraphKernelNodeSetParams();
 
-VG_EXPORT int cuGraphKernelNodeSetParams_v2(void)
-{
-	return vg_refuse(268);
-}
+extern int cuGraphKernelNodeSetParams_v2();
 
 extern int cuGraphLaunch();
 
 extern int cuGraphLaunch_ptsz();
 
-VG_EXPORT int cuGraphMemAllocNodeGetParams(void)
-{
-	return vg_refuse(270);
-}
+extern int cuGraphMemAllocNodeGetParams();
 
-VG_EXPORT int cuGraphMemcpyNodeGetParams(void)
-{
-	return vg_refuse(271);
-}
+extern int cuGraphMemcpyNodeGetParams();
 
-VG_EXPORT int cuGraphMemcpyNodeSetParams(void)
-{
-	return vg_refuse(272);
-}
+extern int cuGraphMemcpyNodeSetParams();
 
-VG_EXPORT int cuGraphMemFreeNodeGetParams(void)
-{
-	return vg_refuse(273);
-}
+extern int cuGraphMemFreeNodeGetParams();
 
-VG_EXPORT int cuGraphMemsetNodeGetParams(void)
-{
-	return vg_refuse(274);
-}
+extern int cuGraphMemsetNodeGetParams();
 
-VG_EXPORT int cuGraphMemsetNodeSetParams(void)
-{
-	return vg_refuse(275);
-}
+extern int cuGraphMemsetNodeSetParams();
 
-VG_EXPORT int cuGraphNodeFindInClone(void)
-{
-	return vg_refuse(276);
-}
+extern int cuGraphNodeFindInClone();
 
-VG_EXPORT int cuGraphNodeGetDependencies(void)
-{
-	return vg_refuse(277);
-}
+extern int cuGraphNodeGetDependencies();
 
-VG_EXPORT int cuGraphNodeGetDependencies_v2(void)
-{
-	return vg_refuse(278);
-}
+extern int cuGraphNodeGetDependencies_v2();
 
-VG_EXPORT int cuGraphNodeGetDependentNodes(void)
-{
-	return vg_refuse(279);
-}
+extern int cuGraphNodeGetDependentNodes();
 
-VG_EXPORT int cuGraphNodeGetDependentNodes_v2(void)
-{
-	return vg_refuse(280);
-}
+extern int cuGraphNodeGetDependentNodes_v2();
 
-VG_EXPORT int cuGraphNodeGetEnabled(void)
-{
-	return vg_refuse(281);
-}
+extern int cuGraphNodeGetEnabled();
 
 extern int cuGraphNodeGetType();
 
-VG_EXPORT int cuGraphNodeSetEnabled(void)
-{
-	return vg_refuse(283);
-}
+extern int cuGraphNodeSetEnabled();
 
-VG_EXPORT int cuGraphNodeSetParams(void)
-{
-	return vg_refuse(284);
-}
+extern int cuGraphNodeSetParams();
 
-VG_EXPORT int cuGraphReleaseUserObject(void)
-{
-	return vg_refuse(285);
-}
+extern int cuGraphReleaseUserObject();
 
-VG_EXPORT int cuGraphRemoveDependencies(void)
-{
-	return vg_refuse(286);
-}
+extern int cuGraphRemoveDependencies();
 
-VG_EXPORT int cuGraphRemoveDependencies_v2(void)
-{
-	return vg_refuse(287);
-}
+extern int cuGraphRemoveDependencies_v2();
 
-VG_EXPORT int cuGraphRetainUserObject(void)
-{
-	return vg_refuse(288);
-}
+extern int cuGraphRetainUserObject();
 
 extern int cuGraphUpload();
 
@@ -1925,15 +1724,9 @@ extern int cuStreamBeginCapture();
 
 extern int cuStreamBeginCapture_ptsz();
 
-VG_EXPORT int cuStreamBeginCaptureToGraph(void)
-{
-	return vg_refuse(521);
-}
+extern int cuStreamBeginCaptureToGraph();
 
-VG_EXPORT int cuStreamBeginCaptureToGraph_ptsz(void)
-{
-	return vg_refuse(521);
-}
+extern int cuStreamBeginCaptureToGraph_ptsz();
 
 extern int cuStreamBeginCapture_v2();
 
@@ -2013,25 +1806,13 @@ extern int cuStreamSynchronize();
 
 extern int cuStreamSynchronize_ptsz();
 
-VG_EXPORT int cuStreamUpdateCaptureDependencies(void)
-{
-	return vg_refuse(544);
-}
+extern int cuStreamUpdateCaptureDependencies();
 
-VG_EXPORT int cuStreamUpdateCaptureDependencies_ptsz(void)
-{
-	return vg_refuse(544);
-}
+extern int cuStreamUpdateCaptureDependencies_ptsz();
 
-VG_EXPORT int cuStreamUpdateCaptureDependencies_v2(void)
-{
-	return vg_refuse(545);
-}
+extern int cuStreamUpdateCaptureDependencies_v2();
 
-VG_EXPORT int cuStreamUpdateCaptureDependencies_v2_ptsz(void)
-{
-	return vg_refuse(545);
-}
+extern int cuStreamUpdateCaptureDependencies_v2_ptsz();
 
 extern int cuStreamWaitEvent();
 
@@ -2495,20 +2276,11 @@ extern int cuTexRefSetMipmappedArray();
 
 extern int cuThreadExchangeStreamCaptureMode();
 
-VG_EXPORT int cuUserObjectCreate(void)
-{
-	return vg_refuse(601);
-}
+extern int cuUserObjectCreate();
 
-VG_EXPORT int cuUserObjectRelease(void)
-{
-	return vg_refuse(602);
-}
+extern int cuUserObjectRelease();
 
-VG_EXPORT int cuUserObjectRetain(void)
-{
-	return vg_refuse(603);
-}
+extern int cuUserObjectRetain();
 
 VG_EXPORT int cuVDPAUCtxCreate(void)
 {

@@ -100,6 +100,26 @@
 #define VG_OP_GRAPH_UPLOAD 0x0718
 #define VG_OP_GRAPHEXEC_DESTROY 0x0719
 #define VG_OP_NODE_TYPE 0x071a
+#define VG_OP_NODE_ADD 0x0720
+#define VG_OP_NODE_SET 0x0721
+#define VG_OP_EXEC_NODE_SET 0x0722
+#define VG_OP_NODE_GET 0x0723
+#define VG_OP_NODE_DESTROY 0x0724
+#define VG_OP_NODE_FIND_IN_CLONE 0x0725
+#define VG_OP_GRAPH_ROOTS 0x0726
+#define VG_OP_GRAPH_EDGES 0x0727
+#define VG_OP_NODE_EDGES 0x0728
+#define VG_OP_GRAPH_DEPEND 0x0729
+#define VG_OP_NODE_GRAPH 0x072a
+#define VG_OP_NODE_COPY_ATTRIBUTES 0x072b
+#define VG_OP_NODE_GET_ATTRIBUTE 0x072c
+#define VG_OP_NODE_SET_ATTRIBUTE 0x072d
+#define VG_OP_NODE_SET_ENABLED 0x072e
+#define VG_OP_NODE_GET_ENABLED 0x072f
+#define VG_OP_CONDITIONAL_CREATE 0x0730
+#define VG_OP_CAPTURE_INTO 0x0740
+#define VG_OP_CAPTURE_DEPENDENCIES 0x0741
+#define VG_OP_CAPTURE_UPDATE 0x0742
 #define VG_OP_LAUNCH_HOST_FUNC 0x0800
 #define VG_OP_STREAM_ADD_CALLBACK 0x0801
 #define VG_OP_HOST_REGISTER 0x0810
@@ -2541,7 +2561,14 @@ struct vg_rec_graph_instantiate {
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct vg_rec_graph_instantiate) == 40, "graph_instantiate");
 
-static inline int vg_op_graph_instantiate(struct vg_thread *t, uint32_t x, uint32_t g, uint64_t flags)
+struct vg_rep_graph_instantiate {
+	uint32_t code;
+	uint32_t outcome;
+	uint32_t node;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_graph_instantiate) == 16, "graph_instantiate");
+
+static inline int vg_op_graph_instantiate(struct vg_thread *t, uint32_t x, uint32_t g, uint64_t flags, uint32_t *code, uint32_t *outcome, uint32_t *node)
 {
 	struct vg_reply *reply;
 	int result;
@@ -2555,6 +2582,20 @@ static inline int vg_op_graph_instantiate(struct vg_thread *t, uint32_t x, uint3
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;
+	if (result == 0) {
+		const struct vg_rep_graph_instantiate *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (code)
+			*code = o->code;
+		if (outcome)
+			*outcome = o->outcome;
+		if (node)
+			*node = o->node;
+	}
 	vg_release_reply(t, reply);
 	return result;
 }
@@ -2567,11 +2608,14 @@ struct vg_rec_graph_update {
 _Static_assert(sizeof(struct vg_rec_graph_update) == 32, "graph_update");
 
 struct vg_rep_graph_update {
+	uint32_t code;
 	uint32_t outcome;
+	uint32_t node;
+	uint32_t from;
 } __attribute__((aligned(8)));
-_Static_assert(sizeof(struct vg_rep_graph_update) == 8, "graph_update");
+_Static_assert(sizeof(struct vg_rep_graph_update) == 16, "graph_update");
 
-static inline int vg_op_graph_update(struct vg_thread *t, uint32_t x, uint32_t g, uint32_t *outcome)
+static inline int vg_op_graph_update(struct vg_thread *t, uint32_t x, uint32_t g, uint32_t *code, uint32_t *outcome, uint32_t *node, uint32_t *from)
 {
 	struct vg_reply *reply;
 	int result;
@@ -2591,8 +2635,14 @@ static inline int vg_op_graph_update(struct vg_thread *t, uint32_t x, uint32_t g
 			vg_release_reply(t, reply);
 			return VG_ERROR_PROTOCOL;
 		}
+		if (code)
+			*code = o->code;
 		if (outcome)
 			*outcome = o->outcome;
+		if (node)
+			*node = o->node;
+		if (from)
+			*from = o->from;
 	}
 	vg_release_reply(t, reply);
 	return result;
@@ -2686,6 +2736,704 @@ static inline int vg_op_node_type(struct vg_thread *t, uint32_t n, uint32_t *typ
 		if (type)
 			*type = o->type;
 	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_add {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t after;
+	uint32_t general;
+	_Alignas(8) uint8_t params[256];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_add) == 296, "node_add");
+
+struct vg_rep_node_add {
+	uint32_t n;
+	uint64_t address;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_add) == 16, "node_add");
+
+static inline int vg_op_node_add(struct vg_thread *t, uint32_t g, uint32_t after, uint32_t general, const void *params, uint32_t *n, uint64_t *address, const void *data, uint32_t data_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_add *r = vg_reserve_replied(t, VG_OP_NODE_ADD, sizeof(struct vg_rec_node_add) + data_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->after = after;
+	r->general = general;
+	memcpy(r->params, params, 256);
+	if (data_size)
+		memcpy((uint8_t *)r + 296, data, data_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_add *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (n)
+			*n = o->n;
+		if (address)
+			*address = o->address;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_set {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t general;
+	_Alignas(8) uint8_t params[256];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_set) == 288, "node_set");
+
+static inline int vg_op_node_set(struct vg_thread *t, uint32_t n, uint32_t general, const void *params, const void *data, uint32_t data_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_set *r = vg_reserve_replied(t, VG_OP_NODE_SET, sizeof(struct vg_rec_node_set) + data_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->general = general;
+	memcpy(r->params, params, 256);
+	if (data_size)
+		memcpy((uint8_t *)r + 288, data, data_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_exec_node_set {
+	struct vg_record h;
+	uint32_t x;
+	uint32_t n;
+	uint32_t general;
+	_Alignas(8) uint8_t params[256];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_exec_node_set) == 296, "exec_node_set");
+
+static inline int vg_op_exec_node_set(struct vg_thread *t, uint32_t x, uint32_t n, uint32_t general, const void *params, const void *data, uint32_t data_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_exec_node_set *r = vg_reserve_replied(t, VG_OP_EXEC_NODE_SET, sizeof(struct vg_rec_exec_node_set) + data_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->x = x;
+	r->n = n;
+	r->general = general;
+	memcpy(r->params, params, 256);
+	if (data_size)
+		memcpy((uint8_t *)r + 296, data, data_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_get {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t type;
+	uint32_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_get) == 40, "node_get");
+
+struct vg_rep_node_get {
+	_Alignas(8) uint8_t params[256];
+	uint64_t total;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_get) == 264, "node_get");
+
+static inline int vg_op_node_get(struct vg_thread *t, uint32_t n, uint32_t type, uint32_t first, void *params, uint64_t *total, void *data, uint32_t *data_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_get *r = vg_reserve_replied(t, VG_OP_NODE_GET, sizeof(struct vg_rec_node_get));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->type = type;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_get *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (params)
+			memcpy(params, o->params, 256);
+		if (total)
+			*total = o->total;
+	}
+	if (data_size)
+		*data_size = vg_reply_bytes(reply, 264, data, *data_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_destroy {
+	struct vg_record h;
+	uint32_t n;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_destroy) == 32, "node_destroy");
+
+static inline int vg_op_node_destroy(struct vg_thread *t, uint32_t n)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_destroy *r = vg_reserve_replied(t, VG_OP_NODE_DESTROY, sizeof(struct vg_rec_node_destroy));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_find_in_clone {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t clone;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_find_in_clone) == 32, "node_find_in_clone");
+
+struct vg_rep_node_find_in_clone {
+	uint32_t found;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_find_in_clone) == 8, "node_find_in_clone");
+
+static inline int vg_op_node_find_in_clone(struct vg_thread *t, uint32_t n, uint32_t clone, uint32_t *found)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_find_in_clone *r = vg_reserve_replied(t, VG_OP_NODE_FIND_IN_CLONE, sizeof(struct vg_rec_node_find_in_clone));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->clone = clone;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_find_in_clone *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (found)
+			*found = o->found;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_graph_roots {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_roots) == 32, "graph_roots");
+
+struct vg_rep_graph_roots {
+	uint64_t total;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_graph_roots) == 8, "graph_roots");
+
+static inline int vg_op_graph_roots(struct vg_thread *t, uint32_t g, uint32_t first, uint64_t *total, void *nodes, uint32_t *nodes_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_roots *r = vg_reserve_replied(t, VG_OP_GRAPH_ROOTS, sizeof(struct vg_rec_graph_roots));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_graph_roots *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (total)
+			*total = o->total;
+	}
+	if (nodes_size)
+		*nodes_size = vg_reply_bytes(reply, 8, nodes, *nodes_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_graph_edges {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_edges) == 32, "graph_edges");
+
+struct vg_rep_graph_edges {
+	uint64_t total;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_graph_edges) == 8, "graph_edges");
+
+static inline int vg_op_graph_edges(struct vg_thread *t, uint32_t g, uint32_t first, uint64_t *total, void *edges, uint32_t *edges_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_edges *r = vg_reserve_replied(t, VG_OP_GRAPH_EDGES, sizeof(struct vg_rec_graph_edges));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_graph_edges *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (total)
+			*total = o->total;
+	}
+	if (edges_size)
+		*edges_size = vg_reply_bytes(reply, 8, edges, *edges_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_edges {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t leaving;
+	uint32_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_edges) == 40, "node_edges");
+
+struct vg_rep_node_edges {
+	uint64_t total;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_edges) == 8, "node_edges");
+
+static inline int vg_op_node_edges(struct vg_thread *t, uint32_t n, uint32_t leaving, uint32_t first, uint64_t *total, void *edges, uint32_t *edges_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_edges *r = vg_reserve_replied(t, VG_OP_NODE_EDGES, sizeof(struct vg_rec_node_edges));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->leaving = leaving;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_edges *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (total)
+			*total = o->total;
+	}
+	if (edges_size)
+		*edges_size = vg_reply_bytes(reply, 8, edges, *edges_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_graph_depend {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t remove;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_depend) == 32, "graph_depend");
+
+static inline int vg_op_graph_depend(struct vg_thread *t, uint32_t g, uint32_t remove, const void *edges, uint32_t edges_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_depend *r = vg_reserve_replied(t, VG_OP_GRAPH_DEPEND, sizeof(struct vg_rec_graph_depend) + edges_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->remove = remove;
+	if (edges_size)
+		memcpy((uint8_t *)r + 32, edges, edges_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_graph {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t candidate;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_graph) == 32, "node_graph");
+
+struct vg_rep_node_graph {
+	uint32_t graph;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_graph) == 8, "node_graph");
+
+static inline int vg_op_node_graph(struct vg_thread *t, uint32_t n, uint32_t candidate, uint32_t *graph)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_graph *r = vg_reserve_replied(t, VG_OP_NODE_GRAPH, sizeof(struct vg_rec_node_graph));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->candidate = candidate;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_graph *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (graph)
+			*graph = o->graph;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_copy_attributes {
+	struct vg_record h;
+	uint32_t to;
+	uint32_t from;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_copy_attributes) == 32, "node_copy_attributes");
+
+static inline int vg_op_node_copy_attributes(struct vg_thread *t, uint32_t to, uint32_t from)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_copy_attributes *r = vg_reserve_replied(t, VG_OP_NODE_COPY_ATTRIBUTES, sizeof(struct vg_rec_node_copy_attributes));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->to = to;
+	r->from = from;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_get_attribute {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t attribute;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_get_attribute) == 32, "node_get_attribute");
+
+struct vg_rep_node_get_attribute {
+	_Alignas(8) uint8_t value[64];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_get_attribute) == 64, "node_get_attribute");
+
+static inline int vg_op_node_get_attribute(struct vg_thread *t, uint32_t n, uint32_t attribute, void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_get_attribute *r = vg_reserve_replied(t, VG_OP_NODE_GET_ATTRIBUTE, sizeof(struct vg_rec_node_get_attribute));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->attribute = attribute;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_get_attribute *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (value)
+			memcpy(value, o->value, 64);
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_set_attribute {
+	struct vg_record h;
+	uint32_t n;
+	uint32_t attribute;
+	_Alignas(8) uint8_t value[64];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_set_attribute) == 96, "node_set_attribute");
+
+static inline int vg_op_node_set_attribute(struct vg_thread *t, uint32_t n, uint32_t attribute, const void *value)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_set_attribute *r = vg_reserve_replied(t, VG_OP_NODE_SET_ATTRIBUTE, sizeof(struct vg_rec_node_set_attribute));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->n = n;
+	r->attribute = attribute;
+	memcpy(r->value, value, 64);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_set_enabled {
+	struct vg_record h;
+	uint32_t x;
+	uint32_t n;
+	uint32_t enabled;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_set_enabled) == 40, "node_set_enabled");
+
+static inline int vg_op_node_set_enabled(struct vg_thread *t, uint32_t x, uint32_t n, uint32_t enabled)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_set_enabled *r = vg_reserve_replied(t, VG_OP_NODE_SET_ENABLED, sizeof(struct vg_rec_node_set_enabled));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->x = x;
+	r->n = n;
+	r->enabled = enabled;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_node_get_enabled {
+	struct vg_record h;
+	uint32_t x;
+	uint32_t n;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_node_get_enabled) == 32, "node_get_enabled");
+
+struct vg_rep_node_get_enabled {
+	uint32_t enabled;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_node_get_enabled) == 8, "node_get_enabled");
+
+static inline int vg_op_node_get_enabled(struct vg_thread *t, uint32_t x, uint32_t n, uint32_t *enabled)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_node_get_enabled *r = vg_reserve_replied(t, VG_OP_NODE_GET_ENABLED, sizeof(struct vg_rec_node_get_enabled));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->x = x;
+	r->n = n;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_node_get_enabled *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (enabled)
+			*enabled = o->enabled;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_conditional_create {
+	struct vg_record h;
+	uint32_t g;
+	uint32_t c;
+	uint32_t value;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_conditional_create) == 40, "conditional_create");
+
+struct vg_rep_conditional_create {
+	uint64_t handle;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_conditional_create) == 8, "conditional_create");
+
+static inline int vg_op_conditional_create(struct vg_thread *t, uint32_t g, uint32_t c, uint32_t value, uint32_t flags, uint64_t *handle)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_conditional_create *r = vg_reserve_replied(t, VG_OP_CONDITIONAL_CREATE, sizeof(struct vg_rec_conditional_create));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->g = g;
+	r->c = c;
+	r->value = value;
+	r->flags = flags;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_conditional_create *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (handle)
+			*handle = o->handle;
+	}
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_capture_into {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t g;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_capture_into) == 32, "capture_into");
+
+static inline int vg_op_capture_into(struct vg_thread *t, uint32_t s, uint32_t g, const void *after, uint32_t after_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_capture_into *r = vg_reserve_replied(t, VG_OP_CAPTURE_INTO, sizeof(struct vg_rec_capture_into) + after_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->g = g;
+	if (after_size)
+		memcpy((uint8_t *)r + 32, after, after_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_capture_dependencies {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t candidate;
+	uint32_t first;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_capture_dependencies) == 40, "capture_dependencies");
+
+struct vg_rep_capture_dependencies {
+	uint32_t graph;
+	uint64_t total;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_capture_dependencies) == 16, "capture_dependencies");
+
+static inline int vg_op_capture_dependencies(struct vg_thread *t, uint32_t s, uint32_t candidate, uint32_t first, uint32_t *graph, uint64_t *total, void *edges, uint32_t *edges_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_capture_dependencies *r = vg_reserve_replied(t, VG_OP_CAPTURE_DEPENDENCIES, sizeof(struct vg_rec_capture_dependencies));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->candidate = candidate;
+	r->first = first;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_capture_dependencies *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (graph)
+			*graph = o->graph;
+		if (total)
+			*total = o->total;
+	}
+	if (edges_size)
+		*edges_size = vg_reply_bytes(reply, 16, edges, *edges_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_capture_update {
+	struct vg_record h;
+	uint32_t s;
+	uint32_t flags;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_capture_update) == 32, "capture_update");
+
+static inline int vg_op_capture_update(struct vg_thread *t, uint32_t s, uint32_t flags, const void *after, uint32_t after_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_capture_update *r = vg_reserve_replied(t, VG_OP_CAPTURE_UPDATE, sizeof(struct vg_rec_capture_update) + after_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->s = s;
+	r->flags = flags;
+	if (after_size)
+		memcpy((uint8_t *)r + 32, after, after_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
 	vg_release_reply(t, reply);
 	return result;
 }

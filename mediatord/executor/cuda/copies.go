@@ -136,3 +136,29 @@ func nativeCopy(c *driver.Copy3D) C.struct_vg_copy {
 	}
 	return native
 }
+
+// encodeCopy writes CUDA_MEMCPY3D.
+func encodeCopy(b []byte, c *driver.Copy3D) {
+	native := nativeCopy(c)
+	copy(b, unsafe.Slice((*byte)(unsafe.Pointer(&native)), driver.CopySize))
+}
+
+// decodeCopy reads CUDA_MEMCPY3D.
+func decodeCopy(b []byte) (c driver.Copy3D) {
+	var native C.struct_vg_copy
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&native)), driver.CopySize), b)
+	c.WidthBytes, c.Height, c.Depth = uint64(native.width), uint64(native.height), uint64(native.depth)
+	for e, end := range map[*C.struct_vg_copy_end]*driver.Copy3DEnd{&native.src: &c.Src, &native.dst: &c.Dst} {
+		*end = driver.Copy3DEnd{
+			XBytes: uint64(e.x), Y: uint64(e.y), Z: uint64(e.z), LOD: uint64(e.level), Type: uint32(e._type),
+			Address: uint64(e.device), Pitch: uint64(e.pitch), Height: uint64(e.height),
+		}
+		switch end.Type {
+		case driver.MemoryHost:
+			end.Address = uint64(uintptr(e.host))
+		case driver.MemoryArray:
+			end.Address = uint64(uintptr(e.array))
+		}
+	}
+	return c
+}

@@ -192,6 +192,16 @@ func (d *Driver) LibraryKernelNames(l driver.Library) ([]string, driver.Result) 
 	return d.names(d.native.cuLibraryGetKernelCount, d.fn.cuLibraryEnumerateKernels, d.fn.cuKernelGetName, uint64(l))
 }
 
+// FunctionName implements driver.Modules.
+func (d *Driver) FunctionName(f driver.Function) (string, driver.Result) {
+	var name *C.char
+	r := C.vg_name(d.fn.cuFuncGetName, &name, C.uintptr_t(f))
+	if r != 0 {
+		return "", driver.Result(r)
+	}
+	return C.GoString(name), driver.Success
+}
+
 func (d *Driver) names(count, enumerate, nameOf unsafe.Pointer, of uint64) ([]string, driver.Result) {
 	var n C.uint
 	if r := C.vg_count(count, &n, C.uintptr_t(of)); r != 0 || n == 0 {

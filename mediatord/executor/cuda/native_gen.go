@@ -31,10 +31,28 @@ static int vg_cuEventQuery(void *symbol, uintptr_t e) { return ((int (*)(uintptr
 static int vg_cuStreamBeginCapture_v2(void *symbol, uintptr_t s, unsigned int mode) { return ((int (*)(uintptr_t, unsigned int))symbol)(s, mode); }
 static int vg_cuGraphCreate(void *symbol, uintptr_t * g, unsigned int flags) { return ((int (*)(uintptr_t *, unsigned int))symbol)(g, flags); }
 static int vg_cuGraphClone(void *symbol, uintptr_t * g, uintptr_t original) { return ((int (*)(uintptr_t *, uintptr_t))symbol)(g, original); }
-static int vg_cuGraphInstantiateWithFlags(void *symbol, uintptr_t * x, uintptr_t g, unsigned long long flags) { return ((int (*)(uintptr_t *, uintptr_t, unsigned long long))symbol)(x, g, flags); }
 static int vg_cuGraphLaunch(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
 static int vg_cuGraphUpload(void *symbol, uintptr_t x, uintptr_t s) { return ((int (*)(uintptr_t, uintptr_t))symbol)(x, s); }
 static int vg_cuGraphExecDestroy(void *symbol, uintptr_t x) { return ((int (*)(uintptr_t))symbol)(x); }
+static int vg_cuGraphKernelNodeCopyAttributes(void *symbol, uintptr_t to, uintptr_t from) { return ((int (*)(uintptr_t, uintptr_t))symbol)(to, from); }
+static int vg_cuGraphKernelNodeGetAttribute(void *symbol, uintptr_t n, unsigned int attribute, void * value)
+{
+	_Alignas(64) unsigned char value_aligned[64] = {0};
+	int result = ((int (*)(uintptr_t, unsigned int, void *))symbol)(n, attribute, value_aligned);
+
+	memcpy(value, value_aligned, 64);
+	return result;
+}
+static int vg_cuGraphKernelNodeSetAttribute(void *symbol, uintptr_t n, unsigned int attribute, const void * value)
+{
+	_Alignas(64) unsigned char value_aligned[64] = {0};
+	memcpy(value_aligned, value, 64);
+	int result = ((int (*)(uintptr_t, unsigned int, const void *))symbol)(n, attribute, value_aligned);
+
+	return result;
+}
+static int vg_cuGraphNodeSetEnabled(void *symbol, uintptr_t x, uintptr_t n, unsigned int enabled) { return ((int (*)(uintptr_t, uintptr_t, unsigned int))symbol)(x, n, enabled); }
+static int vg_cuGraphNodeGetEnabled(void *symbol, uintptr_t x, uintptr_t n, unsigned int * enabled) { return ((int (*)(uintptr_t, uintptr_t, unsigned int *))symbol)(x, n, enabled); }
 static int vg_cuMemAllocFromPoolAsync(void *symbol, unsigned long long * address, unsigned long long size, uintptr_t p, uintptr_t s) { return ((int (*)(unsigned long long *, unsigned long long, uintptr_t, uintptr_t))symbol)(address, size, p, s); }
 static int vg_cuMemFreeAsync(void *symbol, unsigned long long address, uintptr_t s) { return ((int (*)(unsigned long long, uintptr_t))symbol)(address, s); }
 static int vg_cuMemFree_v2(void *symbol, unsigned long long address) { return ((int (*)(unsigned long long))symbol)(address); }
@@ -342,10 +360,14 @@ type nativeSymbols struct {
 	cuStreamBeginCapture_v2               unsafe.Pointer
 	cuGraphCreate                         unsafe.Pointer
 	cuGraphClone                          unsafe.Pointer
-	cuGraphInstantiateWithFlags           unsafe.Pointer
 	cuGraphLaunch                         unsafe.Pointer
 	cuGraphUpload                         unsafe.Pointer
 	cuGraphExecDestroy                    unsafe.Pointer
+	cuGraphKernelNodeCopyAttributes       unsafe.Pointer
+	cuGraphKernelNodeGetAttribute         unsafe.Pointer
+	cuGraphKernelNodeSetAttribute         unsafe.Pointer
+	cuGraphNodeSetEnabled                 unsafe.Pointer
+	cuGraphNodeGetEnabled                 unsafe.Pointer
 	cuMemAllocFromPoolAsync               unsafe.Pointer
 	cuMemFreeAsync                        unsafe.Pointer
 	cuMemFree_v2                          unsafe.Pointer
@@ -451,10 +473,14 @@ func (s *nativeSymbols) load(resolve func(name string) unsafe.Pointer) (missing 
 		{"cuStreamBeginCapture_v2", &s.cuStreamBeginCapture_v2},
 		{"cuGraphCreate", &s.cuGraphCreate},
 		{"cuGraphClone", &s.cuGraphClone},
-		{"cuGraphInstantiateWithFlags", &s.cuGraphInstantiateWithFlags},
 		{"cuGraphLaunch", &s.cuGraphLaunch},
 		{"cuGraphUpload", &s.cuGraphUpload},
 		{"cuGraphExecDestroy", &s.cuGraphExecDestroy},
+		{"cuGraphKernelNodeCopyAttributes", &s.cuGraphKernelNodeCopyAttributes},
+		{"cuGraphKernelNodeGetAttribute", &s.cuGraphKernelNodeGetAttribute},
+		{"cuGraphKernelNodeSetAttribute", &s.cuGraphKernelNodeSetAttribute},
+		{"cuGraphNodeSetEnabled", &s.cuGraphNodeSetEnabled},
+		{"cuGraphNodeGetEnabled", &s.cuGraphNodeGetEnabled},
 		{"cuMemAllocFromPoolAsync", &s.cuMemAllocFromPoolAsync},
 		{"cuMemFreeAsync", &s.cuMemFreeAsync},
 		{"cuMemFree_v2", &s.cuMemFree_v2},
@@ -682,13 +708,6 @@ func (d *Driver) GraphClone(original driver.Graph) (g driver.Graph, r driver.Res
 	return driver.Graph(gC), result
 }
 
-// GraphInstantiate calls cuGraphInstantiateWithFlags.
-func (d *Driver) GraphInstantiate(g driver.Graph, flags uint64) (x driver.GraphExec, r driver.Result) {
-	var xC C.uintptr_t
-	result := driver.Result(C.vg_cuGraphInstantiateWithFlags(d.native.cuGraphInstantiateWithFlags, &xC, C.uintptr_t(g), C.ulonglong(flags)))
-	return driver.GraphExec(xC), result
-}
-
 // GraphLaunch calls cuGraphLaunch.
 func (d *Driver) GraphLaunch(x driver.GraphExec, s driver.Stream) driver.Result {
 	return driver.Result(C.vg_cuGraphLaunch(d.native.cuGraphLaunch, C.uintptr_t(x), C.uintptr_t(s)))
@@ -702,6 +721,35 @@ func (d *Driver) GraphUpload(x driver.GraphExec, s driver.Stream) driver.Result 
 // GraphexecDestroy calls cuGraphExecDestroy.
 func (d *Driver) GraphexecDestroy(x driver.GraphExec) driver.Result {
 	return driver.Result(C.vg_cuGraphExecDestroy(d.native.cuGraphExecDestroy, C.uintptr_t(x)))
+}
+
+// NodeCopyAttributes calls cuGraphKernelNodeCopyAttributes.
+func (d *Driver) NodeCopyAttributes(to driver.Node, from driver.Node) driver.Result {
+	return driver.Result(C.vg_cuGraphKernelNodeCopyAttributes(d.native.cuGraphKernelNodeCopyAttributes, C.uintptr_t(to), C.uintptr_t(from)))
+}
+
+// NodeGetAttribute calls cuGraphKernelNodeGetAttribute.
+func (d *Driver) NodeGetAttribute(n driver.Node, attribute uint32) (value [64]byte, r driver.Result) {
+	var valueC [64]byte
+	result := driver.Result(C.vg_cuGraphKernelNodeGetAttribute(d.native.cuGraphKernelNodeGetAttribute, C.uintptr_t(n), C.uint(attribute), unsafe.Pointer(&valueC)))
+	return valueC, result
+}
+
+// NodeSetAttribute calls cuGraphKernelNodeSetAttribute.
+func (d *Driver) NodeSetAttribute(n driver.Node, attribute uint32, value []byte) driver.Result {
+	return driver.Result(C.vg_cuGraphKernelNodeSetAttribute(d.native.cuGraphKernelNodeSetAttribute, C.uintptr_t(n), C.uint(attribute), unsafe.Pointer(unsafe.SliceData(value))))
+}
+
+// NodeSetEnabled calls cuGraphNodeSetEnabled.
+func (d *Driver) NodeSetEnabled(x driver.GraphExec, n driver.Node, enabled uint32) driver.Result {
+	return driver.Result(C.vg_cuGraphNodeSetEnabled(d.native.cuGraphNodeSetEnabled, C.uintptr_t(x), C.uintptr_t(n), C.uint(enabled)))
+}
+
+// NodeGetEnabled calls cuGraphNodeGetEnabled.
+func (d *Driver) NodeGetEnabled(x driver.GraphExec, n driver.Node) (enabled uint32, r driver.Result) {
+	var enabledC C.uint
+	result := driver.Result(C.vg_cuGraphNodeGetEnabled(d.native.cuGraphNodeGetEnabled, C.uintptr_t(x), C.uintptr_t(n), &enabledC))
+	return uint32(enabledC), result
 }
 
 // MemAllocAsync calls cuMemAllocFromPoolAsync.

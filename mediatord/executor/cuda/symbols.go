@@ -31,14 +31,63 @@ type symbols struct {
 	cuDevicePrimaryCtxSetFlags_v2                        unsafe.Pointer
 	cuDeviceTotalMem_v2                                  unsafe.Pointer
 	cuDriverGetVersion                                   unsafe.Pointer
-	cuEventSynchronize                                   unsafe.Pointer
 	cuEventRecordWithFlags                               unsafe.Pointer
+	cuEventSynchronize                                   unsafe.Pointer
 	cuFuncGetName                                        unsafe.Pointer
 	cuFuncGetParamInfo                                   unsafe.Pointer
+	cuGraphAddBatchMemOpNode                             unsafe.Pointer
+	cuGraphAddChildGraphNode                             unsafe.Pointer
+	cuGraphAddDependencies_v2                            unsafe.Pointer
+	cuGraphAddEmptyNode                                  unsafe.Pointer
+	cuGraphAddEventRecordNode                            unsafe.Pointer
+	cuGraphAddEventWaitNode                              unsafe.Pointer
+	cuGraphAddHostNode                                   unsafe.Pointer
+	cuGraphAddKernelNode_v2                              unsafe.Pointer
+	cuGraphAddMemAllocNode                               unsafe.Pointer
+	cuGraphAddMemFreeNode                                unsafe.Pointer
+	cuGraphAddMemcpyNode                                 unsafe.Pointer
+	cuGraphAddMemsetNode                                 unsafe.Pointer
+	cuGraphAddNode_v2                                    unsafe.Pointer
+	cuGraphBatchMemOpNodeGetParams                       unsafe.Pointer
+	cuGraphBatchMemOpNodeSetParams                       unsafe.Pointer
+	cuGraphChildGraphNodeGetGraph                        unsafe.Pointer
+	cuGraphConditionalHandleCreate                       unsafe.Pointer
 	cuGraphDestroy                                       unsafe.Pointer
+	cuGraphDestroyNode                                   unsafe.Pointer
+	cuGraphEventRecordNodeGetEvent                       unsafe.Pointer
+	cuGraphEventRecordNodeSetEvent                       unsafe.Pointer
+	cuGraphEventWaitNodeGetEvent                         unsafe.Pointer
+	cuGraphEventWaitNodeSetEvent                         unsafe.Pointer
+	cuGraphExecBatchMemOpNodeSetParams                   unsafe.Pointer
+	cuGraphExecChildGraphNodeSetParams                   unsafe.Pointer
+	cuGraphExecEventRecordNodeSetEvent                   unsafe.Pointer
+	cuGraphExecEventWaitNodeSetEvent                     unsafe.Pointer
+	cuGraphExecHostNodeSetParams                         unsafe.Pointer
+	cuGraphExecKernelNodeSetParams_v2                    unsafe.Pointer
+	cuGraphExecMemcpyNodeSetParams                       unsafe.Pointer
+	cuGraphExecMemsetNodeSetParams                       unsafe.Pointer
+	cuGraphExecNodeSetParams                             unsafe.Pointer
 	cuGraphExecUpdate_v2                                 unsafe.Pointer
+	cuGraphGetEdges_v2                                   unsafe.Pointer
 	cuGraphGetNodes                                      unsafe.Pointer
+	cuGraphGetRootNodes                                  unsafe.Pointer
+	cuGraphHostNodeGetParams                             unsafe.Pointer
+	cuGraphHostNodeSetParams                             unsafe.Pointer
+	cuGraphInstantiateWithParams                         unsafe.Pointer
+	cuGraphKernelNodeGetParams_v2                        unsafe.Pointer
+	cuGraphKernelNodeSetParams_v2                        unsafe.Pointer
+	cuGraphMemAllocNodeGetParams                         unsafe.Pointer
+	cuGraphMemFreeNodeGetParams                          unsafe.Pointer
+	cuGraphMemcpyNodeGetParams                           unsafe.Pointer
+	cuGraphMemcpyNodeSetParams                           unsafe.Pointer
+	cuGraphMemsetNodeGetParams                           unsafe.Pointer
+	cuGraphMemsetNodeSetParams                           unsafe.Pointer
+	cuGraphNodeFindInClone                               unsafe.Pointer
+	cuGraphNodeGetDependencies_v2                        unsafe.Pointer
+	cuGraphNodeGetDependentNodes_v2                      unsafe.Pointer
 	cuGraphNodeGetType                                   unsafe.Pointer
+	cuGraphNodeSetParams                                 unsafe.Pointer
+	cuGraphRemoveDependencies_v2                         unsafe.Pointer
 	cuGreenCtxCreate                                     unsafe.Pointer
 	cuGreenCtxDestroy                                    unsafe.Pointer
 	cuGreenCtxGetDevResource                             unsafe.Pointer
@@ -107,10 +156,13 @@ type symbols struct {
 	cuOccupancyMaxPotentialClusterSize                   unsafe.Pointer
 	cuStreamAddCallback                                  unsafe.Pointer
 	cuStreamBatchMemOp_v2                                unsafe.Pointer
+	cuStreamBeginCaptureToGraph                          unsafe.Pointer
 	cuStreamEndCapture                                   unsafe.Pointer
 	cuStreamGetCaptureInfo_v2                            unsafe.Pointer
+	cuStreamGetCaptureInfo_v3                            unsafe.Pointer
 	cuStreamIsCapturing                                  unsafe.Pointer
 	cuStreamSynchronize                                  unsafe.Pointer
+	cuStreamUpdateCaptureDependencies_v2                 unsafe.Pointer
 	cuSurfRefGetArray                                    unsafe.Pointer
 	cuTensorMapReplaceAddress                            unsafe.Pointer
 	cuTexObjectCreate                                    unsafe.Pointer

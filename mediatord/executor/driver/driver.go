@@ -128,6 +128,7 @@ type Modules interface {
 	LibraryGlobal(l Library, name string) (address, size uint64, r Result)
 
 	KernelFunction(k Kernel) (Function, Result)
+	FunctionName(f Function) (string, Result)
 	KernelGetAttribute(k Kernel, attribute int32) (int32, Result)
 	KernelSetAttribute(k Kernel, attribute, value int32) Result
 	KernelSetCacheConfig(k Kernel, config uint32) Result
@@ -184,17 +185,6 @@ type Texts interface {
 	// FlushText waits for the stream and writes what its kernels have printed.
 	FlushText(s Stream) Result
 	FlushTextOfEvent(e Event) Result
-}
-
-// Graphs is what native calls leave of captures and graphs.
-type Graphs interface {
-	CaptureEnd(s Stream) (Graph, Result)
-	CaptureInfo(s Stream) (status uint32, id uint64, r Result)
-	GraphDestroy(g Graph) Result
-	GraphNodes(g Graph) ([]Node, Result)
-	// GraphUpdate returns CUgraphExecUpdateResult too when it fails.
-	GraphUpdate(x GraphExec, g Graph) (outcome uint32, r Result)
-	NodeType(n Node) (uint32, Result)
 }
 
 // Links says what the device can do across its links.

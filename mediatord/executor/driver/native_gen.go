@@ -81,10 +81,14 @@ type Native interface {
 	CaptureBegin(s Stream, mode uint32) Result                                                                                                                                                                                                                                          // cuStreamBeginCapture_v2
 	GraphCreate(flags uint32) (g Graph, r Result)                                                                                                                                                                                                                                       // cuGraphCreate
 	GraphClone(original Graph) (g Graph, r Result)                                                                                                                                                                                                                                      // cuGraphClone
-	GraphInstantiate(g Graph, flags uint64) (x GraphExec, r Result)                                                                                                                                                                                                                     // cuGraphInstantiateWithFlags
 	GraphLaunch(x GraphExec, s Stream) Result                                                                                                                                                                                                                                           // cuGraphLaunch
 	GraphUpload(x GraphExec, s Stream) Result                                                                                                                                                                                                                                           // cuGraphUpload
 	GraphexecDestroy(x GraphExec) Result                                                                                                                                                                                                                                                // cuGraphExecDestroy
+	NodeCopyAttributes(to Node, from Node) Result                                                                                                                                                                                                                                       // cuGraphKernelNodeCopyAttributes
+	NodeGetAttribute(n Node, attribute uint32) (value [64]byte, r Result)                                                                                                                                                                                                               // cuGraphKernelNodeGetAttribute
+	NodeSetAttribute(n Node, attribute uint32, value []byte) Result                                                                                                                                                                                                                     // cuGraphKernelNodeSetAttribute
+	NodeSetEnabled(x GraphExec, n Node, enabled uint32) Result                                                                                                                                                                                                                          // cuGraphNodeSetEnabled
+	NodeGetEnabled(x GraphExec, n Node) (enabled uint32, r Result)                                                                                                                                                                                                                      // cuGraphNodeGetEnabled
 	MemAllocAsync(size uint64, p Pool, s Stream) (address uint64, r Result)                                                                                                                                                                                                             // cuMemAllocFromPoolAsync
 	MemFreeAsync(address uint64, s Stream) Result                                                                                                                                                                                                                                       // cuMemFreeAsync
 	MemFreePool(address uint64) Result                                                                                                                                                                                                                                                  // cuMemFree_v2
@@ -292,11 +296,6 @@ func (Unsupported) GraphClone(original Graph) (g Graph, r Result) {
 	return 0, ErrorNotSupported
 }
 
-// GraphInstantiate implements Native.
-func (Unsupported) GraphInstantiate(g Graph, flags uint64) (x GraphExec, r Result) {
-	return 0, ErrorNotSupported
-}
-
 // GraphLaunch implements Native.
 func (Unsupported) GraphLaunch(x GraphExec, s Stream) Result {
 	return ErrorNotSupported
@@ -310,6 +309,31 @@ func (Unsupported) GraphUpload(x GraphExec, s Stream) Result {
 // GraphexecDestroy implements Native.
 func (Unsupported) GraphexecDestroy(x GraphExec) Result {
 	return ErrorNotSupported
+}
+
+// NodeCopyAttributes implements Native.
+func (Unsupported) NodeCopyAttributes(to Node, from Node) Result {
+	return ErrorNotSupported
+}
+
+// NodeGetAttribute implements Native.
+func (Unsupported) NodeGetAttribute(n Node, attribute uint32) (value [64]byte, r Result) {
+	return [64]byte{}, ErrorNotSupported
+}
+
+// NodeSetAttribute implements Native.
+func (Unsupported) NodeSetAttribute(n Node, attribute uint32, value []byte) Result {
+	return ErrorNotSupported
+}
+
+// NodeSetEnabled implements Native.
+func (Unsupported) NodeSetEnabled(x GraphExec, n Node, enabled uint32) Result {
+	return ErrorNotSupported
+}
+
+// NodeGetEnabled implements Native.
+func (Unsupported) NodeGetEnabled(x GraphExec, n Node) (enabled uint32, r Result) {
+	return 0, ErrorNotSupported
 }
 
 // MemAllocAsync implements Native.

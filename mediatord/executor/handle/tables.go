@@ -42,6 +42,17 @@ func (t *Tables) Get(kind driver.Kind, number uint32) (uint64, bool) {
 	return table[number].native, true
 }
 
+// Find returns the number of a native handle, the lowest if it has several. It
+// looks at all of them.
+func (t *Tables) Find(kind driver.Kind, native uint64) (uint32, bool) {
+	for i, e := range t.kinds[kind] {
+		if e.used && e.native == native {
+			return uint32(i), true
+		}
+	}
+	return 0, false
+}
+
 // Free reports whether number may be given to a new handle.
 func (t *Tables) Free(kind driver.Kind, number uint32) bool {
 	if number >= Limit {
@@ -98,8 +109,6 @@ func ownedKinds(kind driver.Kind) []driver.Kind {
 		return []driver.Kind{driver.KindKernel, driver.KindModule}
 	case driver.KindKernel:
 		return []driver.Kind{driver.KindFunction}
-	case driver.KindGraph:
-		return []driver.Kind{driver.KindNode}
 	}
 	return nil
 }

@@ -140,6 +140,33 @@ func (p *Process) decodeCopyEnd(e *driver.Copy3DEnd, b []byte) driver.Result {
 	return driver.Success
 }
 
+// encodeCopy is the reverse of decodeCopy.
+func (p *Process) encodeCopy(b []byte, c *driver.Copy3D) {
+	le := binary.LittleEndian
+	clear(b)
+	for at, end := range map[int]*driver.Copy3DEnd{0: &c.Src, 88: &c.Dst} {
+		e := b[at : at+88]
+		for i, v := range []uint64{end.XBytes, end.Y, end.Z, end.LOD} {
+			le.PutUint64(e[8*i:], v)
+		}
+		le.PutUint32(e[32:], end.Type)
+		switch end.Type {
+		case driver.MemoryHost:
+			le.PutUint64(e[40:], end.Address)
+		case driver.MemoryArray:
+			number, _ := p.tables.Find(driver.KindArray, end.Address)
+			le.PutUint32(e[56:], number)
+		default:
+			le.PutUint64(e[48:], end.Address)
+		}
+		le.PutUint64(e[72:], end.Pitch)
+		le.PutUint64(e[80:], end.Height)
+	}
+	for i, v := range []uint64{c.WidthBytes, c.Height, c.Depth} {
+		le.PutUint64(b[176+8*i:], v)
+	}
+}
+
 // copyExtent is the part of host memory, from Address on, that one end of a copy
 // touches. false: the numbers leave what the driver takes.
 func copyExtent(e *driver.Copy3DEnd, width, height, depth uint64) (offset, size uint64, ok bool) {

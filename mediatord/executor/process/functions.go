@@ -47,6 +47,7 @@ func (p *Process) LibraryKernel(_ wire.Call, in wire.LibraryKernel) (wire.Librar
 		func(i int) (uint64, uint64, driver.Result) { return p.Driver.KernelParam(k, i) })
 	if r == driver.Success {
 		p.tables.PutOwned(driver.KindKernel, in.K, uint64(k), handle.Owner{Kind: driver.KindLibrary, Number: in.L})
+		p.graphs.kernelNames[in.K] = name
 	}
 	return wire.LibraryKernelReply{Info: info}, r
 }

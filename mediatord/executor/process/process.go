@@ -79,7 +79,7 @@ type Process struct {
 	names    map[handle.Owner][]string
 	fences   fences
 	captures map[driver.Stream]struct{}
-	nodes    nodeNumbers
+	graphs   graphNumbers
 	launch   driver.Launch
 	refused  map[uint32]uint64
 
@@ -112,8 +112,9 @@ func New(c Config) *Process {
 	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)
-	p.nodes = newNodeNumbers()
 	p.Driver.OnCall(p.Channel.Call)
+	p.graphs = newGraphNumbers()
+	p.graphs.memory = graphMemory{memory: &p.memory, pools: &p.pools, plans: map[driver.GraphExec]*graphPlan{}}
 	p.tables.Put(driver.KindStream, 0, 0) // the current context's default stream
 	p.pools = newPools(c.Driver, c.Account, c.Number)
 	if pool, r := c.Driver.DefaultPool(); r == driver.Success {
@@ -185,6 +186,15 @@ func (n *native) CaptureBegin(s driver.Stream, _ uint32) driver.Result {
 		n.captures[s] = struct{}{}
 	}
 	return r
+}
+
+// NodeSetAttribute refuses updatable nodes: they come with a handle of the driver's
+// that device code uses.
+func (n *native) NodeSetAttribute(node driver.Node, attribute uint32, value []byte) driver.Result {
+	if attribute == driver.LaunchAttributeUpdatableNode {
+		return driver.ErrorNotSupported
+	}
+	return n.Driver.NodeSetAttribute(node, attribute, value)
 }
 
 // StreamDestroy refuses the default stream, which no process has created.

@@ -10,10 +10,13 @@ func (d *Driver) OnCall(call func(number uint32, status driver.Result)) { d.call
 
 // LaunchHostFunc implements driver.Callbacks.
 func (d *Driver) LaunchHostFunc(s driver.Stream, number uint32) driver.Result {
+	return d.with(s, func(s *gpu.Stream) error { return s.Submit(d.hostWork(number)) })
+}
+
+// hostWork calls the process's callback of that number.
+func (d *Driver) hostWork(number uint32) gpu.Work {
 	call := d.call
-	return d.with(s, func(s *gpu.Stream) error {
-		return s.HostFunc(func() { call(number, driver.Success) })
-	})
+	return gpu.HostWork(func() { call(number, driver.Success) }, number)
 }
 
 // AddCallback implements driver.Callbacks. Unlike the driver's, a stream of the

@@ -56,20 +56,36 @@ func (d *Driver) Copy3D(c *driver.Copy3D, s driver.Stream) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
-	to, toSlice, ok1 := d.place(&c.Dst, c)
-	from, fromSlice, ok2 := d.place(&c.Src, c)
-	if !ok1 || !ok2 {
+	list, ok := d.slices(c)
+	if !ok {
 		return driver.ErrorInvalidValue
 	}
-	for range c.Depth {
-		r := d.result(stream.Copy(gpu.Copy{To: to, From: from, Width: c.WidthBytes, Height: c.Height}))
-		if r != driver.Success {
+	for _, slice := range list {
+		if r := d.result(stream.Copy(slice)); r != driver.Success {
 			return r
 		}
+	}
+	return driver.Success
+}
+
+// maxSlices is how many slices a copy may have.
+const maxSlices = 1 << 16
+
+// slices is a copy as copies of one slice each; false when an array is not as
+// large, or there are too many.
+func (d *Driver) slices(c *driver.Copy3D) ([]gpu.Copy, bool) {
+	to, toSlice, ok1 := d.place(&c.Dst, c)
+	from, fromSlice, ok2 := d.place(&c.Src, c)
+	if !ok1 || !ok2 || c.Depth > maxSlices {
+		return nil, false
+	}
+	var list []gpu.Copy
+	for range c.Depth {
+		list = append(list, gpu.Copy{To: to, From: from, Width: c.WidthBytes, Height: c.Height})
 		to.Offset += toSlice
 		from.Offset += fromSlice
 	}
-	return driver.Success
+	return list, true
 }
 
 // place is the first slice of one end, and the distance to the next one; false

@@ -23,7 +23,17 @@ func (d *Driver) CaptureEnd(s driver.Stream) (driver.Graph, driver.Result) {
 	if r != driver.Success {
 		return 0, r
 	}
-	return driver.Graph(d.graphs.put(graph)), driver.Success
+	return d.graphNumber(graph), driver.Success
+}
+
+// graphNumber is the number of a graph that may have one.
+func (d *Driver) graphNumber(graph *gpu.Graph) driver.Graph {
+	for number, g := range d.graphs.items {
+		if g == graph {
+			return driver.Graph(number)
+		}
+	}
+	return driver.Graph(d.graphs.put(graph))
 }
 
 // CaptureInfo implements driver.Graphs.
@@ -34,6 +44,48 @@ func (d *Driver) CaptureInfo(s driver.Stream) (status uint32, id uint64, r drive
 		return err
 	})
 	return uint32(info.Status), info.ID, r
+}
+
+// CaptureDependencies implements driver.Graphs.
+func (d *Driver) CaptureDependencies(s driver.Stream) (driver.Graph, []driver.Edge, driver.Result) {
+	var info gpu.CaptureInfo
+	r := d.with(s, func(s *gpu.Stream) (err error) {
+		info, err = s.CaptureInfo()
+		return err
+	})
+	if r == driver.Success && info.Status != gpu.Capturing {
+		r = driver.ErrorIllegalState
+	}
+	if r != driver.Success {
+		return 0, nil, r
+	}
+	var after []driver.Edge
+	for _, n := range info.Dependencies {
+		after = append(after, driver.Edge{From: d.nodeNumber(n)})
+	}
+	return d.graphNumber(info.Graph), after, driver.Success
+}
+
+// CaptureInto implements driver.Graphs.
+func (d *Driver) CaptureInto(s driver.Stream, g driver.Graph, after []driver.Edge, mode uint32) driver.Result {
+	graph, ok := d.graphs.items[uint64(g)]
+	if !ok {
+		return driver.ErrorInvalidHandle
+	}
+	nodes, r := d.behind(after)
+	if r != driver.Success {
+		return r
+	}
+	return d.with(s, func(s *gpu.Stream) error { return s.BeginCaptureInto(graph, nodes, gpu.CaptureMode(mode), noThread) })
+}
+
+// CaptureUpdate implements driver.Graphs.
+func (d *Driver) CaptureUpdate(s driver.Stream, after []driver.Edge, flags uint32) driver.Result {
+	nodes, r := d.behind(after)
+	if r != driver.Success {
+		return r
+	}
+	return d.with(s, func(s *gpu.Stream) error { return s.UpdateCaptureDependencies(nodes, flags&1 != 0) })
 }
 
 // Capturing implements driver.Streams.
@@ -56,11 +108,36 @@ func (d *Driver) GraphDestroy(g driver.Graph) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
-	for _, n := range graph.Nodes() {
-		delete(d.nodeKinds, d.nodes[n])
-		delete(d.nodes, n)
-	}
+	d.forget(graph)
 	return driver.Success
+}
+
+// forget forgets the nodes of a graph, and the graphs inside them.
+func (d *Driver) forget(graph *gpu.Graph) {
+	for _, n := range graph.Nodes() {
+		d.forgetNode(n)
+	}
+}
+
+func (d *Driver) forgetNode(n *gpu.Node) {
+	if number, known := d.nodeNames[n]; known {
+		delete(d.nodes.items, uint64(number))
+		delete(d.nodeNames, n)
+	}
+	d.forgetInside(n)
+}
+
+func (d *Driver) forgetInside(n *gpu.Node) {
+	inside, err := n.Inside()
+	if err != nil {
+		return
+	}
+	for number, g := range d.graphs.items {
+		if g == inside {
+			delete(d.graphs.items, number)
+		}
+	}
+	d.forget(inside)
 }
 
 // GraphClone implements driver.Native.
@@ -73,57 +150,42 @@ func (d *Driver) GraphClone(original driver.Graph) (driver.Graph, driver.Result)
 	return driver.Graph(d.graphs.put(clone)), driver.Success
 }
 
-// GraphNodes implements driver.Graphs.
-func (d *Driver) GraphNodes(g driver.Graph) ([]driver.Node, driver.Result) {
+// GraphInstantiate implements driver.Graphs. The flags are hints. What can be
+// wrong with a graph here is its structure.
+func (d *Driver) GraphInstantiate(g driver.Graph, _ uint64) (driver.GraphExec, driver.Instantiation, driver.Result) {
+	const invalidStructure = 2
 	graph, ok := d.graphs.items[uint64(g)]
 	if !ok {
-		return nil, driver.ErrorInvalidHandle
-	}
-	var out []driver.Node
-	for _, n := range graph.Nodes() {
-		number, known := d.nodes[n]
-		if !known {
-			d.lastNode++
-			number = d.lastNode
-			d.nodes[n], d.nodeKinds[number] = number, n.Kind()
-		}
-		out = append(out, number)
-	}
-	return out, driver.Success
-}
-
-// NodeType implements driver.Graphs.
-func (d *Driver) NodeType(n driver.Node) (uint32, driver.Result) {
-	kind, ok := d.nodeKinds[n]
-	if !ok {
-		return 0, driver.ErrorInvalidHandle
-	}
-	return uint32(kind), driver.Success
-}
-
-// GraphInstantiate implements driver.Native. The flags are hints.
-func (d *Driver) GraphInstantiate(g driver.Graph, _ uint64) (driver.GraphExec, driver.Result) {
-	graph, ok := d.graphs.items[uint64(g)]
-	if !ok {
-		return 0, driver.ErrorInvalidHandle
+		return 0, driver.Instantiation{}, driver.ErrorInvalidHandle
 	}
 	x, err := graph.Instantiate()
 	if err != nil {
-		return 0, d.result(err)
+		about := driver.Instantiation{Outcome: invalidStructure}
+		if nodes := graph.Nodes(); len(nodes) > 0 {
+			about.Node = d.nodeNumber(nodes[0])
+		}
+		return 0, about, d.result(err)
 	}
-	return driver.GraphExec(d.execs.put(x)), driver.Success
+	return driver.GraphExec(d.execs.put(x)), driver.Instantiation{}, driver.Success
 }
 
 // GraphUpdate implements driver.Graphs.
-func (d *Driver) GraphUpdate(x driver.GraphExec, g driver.Graph) (uint32, driver.Result) {
+func (d *Driver) GraphUpdate(x driver.GraphExec, g driver.Graph) (driver.Update, driver.Result) {
 	exec, ok1 := d.execs.items[uint64(x)]
 	graph, ok2 := d.graphs.items[uint64(g)]
 	if !ok1 || !ok2 {
-		return 0, driver.ErrorInvalidHandle
+		return driver.Update{}, driver.ErrorInvalidHandle
 	}
-	outcome, _, err := exec.Update(graph)
-	return uint32(outcome), d.result(err)
+	outcome, n, err := exec.Update(graph)
+	about := driver.Update{Outcome: uint32(outcome)}
+	if n != nil {
+		about.Node = d.nodeNumber(n)
+	}
+	return about, d.result(err)
 }
+
+// GraphAllocations implements driver.Graphs: graphs here allocate nothing.
+func (d *Driver) GraphAllocations(driver.Graph) (uint64, driver.Result) { return 0, driver.Success }
 
 // GraphLaunch implements driver.Native.
 func (d *Driver) GraphLaunch(x driver.GraphExec, s driver.Stream) driver.Result {

@@ -135,6 +135,15 @@ func (d *Driver) KernelFunction(k driver.Kernel) (driver.Function, driver.Result
 	return driver.Function(k), driver.Success
 }
 
+// FunctionName implements driver.Modules.
+func (d *Driver) FunctionName(f driver.Function) (string, driver.Result) {
+	function, ok := d.functions.items[uint64(f)]
+	if !ok {
+		return "", driver.ErrorInvalidHandle
+	}
+	return function.Name(), driver.Success
+}
+
 // FunctionParam implements driver.Modules.
 func (d *Driver) FunctionParam(f driver.Function, i int) (offset, size uint64, r driver.Result) {
 	function, ok := d.functions.items[uint64(f)]

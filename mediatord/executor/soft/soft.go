@@ -42,9 +42,8 @@ type Driver struct {
 	linkers    objects[*linker]
 	descs      objects[driver.Resource]
 	greens     objects[green]
-	nodes      map[*gpu.Node]driver.Node
-	nodeKinds  map[driver.Node]gpu.NodeKind
-	lastNode   driver.Node
+	nodes      objects[*gpu.Node]
+	nodeNames  map[*gpu.Node]driver.Node
 
 	defaultPool driver.Pool
 	allocations map[uint64]poolAllocation // by address
@@ -61,7 +60,7 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, shared: map[driver.Event]*sharedEvent{}, nodes: map[*gpu.Node]driver.Node{}, nodeKinds: map[driver.Node]gpu.NodeKind{}}
+	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, shared: map[driver.Event]*sharedEvent{}, nodeNames: map[*gpu.Node]driver.Node{}}
 	d.allocations = map[uint64]poolAllocation{}
 	d.defaultPool = driver.Pool(d.pools.put(newPool(0)))
 	for i, value := range defaultLimits {

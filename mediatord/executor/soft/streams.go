@@ -58,13 +58,16 @@ func (d *Driver) StreamSynchronize(s driver.Stream) driver.Result {
 }
 
 // StreamWaitEvent implements driver.Native.
-func (d *Driver) StreamWaitEvent(s driver.Stream, e driver.Event, _ uint32) driver.Result {
+func (d *Driver) StreamWaitEvent(s driver.Stream, e driver.Event, flags uint32) driver.Result {
 	if shared, ok := d.shared[e]; ok {
 		return d.with(s, func(s *gpu.Stream) error { return shared.wait(s, d.dev.Err) })
 	}
 	event, ok := d.events.items[uint64(e)]
 	if !ok {
 		return driver.ErrorInvalidHandle
+	}
+	if flags&eventExternal != 0 {
+		return d.with(s, func(s *gpu.Stream) error { return s.WaitExternal(event) })
 	}
 	return d.with(s, func(s *gpu.Stream) error { return s.WaitEvent(event) })
 }
@@ -115,6 +118,8 @@ func (d *Driver) Notify(s driver.Stream, eventfd int) driver.Result {
 const (
 	eventNoTiming     = 2
 	eventInterprocess = 4
+	// eventExternal of a record or a wait makes a node of it in a capture.
+	eventExternal = 1
 )
 
 // EventCreate implements driver.Native.
@@ -149,13 +154,16 @@ func (d *Driver) EventDestroy(e driver.Event) driver.Result {
 }
 
 // EventRecord implements driver.Streams.
-func (d *Driver) EventRecord(e driver.Event, s driver.Stream, _ uint32) driver.Result {
+func (d *Driver) EventRecord(e driver.Event, s driver.Stream, flags uint32) driver.Result {
 	if shared, ok := d.shared[e]; ok {
 		return d.with(s, shared.record)
 	}
 	event, ok := d.events.items[uint64(e)]
 	if !ok {
 		return driver.ErrorInvalidHandle
+	}
+	if flags&eventExternal != 0 {
+		return d.with(s, func(s *gpu.Stream) error { return s.RecordExternal(event) })
 	}
 	return d.with(s, func(s *gpu.Stream) error { return s.RecordEvent(event) })
 }

@@ -106,6 +106,26 @@ const (
 	OpGraphUpload             uint16 = 0x0718
 	OpGraphexecDestroy        uint16 = 0x0719
 	OpNodeType                uint16 = 0x071a
+	OpNodeAdd                 uint16 = 0x0720
+	OpNodeSet                 uint16 = 0x0721
+	OpExecNodeSet             uint16 = 0x0722
+	OpNodeGet                 uint16 = 0x0723
+	OpNodeDestroy             uint16 = 0x0724
+	OpNodeFindInClone         uint16 = 0x0725
+	OpGraphRoots              uint16 = 0x0726
+	OpGraphEdges              uint16 = 0x0727
+	OpNodeEdges               uint16 = 0x0728
+	OpGraphDepend             uint16 = 0x0729
+	OpNodeGraph               uint16 = 0x072a
+	OpNodeCopyAttributes      uint16 = 0x072b
+	OpNodeGetAttribute        uint16 = 0x072c
+	OpNodeSetAttribute        uint16 = 0x072d
+	OpNodeSetEnabled          uint16 = 0x072e
+	OpNodeGetEnabled          uint16 = 0x072f
+	OpConditionalCreate       uint16 = 0x0730
+	OpCaptureInto             uint16 = 0x0740
+	OpCaptureDependencies     uint16 = 0x0741
+	OpCaptureUpdate           uint16 = 0x0742
 	OpLaunchHostFunc          uint16 = 0x0800
 	OpStreamAddCallback       uint16 = 0x0801
 	OpHostRegister            uint16 = 0x0810
@@ -1959,6 +1979,22 @@ func (m *GraphInstantiate) decode(b []byte) error {
 	return nil
 }
 
+// GraphInstantiateReply is what op graph_instantiate returns.
+type GraphInstantiateReply struct {
+	Code    uint32
+	Outcome uint32
+	Node    uint32
+}
+
+func (m *GraphInstantiateReply) append(b []byte) []byte {
+	var f [16]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Code))
+	binary.LittleEndian.PutUint32(f[4:], uint32(m.Outcome))
+	binary.LittleEndian.PutUint32(f[8:], uint32(m.Node))
+	b = append(b, f[:]...)
+	return b
+}
+
 // GraphUpdate is the request of op graph_update.
 type GraphUpdate struct {
 	X uint32
@@ -1976,12 +2012,18 @@ func (m *GraphUpdate) decode(b []byte) error {
 
 // GraphUpdateReply is what op graph_update returns.
 type GraphUpdateReply struct {
+	Code    uint32
 	Outcome uint32
+	Node    uint32
+	From    uint32
 }
 
 func (m *GraphUpdateReply) append(b []byte) []byte {
-	var f [8]byte
-	binary.LittleEndian.PutUint32(f[0:], uint32(m.Outcome))
+	var f [16]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Code))
+	binary.LittleEndian.PutUint32(f[4:], uint32(m.Outcome))
+	binary.LittleEndian.PutUint32(f[8:], uint32(m.Node))
+	binary.LittleEndian.PutUint32(f[12:], uint32(m.From))
 	b = append(b, f[:]...)
 	return b
 }
@@ -2052,6 +2094,488 @@ func (m *NodeTypeReply) append(b []byte) []byte {
 	binary.LittleEndian.PutUint32(f[0:], uint32(m.Type))
 	b = append(b, f[:]...)
 	return b
+}
+
+// NodeAdd is the request of op node_add.
+type NodeAdd struct {
+	G       uint32
+	After   uint32
+	General uint32
+	Params  [256]byte
+	Data    []byte
+}
+
+func (m *NodeAdd) decode(b []byte) error {
+	if len(b) < 272 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.After = binary.LittleEndian.Uint32(b[4:])
+	m.General = binary.LittleEndian.Uint32(b[8:])
+	copy(m.Params[:], b[16:])
+	m.Data = b[272:]
+	return nil
+}
+
+// NodeAddReply is what op node_add returns.
+type NodeAddReply struct {
+	N       uint32
+	Address uint64
+}
+
+func (m *NodeAddReply) append(b []byte) []byte {
+	var f [16]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.N))
+	binary.LittleEndian.PutUint64(f[8:], m.Address)
+	b = append(b, f[:]...)
+	return b
+}
+
+// NodeSet is the request of op node_set.
+type NodeSet struct {
+	N       uint32
+	General uint32
+	Params  [256]byte
+	Data    []byte
+}
+
+func (m *NodeSet) decode(b []byte) error {
+	if len(b) < 264 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.General = binary.LittleEndian.Uint32(b[4:])
+	copy(m.Params[:], b[8:])
+	m.Data = b[264:]
+	return nil
+}
+
+// ExecNodeSet is the request of op exec_node_set.
+type ExecNodeSet struct {
+	X       uint32
+	N       uint32
+	General uint32
+	Params  [256]byte
+	Data    []byte
+}
+
+func (m *ExecNodeSet) decode(b []byte) error {
+	if len(b) < 272 {
+		return ErrMalformed
+	}
+	m.X = binary.LittleEndian.Uint32(b[0:])
+	m.N = binary.LittleEndian.Uint32(b[4:])
+	m.General = binary.LittleEndian.Uint32(b[8:])
+	copy(m.Params[:], b[16:])
+	m.Data = b[272:]
+	return nil
+}
+
+// NodeGet is the request of op node_get.
+type NodeGet struct {
+	N     uint32
+	Type  uint32
+	First uint32
+}
+
+func (m *NodeGet) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.Type = binary.LittleEndian.Uint32(b[4:])
+	m.First = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// NodeGetReply is what op node_get returns.
+type NodeGetReply struct {
+	Params [256]byte
+	Total  uint64
+	Data   []byte
+}
+
+func (m *NodeGetReply) append(b []byte) []byte {
+	var f [264]byte
+	copy(f[0:], m.Params[:])
+	binary.LittleEndian.PutUint64(f[256:], m.Total)
+	b = append(b, f[:]...)
+	b = append(b, m.Data...)
+	return b
+}
+
+// NodeDestroy is the request of op node_destroy.
+type NodeDestroy struct {
+	N uint32
+}
+
+func (m *NodeDestroy) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// NodeFindInClone is the request of op node_find_in_clone.
+type NodeFindInClone struct {
+	N     uint32
+	Clone uint32
+}
+
+func (m *NodeFindInClone) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.Clone = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// NodeFindInCloneReply is what op node_find_in_clone returns.
+type NodeFindInCloneReply struct {
+	Found uint32
+}
+
+func (m *NodeFindInCloneReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Found))
+	b = append(b, f[:]...)
+	return b
+}
+
+// GraphRoots is the request of op graph_roots.
+type GraphRoots struct {
+	G     uint32
+	First uint32
+}
+
+func (m *GraphRoots) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.First = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// GraphRootsReply is what op graph_roots returns.
+type GraphRootsReply struct {
+	Total uint64
+	Nodes []byte
+}
+
+func (m *GraphRootsReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Total)
+	b = append(b, f[:]...)
+	b = append(b, m.Nodes...)
+	return b
+}
+
+// GraphEdges is the request of op graph_edges.
+type GraphEdges struct {
+	G     uint32
+	First uint32
+}
+
+func (m *GraphEdges) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.First = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// GraphEdgesReply is what op graph_edges returns.
+type GraphEdgesReply struct {
+	Total uint64
+	Edges []byte
+}
+
+func (m *GraphEdgesReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Total)
+	b = append(b, f[:]...)
+	b = append(b, m.Edges...)
+	return b
+}
+
+// NodeEdges is the request of op node_edges.
+type NodeEdges struct {
+	N       uint32
+	Leaving uint32
+	First   uint32
+}
+
+func (m *NodeEdges) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.Leaving = binary.LittleEndian.Uint32(b[4:])
+	m.First = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// NodeEdgesReply is what op node_edges returns.
+type NodeEdgesReply struct {
+	Total uint64
+	Edges []byte
+}
+
+func (m *NodeEdgesReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Total)
+	b = append(b, f[:]...)
+	b = append(b, m.Edges...)
+	return b
+}
+
+// GraphDepend is the request of op graph_depend.
+type GraphDepend struct {
+	G      uint32
+	Remove uint32
+	Edges  []byte
+}
+
+func (m *GraphDepend) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.Remove = binary.LittleEndian.Uint32(b[4:])
+	m.Edges = b[8:]
+	return nil
+}
+
+// NodeGraph is the request of op node_graph.
+type NodeGraph struct {
+	N         uint32
+	Candidate uint32
+}
+
+func (m *NodeGraph) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.Candidate = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// NodeGraphReply is what op node_graph returns.
+type NodeGraphReply struct {
+	Graph uint32
+}
+
+func (m *NodeGraphReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Graph))
+	b = append(b, f[:]...)
+	return b
+}
+
+// NodeCopyAttributes is the request of op node_copy_attributes.
+type NodeCopyAttributes struct {
+	To   uint32
+	From uint32
+}
+
+func (m *NodeCopyAttributes) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.To = binary.LittleEndian.Uint32(b[0:])
+	m.From = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// NodeGetAttribute is the request of op node_get_attribute.
+type NodeGetAttribute struct {
+	N         uint32
+	Attribute uint32
+}
+
+func (m *NodeGetAttribute) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// NodeGetAttributeReply is what op node_get_attribute returns.
+type NodeGetAttributeReply struct {
+	Value [64]byte
+}
+
+func (m *NodeGetAttributeReply) append(b []byte) []byte {
+	var f [64]byte
+	copy(f[0:], m.Value[:])
+	b = append(b, f[:]...)
+	return b
+}
+
+// NodeSetAttribute is the request of op node_set_attribute.
+type NodeSetAttribute struct {
+	N         uint32
+	Attribute uint32
+	Value     [64]byte
+}
+
+func (m *NodeSetAttribute) decode(b []byte) error {
+	if len(b) != 72 {
+		return ErrMalformed
+	}
+	m.N = binary.LittleEndian.Uint32(b[0:])
+	m.Attribute = binary.LittleEndian.Uint32(b[4:])
+	copy(m.Value[:], b[8:])
+	return nil
+}
+
+// NodeSetEnabled is the request of op node_set_enabled.
+type NodeSetEnabled struct {
+	X       uint32
+	N       uint32
+	Enabled uint32
+}
+
+func (m *NodeSetEnabled) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.X = binary.LittleEndian.Uint32(b[0:])
+	m.N = binary.LittleEndian.Uint32(b[4:])
+	m.Enabled = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// NodeGetEnabled is the request of op node_get_enabled.
+type NodeGetEnabled struct {
+	X uint32
+	N uint32
+}
+
+func (m *NodeGetEnabled) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.X = binary.LittleEndian.Uint32(b[0:])
+	m.N = binary.LittleEndian.Uint32(b[4:])
+	return nil
+}
+
+// NodeGetEnabledReply is what op node_get_enabled returns.
+type NodeGetEnabledReply struct {
+	Enabled uint32
+}
+
+func (m *NodeGetEnabledReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Enabled))
+	b = append(b, f[:]...)
+	return b
+}
+
+// ConditionalCreate is the request of op conditional_create.
+type ConditionalCreate struct {
+	G     uint32
+	C     uint32
+	Value uint32
+	Flags uint32
+}
+
+func (m *ConditionalCreate) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.G = binary.LittleEndian.Uint32(b[0:])
+	m.C = binary.LittleEndian.Uint32(b[4:])
+	m.Value = binary.LittleEndian.Uint32(b[8:])
+	m.Flags = binary.LittleEndian.Uint32(b[12:])
+	return nil
+}
+
+// ConditionalCreateReply is what op conditional_create returns.
+type ConditionalCreateReply struct {
+	Handle uint64
+}
+
+func (m *ConditionalCreateReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint64(f[0:], m.Handle)
+	b = append(b, f[:]...)
+	return b
+}
+
+// CaptureInto is the request of op capture_into.
+type CaptureInto struct {
+	S     uint32
+	G     uint32
+	After []byte
+}
+
+func (m *CaptureInto) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.G = binary.LittleEndian.Uint32(b[4:])
+	m.After = b[8:]
+	return nil
+}
+
+// CaptureDependencies is the request of op capture_dependencies.
+type CaptureDependencies struct {
+	S         uint32
+	Candidate uint32
+	First     uint32
+}
+
+func (m *CaptureDependencies) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Candidate = binary.LittleEndian.Uint32(b[4:])
+	m.First = binary.LittleEndian.Uint32(b[8:])
+	return nil
+}
+
+// CaptureDependenciesReply is what op capture_dependencies returns.
+type CaptureDependenciesReply struct {
+	Graph uint32
+	Total uint64
+	Edges []byte
+}
+
+func (m *CaptureDependenciesReply) append(b []byte) []byte {
+	var f [16]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Graph))
+	binary.LittleEndian.PutUint64(f[8:], m.Total)
+	b = append(b, f[:]...)
+	b = append(b, m.Edges...)
+	return b
+}
+
+// CaptureUpdate is the request of op capture_update.
+type CaptureUpdate struct {
+	S     uint32
+	Flags uint32
+	After []byte
+}
+
+func (m *CaptureUpdate) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.S = binary.LittleEndian.Uint32(b[0:])
+	m.Flags = binary.LittleEndian.Uint32(b[4:])
+	m.After = b[8:]
+	return nil
 }
 
 // LaunchHostFunc is the request of op launch_host_func.
@@ -4433,8 +4957,24 @@ type Handler interface {
 	CaptureInfo(c Call, in CaptureInfo) (CaptureInfoReply, driver.Result)
 	GraphDestroy(c Call, in GraphDestroy) driver.Result
 	GraphNodes(c Call, in GraphNodes) (GraphNodesReply, driver.Result)
+	GraphInstantiate(c Call, in GraphInstantiate) (GraphInstantiateReply, driver.Result)
 	GraphUpdate(c Call, in GraphUpdate) (GraphUpdateReply, driver.Result)
 	NodeType(c Call, in NodeType) (NodeTypeReply, driver.Result)
+	NodeAdd(c Call, in NodeAdd) (NodeAddReply, driver.Result)
+	NodeSet(c Call, in NodeSet) driver.Result
+	ExecNodeSet(c Call, in ExecNodeSet) driver.Result
+	NodeGet(c Call, in NodeGet) (NodeGetReply, driver.Result)
+	NodeDestroy(c Call, in NodeDestroy) driver.Result
+	NodeFindInClone(c Call, in NodeFindInClone) (NodeFindInCloneReply, driver.Result)
+	GraphRoots(c Call, in GraphRoots) (GraphRootsReply, driver.Result)
+	GraphEdges(c Call, in GraphEdges) (GraphEdgesReply, driver.Result)
+	NodeEdges(c Call, in NodeEdges) (NodeEdgesReply, driver.Result)
+	GraphDepend(c Call, in GraphDepend) driver.Result
+	NodeGraph(c Call, in NodeGraph) (NodeGraphReply, driver.Result)
+	ConditionalCreate(c Call, in ConditionalCreate) (ConditionalCreateReply, driver.Result)
+	CaptureInto(c Call, in CaptureInto) driver.Result
+	CaptureDependencies(c Call, in CaptureDependencies) (CaptureDependenciesReply, driver.Result)
+	CaptureUpdate(c Call, in CaptureUpdate) driver.Result
 	LaunchHostFunc(c Call, in LaunchHostFunc) driver.Result
 	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
 	HostRegister(c Call, in HostRegister) driver.Result
@@ -4575,6 +5115,26 @@ var ops = [...]struct {
 	OpGraphUpload:             {"graph_upload", false},
 	OpGraphexecDestroy:        {"graphexec_destroy", false},
 	OpNodeType:                {"node_type", true},
+	OpNodeAdd:                 {"node_add", true},
+	OpNodeSet:                 {"node_set", true},
+	OpExecNodeSet:             {"exec_node_set", true},
+	OpNodeGet:                 {"node_get", true},
+	OpNodeDestroy:             {"node_destroy", true},
+	OpNodeFindInClone:         {"node_find_in_clone", true},
+	OpGraphRoots:              {"graph_roots", true},
+	OpGraphEdges:              {"graph_edges", true},
+	OpNodeEdges:               {"node_edges", true},
+	OpGraphDepend:             {"graph_depend", true},
+	OpNodeGraph:               {"node_graph", true},
+	OpNodeCopyAttributes:      {"node_copy_attributes", true},
+	OpNodeGetAttribute:        {"node_get_attribute", true},
+	OpNodeSetAttribute:        {"node_set_attribute", true},
+	OpNodeSetEnabled:          {"node_set_enabled", true},
+	OpNodeGetEnabled:          {"node_get_enabled", true},
+	OpConditionalCreate:       {"conditional_create", true},
+	OpCaptureInto:             {"capture_into", true},
+	OpCaptureDependencies:     {"capture_dependencies", true},
+	OpCaptureUpdate:           {"capture_update", true},
 	OpLaunchHostFunc:          {"launch_host_func", false},
 	OpStreamAddCallback:       {"stream_add_callback", false},
 	OpHostRegister:            {"host_register", true},
@@ -5463,19 +6023,8 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		if err := in.decode(payload); err != nil {
 			return reply, driver.ErrorInvalidValue, err
 		}
-		gNative, ok := t.Get(driver.KindGraph, in.G)
-		if !ok {
-			return reply, driver.ErrorInvalidHandle, nil
-		}
-		if !t.Free(driver.KindGraphExec, in.X) {
-			return reply, driver.ErrorInvalidHandle, nil
-		}
-		xOut, r := n.GraphInstantiate(driver.Graph(gNative), in.Flags)
-		if r != driver.Success {
-			return reply, r, nil
-		}
-		t.Put(driver.KindGraphExec, in.X, uint64(xOut))
-		return reply, driver.Success, nil
+		out, r := h.GraphInstantiate(c, in)
+		return out.append(reply), r, nil
 	case OpGraphUpdate:
 		var in GraphUpdate
 		if err := in.decode(payload); err != nil {
@@ -5541,6 +6090,191 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		}
 		out, r := h.NodeType(c, in)
 		return out.append(reply), r, nil
+	case OpNodeAdd:
+		var in NodeAdd
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.NodeAdd(c, in)
+		return out.append(reply), r, nil
+	case OpNodeSet:
+		var in NodeSet
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.NodeSet(c, in), nil
+	case OpExecNodeSet:
+		var in ExecNodeSet
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.ExecNodeSet(c, in), nil
+	case OpNodeGet:
+		var in NodeGet
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.NodeGet(c, in)
+		return out.append(reply), r, nil
+	case OpNodeDestroy:
+		var in NodeDestroy
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.NodeDestroy(c, in), nil
+	case OpNodeFindInClone:
+		var in NodeFindInClone
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.NodeFindInClone(c, in)
+		return out.append(reply), r, nil
+	case OpGraphRoots:
+		var in GraphRoots
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.GraphRoots(c, in)
+		return out.append(reply), r, nil
+	case OpGraphEdges:
+		var in GraphEdges
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.GraphEdges(c, in)
+		return out.append(reply), r, nil
+	case OpNodeEdges:
+		var in NodeEdges
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.NodeEdges(c, in)
+		return out.append(reply), r, nil
+	case OpGraphDepend:
+		var in GraphDepend
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.GraphDepend(c, in), nil
+	case OpNodeGraph:
+		var in NodeGraph
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.NodeGraph(c, in)
+		return out.append(reply), r, nil
+	case OpNodeCopyAttributes:
+		var in NodeCopyAttributes
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		toNative, ok := t.Get(driver.KindNode, in.To)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		fromNative, ok := t.Get(driver.KindNode, in.From)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.NodeCopyAttributes(driver.Node(toNative), driver.Node(fromNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpNodeGetAttribute:
+		var in NodeGetAttribute
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		nNative, ok := t.Get(driver.KindNode, in.N)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		valueOut, r := n.NodeGetAttribute(driver.Node(nNative), in.Attribute)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := NodeGetAttributeReply{Value: valueOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpNodeSetAttribute:
+		var in NodeSetAttribute
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		nNative, ok := t.Get(driver.KindNode, in.N)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.NodeSetAttribute(driver.Node(nNative), in.Attribute, in.Value[:])
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpNodeSetEnabled:
+		var in NodeSetEnabled
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		xNative, ok := t.Get(driver.KindGraphExec, in.X)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		nNative, ok := t.Get(driver.KindNode, in.N)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		r := n.NodeSetEnabled(driver.GraphExec(xNative), driver.Node(nNative), in.Enabled)
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		return reply, driver.Success, nil
+	case OpNodeGetEnabled:
+		var in NodeGetEnabled
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		xNative, ok := t.Get(driver.KindGraphExec, in.X)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		nNative, ok := t.Get(driver.KindNode, in.N)
+		if !ok {
+			return reply, driver.ErrorInvalidHandle, nil
+		}
+		enabledOut, r := n.NodeGetEnabled(driver.GraphExec(xNative), driver.Node(nNative))
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := NodeGetEnabledReply{Enabled: enabledOut}
+		reply = out.append(reply)
+		return reply, driver.Success, nil
+	case OpConditionalCreate:
+		var in ConditionalCreate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.ConditionalCreate(c, in)
+		return out.append(reply), r, nil
+	case OpCaptureInto:
+		var in CaptureInto
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.CaptureInto(c, in), nil
+	case OpCaptureDependencies:
+		var in CaptureDependencies
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.CaptureDependencies(c, in)
+		return out.append(reply), r, nil
+	case OpCaptureUpdate:
+		var in CaptureUpdate
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.CaptureUpdate(c, in), nil
 	case OpLaunchHostFunc:
 		var in LaunchHostFunc
 		if err := in.decode(payload); err != nil {

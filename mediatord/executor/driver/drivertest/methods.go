@@ -244,32 +244,6 @@ func (r *Recorder) Notify(s driver.Stream, eventfd int) driver.Result {
 	return r.call("Notify", s, eventfd)
 }
 
-// CaptureEnd implements driver.Driver.
-func (r *Recorder) CaptureEnd(s driver.Stream) (driver.Graph, driver.Result) {
-	h, result := r.create("CaptureEnd", s)
-	return driver.Graph(h), result
-}
-
-// CaptureInfo implements driver.Driver.
-func (r *Recorder) CaptureInfo(s driver.Stream) (uint32, uint64, driver.Result) {
-	return 1, 1, r.call("CaptureInfo", s)
-}
-
-// GraphDestroy implements driver.Driver.
-func (r *Recorder) GraphDestroy(g driver.Graph) driver.Result {
-	return r.call("GraphDestroy", g)
-}
-
-// GraphUpdate implements driver.Driver.
-func (r *Recorder) GraphUpdate(x driver.GraphExec, g driver.Graph) (uint32, driver.Result) {
-	return 1, r.call("GraphUpdate", x, g)
-}
-
-// NodeType implements driver.Driver.
-func (r *Recorder) NodeType(n driver.Node) (uint32, driver.Result) {
-	return 1, r.call("NodeType", n)
-}
-
 // CtxGetLimit implements driver.Driver.
 func (r *Recorder) CtxGetLimit(limit uint32) (uint64, driver.Result) {
 	return 1, r.call("CtxGetLimit", limit)
@@ -404,12 +378,6 @@ func (r *Recorder) GraphClone(original driver.Graph) (driver.Graph, driver.Resul
 	return driver.Graph(h), result
 }
 
-// GraphInstantiate implements driver.Driver.
-func (r *Recorder) GraphInstantiate(g driver.Graph, flags uint64) (driver.GraphExec, driver.Result) {
-	h, result := r.create("GraphInstantiate", g, flags)
-	return driver.GraphExec(h), result
-}
-
 // GraphLaunch implements driver.Driver.
 func (r *Recorder) GraphLaunch(x driver.GraphExec, s driver.Stream) driver.Result {
 	return r.call("GraphLaunch", x, s)
@@ -441,11 +409,6 @@ func (r *Recorder) FunctionParam(_ driver.Function, i int) (offset, size uint64,
 // KernelParam implements driver.Driver.
 func (r *Recorder) KernelParam(_ driver.Kernel, i int) (offset, size uint64, result driver.Result) {
 	return r.FunctionParam(0, i)
-}
-
-// GraphNodes implements driver.Driver.
-func (r *Recorder) GraphNodes(g driver.Graph) ([]driver.Node, driver.Result) {
-	return r.Nodes, r.call("GraphNodes", g)
 }
 
 // Capturing implements driver.Driver.

@@ -17,8 +17,20 @@ type Recorder struct {
 	Fail map[string]driver.Result
 	// Params is the number of parameters of every function.
 	Params int
-	// Nodes is what every graph holds.
+	// Nodes and Edges are what every graph holds, and every capture depends on.
 	Nodes []driver.Node
+	Edges []driver.Edge
+	// CaptureGraph is what captures make; 0: a new graph each.
+	CaptureGraph driver.Graph
+	// Instantiation and Update are what these calls tell.
+	Instantiation driver.Instantiation
+	Update        driver.Update
+	// Allocations are the bytes that every graph allocates.
+	Allocations uint64
+	// Node is what a node was last told to do.
+	Node driver.NodeParams
+	// FunctionNames are names of functions.
+	FunctionNames map[driver.Function]string
 	// CaptureStatus is what Capturing answers for a stream.
 	CaptureStatus map[driver.Stream]uint32
 	// PoolBytes is a pool's number by attribute; GraphBytes what graphs hold.
@@ -44,6 +56,13 @@ const (
 )
 
 var _ driver.Driver = (*Recorder)(nil)
+
+// Last is the handle that was given last.
+func (r *Recorder) Last() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return 1000 + r.last
+}
 
 // Calls returns and forgets what was asked: "Method arg arg".
 func (r *Recorder) Calls() []string {

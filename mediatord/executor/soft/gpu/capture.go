@@ -38,12 +38,23 @@ type capture struct {
 // for the modes that care. CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED for the
 // default stream, CUDA_ERROR_ILLEGAL_STATE when it captures already.
 func (s *Stream) BeginCapture(mode CaptureMode, thread uint64) error {
+	return s.BeginCaptureInto(s.dev.NewGraph(), nil, mode, thread)
+}
+
+// BeginCaptureInto is BeginCapture that adds to a graph: what is captured first
+// depends on the nodes.
+func (s *Stream) BeginCaptureInto(g *Graph, after []*Node, mode CaptureMode, thread uint64) error {
 	d := s.dev
 	if err := d.Err(); err != nil {
 		return err
 	}
 	if mode < CaptureGlobal || mode > CaptureRelaxed {
 		return InvalidValue
+	}
+	for _, n := range after {
+		if n == nil || n.graph != g {
+			return InvalidValue
+		}
 	}
 	d.submit.Lock()
 	defer d.submit.Unlock()
@@ -53,9 +64,9 @@ func (s *Stream) BeginCapture(mode CaptureMode, thread uint64) error {
 	case s.capture != nil:
 		return IllegalState
 	}
-	c := &capture{dev: d, id: d.grids.Add(1), mode: mode, thread: thread, graph: d.NewGraph(), origin: s, members: map[*Stream]struct{}{}}
+	c := &capture{dev: d, id: d.grids.Add(1), mode: mode, thread: thread, graph: g, origin: s, members: map[*Stream]struct{}{}}
 	d.captures[c] = struct{}{}
-	c.enter(s, nil)
+	c.enter(s, union(nil, after))
 	return nil
 }
 

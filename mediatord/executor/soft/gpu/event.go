@@ -66,6 +66,30 @@ func (s *Stream) RecordEvent(e *Event) error {
 	return nil
 }
 
+// RecordExternal is RecordEvent, but in a capture becomes a node that records the
+// event whenever the graph is launched.
+func (s *Stream) RecordExternal(e *Event) error {
+	if !s.captures() {
+		return s.RecordEvent(e)
+	}
+	return s.submit(RecordWork(e))
+}
+
+// WaitExternal is WaitEvent, but in a capture becomes a node that waits for the
+// event's latest recording outside.
+func (s *Stream) WaitExternal(e *Event) error {
+	if !s.captures() {
+		return s.WaitEvent(e)
+	}
+	return s.submit(WaitWork(e))
+}
+
+func (s *Stream) captures() bool {
+	s.dev.submit.Lock()
+	defer s.dev.submit.Unlock()
+	return s.capture != nil
+}
+
 func (e *Event) set(r *record) {
 	e.mu.Lock()
 	e.record, e.captured = r, nil

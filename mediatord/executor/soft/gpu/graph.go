@@ -12,9 +12,11 @@ type Graph struct {
 
 // Node is a node of a graph. Its graph's mutex guards it.
 type Node struct {
-	graph *Graph
-	work  work
-	deps  []*Node
+	graph  *Graph
+	work   work
+	deps   []*Node
+	origin *Node // in the graph that this one was cloned from
+	tag    any
 }
 
 // Edge says that To depends on From.
@@ -67,7 +69,7 @@ func (g *Graph) AddFill(deps []*Node, f Fill) (*Node, error) { return g.addCheck
 
 // AddHost adds a call of f.
 func (g *Graph) AddHost(deps []*Node, f func()) (*Node, error) {
-	return g.addChecked(&hostWork{f}, deps)
+	return g.addChecked(HostWork(f, 0), deps)
 }
 
 // AddEmpty adds a node that only joins others.
@@ -86,11 +88,10 @@ func (g *Graph) AddEventWait(deps []*Node, e *Event) (*Node, error) {
 
 // AddGraph adds a copy of another graph as one node.
 func (g *Graph) AddGraph(deps []*Node, child *Graph) (*Node, error) {
-	list, err := child.sorted()
-	if err != nil {
+	if _, err := child.Instantiate(); err != nil {
 		return nil, err
 	}
-	return g.addChecked(&graphWork{list}, deps)
+	return g.addChecked(GraphWork(child), deps)
 }
 
 // AddWriteValue32 adds a write of a word.
@@ -130,14 +131,14 @@ func (e *eventWork) do(d *Device) error {
 	return nil
 }
 
-// graphWork executes the works of a graph.
-type graphWork struct{ list []work }
+// graphWork is a graph as a node; instantiating makes it a GraphExec.
+type graphWork struct{ graph *Graph }
 
 func (g *graphWork) kind() NodeKind { return GraphNode }
 
 func (g *graphWork) check(d *Device) error {
-	for _, w := range g.list {
-		if err := w.check(d); err != nil {
+	for _, n := range g.graph.Nodes() {
+		if err := n.work.check(d); err != nil {
 			return err
 		}
 	}
@@ -145,15 +146,11 @@ func (g *graphWork) check(d *Device) error {
 }
 
 func (g *graphWork) do(d *Device) error {
-	for _, w := range g.list {
-		if d.stop.Load() {
-			return nil
-		}
-		if err := w.do(d); err != nil {
-			return err
-		}
+	x, err := g.graph.Instantiate()
+	if err != nil {
+		return err
 	}
-	return nil
+	return x.do(d)
 }
 
 // Nodes lists the nodes.
@@ -258,13 +255,16 @@ func (n *Node) Remove() error {
 	return nil
 }
 
-// Clone copies a graph and tells which node became which.
+// Clone copies a graph, and the graphs in its nodes, and tells which node became which.
 func (g *Graph) Clone() (*Graph, map[*Node]*Node) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c, twin := g.dev.NewGraph(), map[*Node]*Node{}
 	for _, n := range g.nodes {
-		m := &Node{graph: c, work: n.work}
+		m := &Node{graph: c, work: n.work, origin: n, tag: n.tag}
+		if inside, ok := n.work.(*graphWork); ok {
+			m.work = GraphWork(inside.graph)
+		}
 		twin[n] = m
 		c.nodes = append(c.nodes, m)
 	}

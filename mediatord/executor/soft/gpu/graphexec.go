@@ -9,6 +9,7 @@ type GraphExec struct {
 	mu    sync.Mutex
 	nodes []*Node // of the graph it was made from
 	works []work  // by index of nodes; replaced, never changed
+	off   []bool  // by index of nodes: disabled
 	order []int   // indices such that dependencies come first
 	deps  [][]int
 	last  mark
@@ -20,6 +21,7 @@ type UpdateResult int
 // The results with the driver's numbers.
 const (
 	UpdateSuccess         UpdateResult = 0
+	UpdateError           UpdateResult = 1
 	UpdateTopologyChanged UpdateResult = 2
 	UpdateNodeTypeChanged UpdateResult = 3
 )
@@ -33,7 +35,9 @@ func (g *Graph) Instantiate() (*GraphExec, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	x := &GraphExec{dev: g.dev}
-	x.take(g)
+	if err := x.take(g); err != nil {
+		return nil, err
+	}
 	var ok bool
 	if x.order, ok = topological(x.deps); !ok {
 		return nil, InvalidValue
@@ -42,12 +46,21 @@ func (g *Graph) Instantiate() (*GraphExec, error) {
 }
 
 // take copies nodes, works and edges. The caller holds g.mu.
-func (x *GraphExec) take(g *Graph) {
+func (x *GraphExec) take(g *Graph) error {
 	index := map[*Node]int{}
 	x.nodes, x.works, x.deps = append([]*Node(nil), g.nodes...), nil, nil
+	x.off = make([]bool, len(g.nodes))
 	for i, n := range g.nodes {
 		index[n] = i
-		x.works = append(x.works, n.work)
+		w := n.work
+		if inside, ok := w.(*graphWork); ok {
+			child, err := inside.graph.Instantiate()
+			if err != nil {
+				return err
+			}
+			w = child
+		}
+		x.works = append(x.works, w)
 	}
 	for _, n := range g.nodes {
 		var list []int
@@ -56,6 +69,7 @@ func (x *GraphExec) take(g *Graph) {
 		}
 		x.deps = append(x.deps, list)
 	}
+	return nil
 }
 
 // topological orders indices so that dependencies come first, keeping the
@@ -86,21 +100,62 @@ func topological(deps [][]int) ([]int, bool) {
 	return order, len(order) == len(deps)
 }
 
-// sorted is the graph's work in an order in which it can be executed.
-func (g *Graph) sorted() ([]work, error) {
-	x, err := g.Instantiate()
-	if err != nil {
-		return nil, err
-	}
-	return x.sorted(), nil
-}
-
+// sorted is the work in an order in which it can be executed, without what is
+// disabled, and with the works of graphs in their place.
 func (x *GraphExec) sorted() []work {
 	list := make([]work, 0, len(x.order))
 	for _, i := range x.order {
-		list = append(list, x.works[i])
+		child, ok := x.works[i].(*GraphExec)
+		switch {
+		case x.off[i]:
+		case ok:
+			list = append(list, child.sorted()...)
+		default:
+			list = append(list, x.works[i])
+		}
 	}
 	return list
+}
+
+func (x *GraphExec) kind() NodeKind { return GraphNode }
+
+func (x *GraphExec) check(*Device) error { return nil }
+
+func (x *GraphExec) do(d *Device) error {
+	x.mu.Lock()
+	list := x.sorted()
+	x.mu.Unlock()
+	return executeAll(d, list)
+}
+
+func executeAll(d *Device, list []work) error {
+	for _, w := range list {
+		if d.stop.Load() {
+			return nil
+		}
+		if err := w.do(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// graph is a graph that does what x does.
+func (x *GraphExec) graph() *Graph {
+	g := x.dev.NewGraph()
+	for i, w := range x.works {
+		if child, ok := w.(*GraphExec); ok {
+			w = &graphWork{child.graph()}
+		}
+		n := &Node{graph: g, work: w, tag: x.nodes[i].tag}
+		g.nodes = append(g.nodes, n)
+	}
+	for i, list := range x.deps {
+		for _, k := range list {
+			g.nodes[i].deps = append(g.nodes[i].deps, g.nodes[k])
+		}
+	}
+	return g
 }
 
 // Launch submits the graph to the stream as one operation. Launches of the
@@ -117,10 +172,10 @@ func (x *GraphExec) Launch(s *Stream) error {
 	defer d.submit.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	list := x.sorted()
 	if s.capture != nil {
-		return s.capture.add(s, &graphWork{list})
+		return s.capture.add(s, &graphWork{x.graph()})
 	}
+	list := x.sorted()
 	if err := s.implicitCapture(); err != nil {
 		return err
 	}
@@ -142,7 +197,7 @@ func (x *GraphExec) Launch(s *Stream) error {
 	if x.last.stream != nil {
 		after = append(after, x.last)
 	}
-	m, err := s.push(after, (&graphWork{list}).do)
+	m, err := s.push(after, func(d *Device) error { return executeAll(d, list) })
 	if err != nil {
 		return err
 	}
@@ -165,22 +220,37 @@ func (x *GraphExec) Update(g *Graph) (UpdateResult, *Node, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	next := &GraphExec{dev: x.dev}
-	next.take(g)
+	if err := next.take(g); err != nil {
+		return UpdateError, nil, err
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(next.nodes) != len(x.nodes) {
-		return UpdateTopologyChanged, nil, GraphExecUpdateFailure
-	}
-	for i, n := range next.nodes {
-		if next.works[i].kind() != x.works[i].kind() {
-			return UpdateNodeTypeChanged, n, GraphExecUpdateFailure
-		}
-		if !sameSet(next.deps[i], x.deps[i]) {
-			return UpdateTopologyChanged, n, GraphExecUpdateFailure
-		}
+	if outcome, n := x.differs(next); outcome != UpdateSuccess {
+		return outcome, n, GraphExecUpdateFailure
 	}
 	x.works = next.works
 	return UpdateSuccess, nil, nil
+}
+
+// differs tells why next cannot take x's place, and the node that says so.
+func (x *GraphExec) differs(next *GraphExec) (UpdateResult, *Node) {
+	if len(next.nodes) != len(x.nodes) {
+		return UpdateTopologyChanged, nil
+	}
+	for i, n := range next.nodes {
+		if next.works[i].kind() != x.works[i].kind() {
+			return UpdateNodeTypeChanged, n
+		}
+		if !sameSet(next.deps[i], x.deps[i]) {
+			return UpdateTopologyChanged, n
+		}
+		if child, ok := x.works[i].(*GraphExec); ok {
+			if outcome, inner := child.differs(next.works[i].(*GraphExec)); outcome != UpdateSuccess {
+				return outcome, inner
+			}
+		}
+	}
+	return UpdateSuccess, nil
 }
 
 func sameSet(a, b []int) bool {
@@ -211,23 +281,76 @@ func (x *GraphExec) SetCopy(n *Node, c Copy) error { return x.setWork(n, &c) }
 // SetFill replaces the fill of n.
 func (x *GraphExec) SetFill(n *Node, f Fill) error { return x.setWork(n, &f) }
 
+// Set replaces what n does, a node of the graph that x was made from.
+// CUDA_ERROR_INVALID_VALUE for another kind of work, or a graph of another shape.
+func (x *GraphExec) Set(n *Node, w Work) error { return x.setWork(n, w) }
+
 func (x *GraphExec) setWork(n *Node, w work) error {
 	if err := w.check(x.dev); err != nil {
 		return err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i, m := range x.nodes {
-		if m != n {
-			continue
-		}
-		if x.works[i].kind() != w.kind() {
-			return InvalidValue
-		}
-		works := append([]work(nil), x.works...)
-		works[i] = w
-		x.works = works
-		return nil
+	i, ok := x.index(n)
+	if !ok || x.works[i].kind() != w.kind() {
+		return InvalidValue
 	}
-	return InvalidValue
+	if inside, ok := w.(*graphWork); ok {
+		child, err := inside.graph.Instantiate()
+		if err != nil {
+			return err
+		}
+		if outcome, _ := x.works[i].(*GraphExec).differs(child); outcome != UpdateSuccess {
+			return GraphExecUpdateFailure
+		}
+		w = child
+	}
+	works := append([]work(nil), x.works...)
+	works[i] = w
+	x.works = works
+	return nil
+}
+
+func (x *GraphExec) index(n *Node) (int, bool) {
+	for i, m := range x.nodes {
+		if m == n {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// SetEnabled makes launches skip a node, or do it again.
+// CUDA_ERROR_INVALID_VALUE unless it is a kernel, copy or fill.
+func (x *GraphExec) SetEnabled(n *Node, enabled bool) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	i, err := x.switchable(n)
+	if err != nil {
+		return err
+	}
+	off := append([]bool(nil), x.off...)
+	off[i] = !enabled
+	x.off = off
+	return nil
+}
+
+// Enabled says whether launches do the node.
+func (x *GraphExec) Enabled(n *Node) (bool, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	i, err := x.switchable(n)
+	return err == nil && !x.off[i], err
+}
+
+func (x *GraphExec) switchable(n *Node) (int, error) {
+	i, ok := x.index(n)
+	if !ok {
+		return 0, InvalidValue
+	}
+	switch x.works[i].kind() {
+	case KernelNode, MemcpyNode, MemsetNode:
+		return i, nil
+	}
+	return 0, InvalidValue
 }

@@ -117,9 +117,15 @@ func (s *Stream) Launch(l Launch) error {
 
 // HostFunc calls f on a goroutine of the device; what follows in the stream
 // waits until it returns.
-func (s *Stream) HostFunc(f func()) error { return s.submit(&hostWork{f}) }
+func (s *Stream) HostFunc(f func()) error { return s.Submit(HostWork(f, 0)) }
 
-type hostWork struct{ f func() }
+// Submit gives work to the stream.
+func (s *Stream) Submit(w Work) error { return s.submit(w) }
+
+type hostWork struct {
+	f  func()
+	id uint32 // the caller's
+}
 
 func (h *hostWork) kind() NodeKind      { return HostNode }
 func (h *hostWork) check(*Device) error { return nil }

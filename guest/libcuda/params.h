@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernel parameters in the two forms that programs give them. Inline: launches pack straight into their record. */
+#ifndef VGPU_PARAMS_H
+#define VGPU_PARAMS_H
+
+#include <string.h>
+
+#include "module.h"
+
+#define VG_EXTRA_END		((void *)0)
+#define VG_EXTRA_POINTER	((void *)1)
+#define VG_EXTRA_SIZE		((void *)2)
+
+/* The other form of parameters: {1, buffer, 2, &size, 0}. */
+static inline int vg_params_read_extra(void **extra, const void **buffer, size_t *size)
+{
+	*buffer = NULL;
+	*size = 0;
+	for (; *extra != VG_EXTRA_END; extra += 2) {
+		if (*extra == VG_EXTRA_POINTER)
+			*buffer = extra[1];
+		else if (*extra == VG_EXTRA_SIZE)
+			*size = *(const size_t *)extra[1];
+		else
+			return CUDA_ERROR_INVALID_VALUE;
+	}
+	return 0;
+}
+
+/* Fills f->bytes of packed parameters from either form. */
+static inline int vg_params_pack(const struct vg_function *f, uint8_t *to, void **params, void **extra)
+{
+	const void *buffer;
+	size_t size;
+	int result;
+
+	if (params) {
+		for (uint32_t i = 0; i < f->count; i++)
+			memcpy(to + f->parameters[i].offset, params[i], f->parameters[i].size);
+		return 0;
+	}
+	result = vg_params_read_extra(extra, &buffer, &size);
+	if (result)
+		return result;
+	if (!buffer || size < f->bytes)
+		return CUDA_ERROR_INVALID_VALUE;
+	memcpy(to, buffer, f->bytes);
+	return 0;
+}
+
+static inline int vg_params_check(const struct vg_function *f, void **params, void **extra)
+{
+	if (params && extra)
+		return CUDA_ERROR_INVALID_VALUE;
+	return f->count && !params && !extra ? CUDA_ERROR_INVALID_VALUE : 0;
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What graphs keep alive: user objects of the program, and callbacks of host nodes.
+ * A graph, an executable graph and a capture each hold a list of references. An
+ * object's destructor runs on a thread of its own, with no lock held.
+ */
+#ifndef VGPU_REFERENCES_H
+#define VGPU_REFERENCES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vg_references;
+struct vg_user_object;
+
+/* Adds the holder's references to those that it has of the object; own: they were the caller's. OUT_OF_MEMORY. */
+int vg_references_add(struct vg_references **list, struct vg_user_object *object, unsigned int count, bool own);
+/* Gives back some; INVALID_VALUE when the list has not as many. */
+int vg_references_remove(struct vg_references *list, struct vg_user_object *object, unsigned int count);
+/* Adds references to all that from refers to. */
+int vg_references_copy(struct vg_references **list, const struct vg_references *from);
+/* Gives all back; NULL is an empty list. */
+void vg_references_release(struct vg_references *list);
+
+/* The list keeps the callback, which ends with the last list that does. */
+int vg_references_add_callback(struct vg_references **list, uint32_t callback);
+
+#endif
