@@ -27,7 +27,8 @@ struct vg_range {
 	unsigned int flags;		/* PINNED, REGISTERED: as given; MAPPED: access set; POOL: whose */
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
-	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool; IMPORTED: its opening */
+	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool;
+					 * IMPORTED: its opening */
 	uint64_t backing;		/* bytes really taken from its space; REGISTERED: whole pages */
 	uint64_t window;		/* PINNED, REGISTERED: arena offset */
 };
