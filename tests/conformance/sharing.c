@@ -171,6 +171,7 @@ static bool memory_handle(void)
 		DO(cu.MemAlloc(&memory, sizes[i]));
 		value++;
 		DO(cu.MemcpyHtoD(memory, &value, 4));
+		DO(cu.CtxSynchronize());
 		DO(cuIpcGetMemHandle(&handle, memory));
 		told = tell(child.socket, &handle, sizeof(handle), -1) &&
 		       hear(child.socket, &answer, sizeof(answer), NULL);
