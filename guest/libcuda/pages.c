@@ -64,24 +64,37 @@ found:
 	return 0;
 }
 
+/* One empty chunk is kept for the next request. The lock is held. */
+static void trim(struct vg_transport *t)
+{
+	bool kept = false;
+
+	for (struct shared_chunk **link = &pages.chunks; *link;) {
+		struct shared_chunk *c = *link;
+
+		if (c->used || !kept) {
+			kept = kept || !c->used;
+			link = &c->next;
+			continue;
+		}
+		*link = c->next;
+		t->ops->free(t, c->window, 1);
+		vg_space_end(&c->space);
+		free(c);
+	}
+}
+
 /* The lock is held. */
 static void give_small(struct vg_transport *t, uint64_t window, uint64_t size)
 {
-	for (struct shared_chunk **link = &pages.chunks; *link; link = &(*link)->next) {
-		struct shared_chunk *c = *link;
+	struct shared_chunk *c = pages.chunks;
 
-		if (window - c->window >= VGPU_CHUNK_SIZE)
-			continue;
-		vg_space_give(&c->space, window - c->window + PAGE, size);
-		c->used -= size;
-		if (!c->used) {
-			*link = c->next;
-			t->ops->free(t, c->window, 1);
-			vg_space_end(&c->space);
-			free(c);
-		}
-		return;
-	}
+	while (window - c->window >= VGPU_CHUNK_SIZE)
+		c = c->next;
+	vg_space_give(&c->space, window - c->window + PAGE, size);
+	c->used -= size;
+	if (!c->used)
+		trim(t);
 }
 
 int vg_pages_take(struct vg_thread *t, uint64_t size, uint64_t *window)

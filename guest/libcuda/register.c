@@ -147,11 +147,11 @@ static int move_out(uint64_t address, uint64_t size)
 {
 	uint64_t end = address + size, kept = address;	/* copies from here on are not in use */
 	uint8_t *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int found, result = 0;
+	int found = 0, result = 0;
 
 	if (copy == MAP_FAILED)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	for (;;) {
+	while (kept < end) {
 		struct piece piece = { kept, end };
 		struct placing p;
 

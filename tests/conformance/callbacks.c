@@ -344,14 +344,18 @@ static bool after_a_fault(void)
 {
 	BIND(cuStreamAddCallback, CUstream, void (*)(CUstream, CUresult, void *), void *, unsigned int);
 	struct called c = { .status = 77 }, late = { .status = 77 };
+	static struct gate gate;
 	static atomic_int called;
 	CUdeviceptr nowhere = 0x10000;
 	unsigned int value = 1;
 
 	USE_DEVICE;
+	/* all are on the stream before the fault */
+	DO(cu.LaunchHostFunc(NULL, wait_for_gate, &gate));
 	DO(cu.LaunchKernel(kernels.write_word, 1, 1, 1, 1, 1, 1, 0, NULL, PARAMETERS(&nowhere, &value), NULL));
 	DO(cuStreamAddCallback(NULL, note_call, &c, 0));
-	cu.LaunchHostFunc(NULL, count, &called);
+	DO(cu.LaunchHostFunc(NULL, count, &called));
+	atomic_store(&gate.open, 1);
 	RESULT(CUDA_ERROR_ILLEGAL_ADDRESS, cu.CtxSynchronize());
 	CODE(cuStreamAddCallback(NULL, note_call, &late, 0));
 	sleep(1);

@@ -19,16 +19,10 @@ func (d *Driver) hostWork(number uint32) gpu.Work {
 	return gpu.HostWork(func() { call(number, driver.Success) }, number)
 }
 
-// AddCallback implements driver.Callbacks. Unlike the driver's, a stream of the
-// software GPU does nothing any more once the device has failed, so that no
-// callback hears of an error.
+// AddCallback implements driver.Callbacks.
 func (d *Driver) AddCallback(s driver.Stream, number uint32) driver.Result {
-	status, r := d.Capturing(s)
-	if r == driver.Success && status != 0 {
-		r = driver.ErrorCaptureUnsupported
-	}
-	if r != driver.Success {
-		return r
-	}
-	return d.LaunchHostFunc(s, number)
+	call := d.call
+	return d.with(s, func(s *gpu.Stream) error {
+		return s.Callback(func(err error) { call(number, driver.Result(gpu.CodeOf(err))) })
+	})
 }

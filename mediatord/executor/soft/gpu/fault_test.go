@@ -59,11 +59,35 @@ func TestQueuedWorkIsDroppedAfterAFault(t *testing.T) {
 	var ran atomic.Bool
 	must(t, s.Launch(gpu.Launch{Function: f, Grid: [3]uint32{1, 1, 1}, Block: [3]uint32{1, 1, 1}, Params: params(t, f, uint64(16))}))
 	must(t, s.HostFunc(func() { ran.Store(true) }))
+	var told error
+	must(t, s.Callback(func(err error) { told = err }))
 	close(g)
 	wantCode(t, "synchronise", s.Synchronize(), gpu.IllegalAddress)
 	if ran.Load() {
 		t.Error("work behind the fault ran")
 	}
+	wantCode(t, "callback", told, gpu.IllegalAddress)
+	wantCode(t, "late callback", s.Callback(func(error) {}), gpu.IllegalAddress)
+}
+
+func TestCallbacksHearOfNoErrorAndAreNotCaptured(t *testing.T) {
+	d := newDevice(t)
+	s := newStream(t, d, true)
+	var calls, errors int
+	must(t, s.Callback(func(err error) {
+		calls++
+		if err != nil {
+			errors++
+		}
+	}))
+	must(t, s.Synchronize())
+	if calls != 1 || errors != 0 {
+		t.Errorf("%d calls, %d with an error", calls, errors)
+	}
+	must(t, s.BeginCapture(gpu.CaptureRelaxed, 0))
+	wantCode(t, "captured", s.Callback(func(error) {}), gpu.CaptureUnsupported)
+	_, err := s.EndCapture(0)
+	wantCode(t, "end", err, gpu.CaptureInvalidated)
 }
 
 func TestKillEndsEndlessKernel(t *testing.T) {

@@ -29,8 +29,9 @@ type Stream struct {
 // operation is an entry of a stream: it waits for the marks, then does its
 // work.
 type operation struct {
-	after []mark
-	do    func(*Device) error
+	after  []mark
+	do     func(*Device) error
+	failed func(error) // instead, once the device has failed; may be nil
 }
 
 // mark is a point in a stream: the completion of its first seq operations.
@@ -154,7 +155,10 @@ func (s *Stream) execute(op operation) {
 	for _, m := range op.after {
 		m.wait()
 	}
-	if s.dev.Err() != nil {
+	if err := s.dev.Err(); err != nil {
+		if op.failed != nil {
+			op.failed(err)
+		}
 		return
 	}
 	if err := op.do(s.dev); err != nil {
@@ -165,14 +169,18 @@ func (s *Stream) execute(op operation) {
 // push appends an operation and returns the mark of its completion. The
 // caller holds d.submit and knows that the stream does not capture.
 func (s *Stream) push(after []mark, do func(*Device) error) (mark, error) {
-	after = append(after, s.implicit()...)
+	return s.pushOperation(operation{after: after, do: do})
+}
+
+func (s *Stream) pushOperation(op operation) (mark, error) {
+	op.after = append(op.after, s.implicit()...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return mark{}, InvalidHandle
 	}
 	s.issued++
-	s.queue = append(s.queue, operation{after: after, do: do})
+	s.queue = append(s.queue, op)
 	s.changed.Broadcast()
 	return mark{s, s.issued}, nil
 }

@@ -119,6 +119,18 @@ func (s *Stream) Launch(l Launch) error {
 // waits until it returns.
 func (s *Stream) HostFunc(f func()) error { return s.Submit(HostWork(f, 0)) }
 
+// Callback calls f as HostFunc does, and with the device's error when it has
+// failed meanwhile. It spoils a capture: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED.
+func (s *Stream) Callback(f func(error)) error {
+	if err := s.idleCheck(); err != nil {
+		return err
+	}
+	s.dev.submit.Lock()
+	defer s.dev.submit.Unlock()
+	_, err := s.pushOperation(operation{do: func(*Device) error { f(nil); return nil }, failed: f})
+	return err
+}
+
 // Submit gives work to the stream.
 func (s *Stream) Submit(w Work) error { return s.submit(w) }
 
