@@ -122,6 +122,15 @@ func (t *Tables) Each(kind driver.Kind, fn func(number uint32, native uint64)) {
 	}
 }
 
+// EachIn calls fn for every handle of kind that ends with the context.
+func (t *Tables) EachIn(kind driver.Kind, context uint32, fn func(number uint32, native uint64)) {
+	for i, e := range t.kinds[kind] {
+		if e.used && e.context == context {
+			fn(uint32(i), e.native)
+		}
+	}
+}
+
 // EachOwned calls fn for every handle of kind that owner owns.
 func (t *Tables) EachOwned(kind driver.Kind, owner Owner, fn func(number uint32, native uint64)) {
 	for i, e := range t.kinds[kind] {

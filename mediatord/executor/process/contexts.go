@@ -30,8 +30,17 @@ func (p *Process) enter(number uint32) driver.Result {
 	if r := p.Driver.SetCurrent(driver.Context(native)); r != driver.Success {
 		return r
 	}
-	p.current, p.tables.Context = number, number
+	p.current, p.tables.Context = number, p.owner(number)
 	return driver.Success
+}
+
+// owner is the context with which ends what is made in a context: itself, but
+// what is made in a green one belongs to the primary context.
+func (p *Process) owner(number uint32) uint32 {
+	if p.greens[number] {
+		return primary
+	}
+	return number
 }
 
 // began makes a new context current and registers host memory in it.
@@ -45,10 +54,10 @@ func (p *Process) began(number uint32) driver.Result {
 // ended forgets a context and what it owned. Host memory registered in it is
 // registered again in another one, or with the next.
 func (p *Process) ended(number uint32) {
+	p.tables.EachIn(driver.KindStream, number, func(_ uint32, native uint64) { delete(p.captures, driver.Stream(native)) })
 	p.tables.Delete(driver.KindContext, number)
 	p.current, p.tables.Context = 0, 0
-	clear(p.captures)
-	p.fences.clear()
+	p.fences.end(number)
 	p.arrays.ended(number)
 	p.bindless.ended(number)
 	p.pools.settle()

@@ -116,3 +116,21 @@ func TestSynchronizeDoesNotHoldTheRing(t *testing.T) {
 	h.violates("ctx_synchronize")
 	h.process.synchronizing.Store(0)
 }
+
+// The end of one context is none of another one's captures and fences.
+func TestOtherContextsGoOn(t *testing.T) {
+	h := inContext(t)
+	h.post("stream_create", 1, 1, 0)
+	h.must("capture_begin", 1, 0)
+	h.must("ctx_create", 2, 0)
+	h.Context = 2
+	h.post("stream_create", 2, 1, 0)
+	h.must("capture_begin", 2, 0)
+	h.Context = primary
+	h.post("stream_create", 3, 1, 0)
+	h.post("fence", 3, 5, 1)
+	h.must("ctx_destroy", 2)
+	if len(h.process.captures) != 1 || !h.process.Waiting() {
+		t.Errorf("%d captures, waiting %v", len(h.process.captures), h.process.Waiting())
+	}
+}

@@ -51,6 +51,19 @@ func (f *fences) forget(s driver.Stream) {
 	}
 }
 
+// end drops the fences of a context that ends.
+func (f *fences) end(context uint32) {
+	left := f.active[:0]
+	for _, slot := range f.active {
+		if f.slots[slot].context == context {
+			f.slots[slot].listed = false
+			continue
+		}
+		left = append(left, slot)
+	}
+	f.active = left
+}
+
 func (f *fences) clear() {
 	for _, slot := range f.active {
 		f.slots[slot].listed = false

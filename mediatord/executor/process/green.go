@@ -156,7 +156,8 @@ func (p *Process) GreenCreate(_ wire.Call, in wire.GreenCreate) driver.Result {
 	}
 	p.tables.Put(driver.KindGreen, in.G, uint64(g))
 	p.tables.Put(driver.KindContext, in.C, uint64(c))
-	p.greens[in.G] = in.C
+	p.greens[in.C] = true
+	p.contextOf[in.G] = in.C
 	return driver.Success
 }
 
@@ -169,9 +170,15 @@ func (p *Process) GreenDestroy(_ wire.Call, in wire.GreenDestroy) driver.Result 
 	}
 	r := p.Driver.GreenDestroy(driver.Green(native))
 	if r == driver.Success {
+		c := p.contextOf[in.G]
+		delete(p.contextOf, in.G)
+		delete(p.greens, c)
 		p.tables.Delete(driver.KindGreen, in.G)
-		p.ended(p.greens[in.G])
-		delete(p.greens, in.G)
+		p.tables.Delete(driver.KindContext, c)
+		p.fences.end(c)
+		if p.current == c {
+			p.current, p.tables.Context = 0, 0
+		}
 	}
 	return r
 }

@@ -59,6 +59,8 @@ func TestGreenContexts(t *testing.T) {
 	h.must("green_stream_create", 9, 3, 1, -2)
 	h.Context = 5
 	h.post("stream_create", 10, 1, 0) // in the context that the green one is
+	h.post("event_create", 3, 2)      // the primary context's
+	h.post("fence", 0, 7, 1)
 	h.driver.Calls()
 	h.must("green_resource", 3, 1)
 	h.must("green_destroy", 3)
@@ -67,6 +69,9 @@ func TestGreenContexts(t *testing.T) {
 		t.Errorf("the context outlived its green one: %d", r)
 	}
 	h.Context = primary
+	if r := h.post("event_record", 3, 0, 0, 0, 0); r != 0 {
+		t.Errorf("an event of the primary context ended with the green one: %d", r)
+	}
 	if r, _ := h.call("green_destroy", 3); r != driver.ErrorInvalidContext {
 		t.Errorf("destroyed twice: %d", r)
 	}
@@ -80,5 +85,5 @@ func TestGreenContexts(t *testing.T) {
 	if r, _ := h.call("green_create", 4, 6, 7, 1); r != driver.ErrorOutOfMemory {
 		t.Error(r)
 	}
-	h.want("GreenCreate 1001 1", "GreenContext 1006", "GreenDestroy 1006")
+	h.want("GreenCreate 1001 1", "GreenContext 1007", "GreenDestroy 1007")
 }

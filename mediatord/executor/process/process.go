@@ -67,21 +67,23 @@ type Process struct {
 	retained  int    // of the primary context
 	registrar uint32 // context in which host memory is registered, 0: none
 
-	memory   deviceMemory
-	exports  exports
-	greens   map[uint32]uint32 // the context that each green context is as well
-	imports  imports
-	arrays   arrays
-	bindless bindless
-	linkers  map[uint32]*linker
-	pools    pools
-	images   images
-	names    map[handle.Owner][]string
-	fences   fences
-	captures map[driver.Stream]struct{}
-	graphs   graphNumbers
-	launch   driver.Launch
-	refused  map[uint32]uint64
+	memory  deviceMemory
+	exports exports
+	greens  map[uint32]bool // contexts that are green
+	// contextOf is the context that each green one is as well.
+	contextOf map[uint32]uint32
+	imports   imports
+	arrays    arrays
+	bindless  bindless
+	linkers   map[uint32]*linker
+	pools     pools
+	images    images
+	names     map[handle.Owner][]string
+	fences    fences
+	captures  map[driver.Stream]struct{}
+	graphs    graphNumbers
+	launch    driver.Launch
+	refused   map[uint32]uint64
 
 	synchronizing atomic.Int32
 	lostOnce      sync.Once
@@ -108,7 +110,7 @@ func New(c Config) *Process {
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
 	p.exports = newExports()
-	p.greens = map[uint32]uint32{}
+	p.greens, p.contextOf = map[uint32]bool{}, map[uint32]uint32{}
 	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)

@@ -67,7 +67,7 @@ func (p *Process) TextureCreate(_ wire.Call, in wire.TextureCreate) (wire.Textur
 	}
 	object, r := p.Driver.TextureCreate(in.Resource[:], in.Texture[:], view)
 	if r == driver.Success {
-		p.bindless[bindlessKey{p.current, false, object}] = struct{}{}
+		p.bindless[bindlessKey{p.tables.Context, false, object}] = struct{}{}
 	}
 	return wire.TextureCreateReply{Object: object}, r
 }
