@@ -89,6 +89,7 @@ type Process struct {
 	lostOnce      sync.Once
 	requests      requests
 	resources     resources
+	limits        limits
 	asserted      atomic.Bool // an assertion of a kernel has failed
 
 	prints  atomic.Bool   // code that may print is loaded
@@ -110,6 +111,7 @@ func New(c Config) *Process {
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
 	p.exports = newExports()
+	p.limits = p.newLimits()
 	p.greens, p.contextOf = map[uint32]bool{}, map[uint32]uint32{}
 	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
