@@ -402,6 +402,8 @@ VG_EXPORT CUresult cuCtxGetCurrent(CUcontext *context)
 		return result;
 	if (!context || !t)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (t->in_callback)
+		return CUDA_ERROR_NOT_PERMITTED;
 	*context = t->current;
 	return CUDA_SUCCESS;
 }
