@@ -20,14 +20,15 @@ type apiLine struct {
 }
 
 func newAPICommand() *cobra.Command {
-	var asJSON, summary bool
+	var asJSON, summary, refused bool
 	cmd := &cobra.Command{
 		Use:   "api",
 		Short: "Show which driver functions are carried and how",
 		Long: `Prints the API table: one line per function of the CUDA driver library with its
 class. local: answered in the guest process; posted: put on the ring without a
 reply; replied: waits for the executor; refused: answers
-CUDA_ERROR_NOT_SUPPORTED; data: debugger hooks, exported and inert.`,
+CUDA_ERROR_NOT_SUPPORTED; data: debugger hooks, exported and inert. With
+--refused, prints what is refused and why.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			functions, err := api.Functions()
@@ -35,6 +36,8 @@ CUDA_ERROR_NOT_SUPPORTED; data: debugger hooks, exported and inert.`,
 				return fmt.Errorf("reading API table: %w", err)
 			}
 			switch out := cmd.OutOrStdout(); {
+			case refused:
+				return writeRefusals(out, asJSON)
 			case summary:
 				return writeAPISummary(out, functions, asJSON)
 			case asJSON:
@@ -46,7 +49,36 @@ CUDA_ERROR_NOT_SUPPORTED; data: debugger hooks, exported and inert.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&summary, "summary", false, "print how many functions each class has")
+	cmd.Flags().BoolVar(&refused, "refused", false, "print the refused functions with the reason of each")
+	cmd.MarkFlagsMutuallyExclusive("summary", "refused")
 	return cmd
+}
+
+// writeRefusals prints one line per refused function; as JSON, one object per
+// reason.
+func writeRefusals(out io.Writer, asJSON bool) error {
+	list, err := api.Refusals()
+	if err != nil {
+		return fmt.Errorf("reading reasons: %w", err)
+	}
+	if asJSON {
+		type group struct {
+			Reason    string   `json:"reason"`
+			Functions []string `json:"functions"`
+		}
+		groups := make([]group, 0, len(list))
+		for _, r := range list {
+			groups = append(groups, group{r.Reason, r.Functions})
+		}
+		return json.NewEncoder(out).Encode(groups)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, r := range list {
+		for _, f := range r.Functions {
+			fmt.Fprintf(w, "%s\t%s\n", f, r.Reason)
+		}
+	}
+	return w.Flush()
 }
 
 func apiLines(functions []api.Function) []apiLine {

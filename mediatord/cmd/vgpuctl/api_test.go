@@ -49,3 +49,29 @@ func TestAPISummaryCountsEveryFunction(t *testing.T) {
 		t.Errorf("summary does not add up: %+v", summary)
 	}
 }
+
+func TestAPIRefusedGivesReasons(t *testing.T) {
+	reasons := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(runCommand(t, "api", "--refused")), "\n") {
+		function, reason, _ := strings.Cut(line, " ")
+		reasons[function] = strings.TrimSpace(reason)
+	}
+	var groups []struct {
+		Reason    string
+		Functions []string
+	}
+	if err := json.Unmarshal([]byte(runCommand(t, "api", "--refused", "--json")), &groups); err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, g := range groups {
+		for _, f := range g.Functions {
+			if count++; reasons[f] != g.Reason || g.Reason == "" {
+				t.Errorf("%s: reason %q, want %q", f, reasons[f], g.Reason)
+			}
+		}
+	}
+	if count != len(reasons) || reasons["cuGLInit"] == "" {
+		t.Errorf("%d functions as JSON, %d as text", count, len(reasons))
+	}
+}

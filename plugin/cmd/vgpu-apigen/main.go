@@ -36,5 +36,24 @@ func run(root string) error {
 		return err
 	}
 	fmt.Printf("%d functions, %d files\n", len(functions), len(files))
+	return writeDocument(root)
+}
+
+func writeDocument(root string) error {
+	list, err := api.Refusals()
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(root, gen.Document)
+	page, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("reading page: %w", err)
+	}
+	if page, err = gen.Compatibility(page, list); err != nil {
+		return err
+	}
+	if err := os.WriteFile(name, page, 0o644); err != nil {
+		return fmt.Errorf("writing page: %w", err)
+	}
 	return nil
 }
