@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -114,7 +113,7 @@ bool vg_move(uint64_t address, uint64_t size, void *copy, bool (*replace)(void *
 		good = !mprotect(at, size, PROT_READ);
 	}
 	if (good) {
-		memcpy(copy, at, size);
+		vg_copy_pages(copy, at, size);
 		good = replace(data);
 		if (!good)
 			mprotect(at, size, PROT_READ | PROT_WRITE);

@@ -11,7 +11,14 @@
 #define VGPU_MOVE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* memcpy may be a sanitizer's, which does not let whole pages of a heap be copied. */
+static inline void vg_copy_pages(void *to, const void *from, size_t size)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
 
 /*
  * Copies the size bytes at address to copy, then calls replace, which maps

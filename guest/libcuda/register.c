@@ -97,7 +97,7 @@ static bool place(void *data)
 		return true;
 	/* the kernel may have taken the old memory away already */
 	if (mmap(at, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at)
-		memcpy(at, p->copy, p->size);
+		vg_copy_pages(at, p->copy, p->size);
 	return false;
 }
 

@@ -3,9 +3,9 @@
  * fork with registered memory. The child's view of it is a hole, which may be part
  * of its heap: until the hole is filled nothing here touches the heap.
  */
-#include <string.h>
 #include <sys/mman.h>
 
+#include "move.h"
 #include "register.h"
 
 struct copy {
@@ -47,7 +47,7 @@ void vg_register_before_fork(void)
 		c.memory = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (c.memory == MAP_FAILED)
 			continue;
-		memcpy(c.memory, (const void *)(uintptr_t)c.address, c.size);
+		vg_copy_pages(c.memory, (const void *)(uintptr_t)c.address, c.size);
 		forking.copies[forking.count++] = c;
 	}
 }
