@@ -38,9 +38,10 @@ void vg_capture_forget_dependencies(struct vg_capture *c)
 void vg_capture_keep_callback(struct vg_stream *s, uint32_t callback)
 {
 	struct vg_capture *c = atomic_load(&s->capture);
+	struct vg_references *none;
 
 	if (c)
-		vg_references_add_callback(&c->references, callback);
+		vg_references_set_callback(&c->references, NULL, callback, &none);
 }
 
 static struct vg_dependencies *dependencies_of(struct vg_capture *c, struct vg_stream *s)

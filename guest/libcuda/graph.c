@@ -212,9 +212,36 @@ VG_EXPORT CUresult cuGraphExecGetFlags(CUgraphExec exec, unsigned long long *fla
 	return CUDA_SUCCESS;
 }
 
+static void release(void *references)
+{
+	vg_references_release(references);
+}
+
+void vg_graphexec_release(struct vg_thread *t, const struct vg_graphexec *x, struct vg_references *references)
+{
+	struct vg_callback c = { .host = release, .data = references };
+	struct vg_stream *s = x->stream;
+	uint32_t number;
+
+	if (!references)
+		return;
+	if (s && s->object.kind == VG_STREAM && s->id == x->stream_id && !atomic_load(&s->capture) &&
+	    !vg_callback_new(&c, &number)) {
+		if (!vg_op_launch_host_func(t, s->object.number, number)) {
+			vg_stream_busy(s);
+			return;
+		}
+		vg_callback_end(number);
+	} else if (s) {
+		vg_op_ctx_synchronize(t);
+	}
+	vg_references_release(references);
+}
+
 VG_EXPORT CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo *info)
 {
 	uint32_t driver_result = 0, outcome = 0, node = 0, from = 0;
+	struct vg_references *references = NULL, *before;
 	struct vg_thread *t;
 	int result;
 
@@ -227,15 +254,22 @@ VG_EXPORT CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraph
 		return result;
 	if (!info)
 		return CUDA_ERROR_INVALID_VALUE;
-	/* what the graph keeps alive must live as long as launches of the executable graph */
-	result = vg_references_copy(&exec->references, graph->references);
+	result = vg_references_copy(&references, graph->references);
 	if (!result)
 		result = vg_op_graph_update(t, exec->object.number, graph->object.number, &driver_result, &outcome, &node,
 					    &from);
-	if (result)
+	if (!result) {
+		*info = (CUgraphExecUpdateResultInfo){ outcome, node_of(graph, node), node_of(graph, from) };
+		result = (int)driver_result;
+	}
+	if (result) {
+		vg_references_release(references);
 		return result;
-	*info = (CUgraphExecUpdateResultInfo){ outcome, node_of(graph, node), node_of(graph, from) };
-	return (CUresult)driver_result;
+	}
+	before = exec->references;
+	exec->references = references;
+	vg_graphexec_release(t, exec, before);
+	return CUDA_SUCCESS;
 }
 
 VG_EXPORT CUresult cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *error_node, unsigned int *outcome)
@@ -272,33 +306,6 @@ VG_EXPORT CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream)
 	return launch(exec, stream, true, true);
 }
 
-static void release(void *references)
-{
-	vg_references_release(references);
-}
-
-/* What the last launch may still use is given back behind it, in its stream. */
-static void release_behind(struct vg_thread *t, const struct vg_graphexec *x)
-{
-	struct vg_callback c = { .host = release, .data = x->references };
-	struct vg_stream *s = x->stream;
-	uint32_t number;
-
-	if (!x->references)
-		return;
-	if (s && s->object.kind == VG_STREAM && s->id == x->stream_id && !atomic_load(&s->capture) &&
-	    !vg_callback_new(&c, &number)) {
-		if (!vg_op_launch_host_func(t, s->object.number, number)) {
-			vg_stream_busy(s);
-			return;
-		}
-		vg_callback_end(number);
-	} else if (s) {
-		vg_op_ctx_synchronize(t);
-	}
-	vg_references_release(x->references);
-}
-
 VG_EXPORT CUresult cuGraphExecDestroy(CUgraphExec exec)
 {
 	struct vg_thread *t;
@@ -306,7 +313,7 @@ VG_EXPORT CUresult cuGraphExecDestroy(CUgraphExec exec)
 
 	if (result)
 		return result;
-	release_behind(t, exec);
+	vg_graphexec_release(t, exec, exec->references);
 	exec->references = NULL;
 	result = vg_op_graphexec_destroy(t, exec->object.number);
 	if (!result)

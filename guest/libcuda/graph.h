@@ -54,6 +54,9 @@ void vg_graph_end(struct vg_graph *g);
 /* Puts g inside n. The lock is held. */
 void vg_node_hold(struct vg_node *n, struct vg_graph *g);
 
+/* Gives references back as soon as the last launch is done, which may use what they refer to. */
+void vg_graphexec_release(struct vg_thread *t, const struct vg_graphexec *x, struct vg_references *references);
+
 /* As vg_enter, and INVALID_VALUE for what is no such handle. */
 int vg_graph_enter(struct vg_thread **t, CUgraph graph);
 int vg_graphexec_enter(struct vg_thread **t, CUgraphExec exec);

@@ -40,28 +40,31 @@ static void drop_bodies(CUgraph *bodies, unsigned int count)
 	free(bodies);
 }
 
-/* What a node's parameters oblige this process to. */
-static int remember(struct vg_references **references, const CUgraphNodeParams *p, const struct vg_node_wire *w)
+/*
+ * A node does from now on what p says: the list keeps what it refers to, replaced is
+ * what the node referred to before.
+ */
+static int keep(struct vg_references **list, const struct vg_node *n, const CUgraphNodeParams *p,
+		const struct vg_node_wire *w, struct vg_references **replaced)
 {
+	*replaced = NULL;
 	switch (p->type) {
 	case NODE_HOST:
-		return vg_references_add_callback(references, w->callback);
+		return vg_references_set_callback(list, n, w->callback, replaced);
 	case NODE_GRAPH:
-		return vg_references_copy(references, p->graph.graph->references);
+		return vg_references_copy(list, p->graph.graph->references);
+	case NODE_EVENT_RECORD:
+		atomic_store_explicit(&p->event->of_graphs, 1, memory_order_release);
 	}
 	return 0;
-}
-
-/* From now on graphs may record it. */
-static void note_event(const CUgraphNodeParams *p)
-{
-	if (p->type == NODE_EVENT_RECORD)
-		atomic_store_explicit(&p->event->of_graphs, 1, memory_order_release);
 }
 
 /* The node is there; the graph lock is held. */
 static int added(struct vg_node *n, CUgraphNodeParams *p, const struct vg_node_wire *w, uint64_t address, CUgraph *bodies)
 {
+	struct vg_references *replaced;
+	int result = keep(&n->graph->references, n, p, w, &replaced);
+
 	n->packed = w->packed;
 	memcpy(n->unified, w->unified, sizeof n->unified);
 	switch (p->type) {
@@ -71,7 +74,8 @@ static int added(struct vg_node *n, CUgraphNodeParams *p, const struct vg_node_w
 		break;
 	case NODE_MEM_ALLOC:
 		p->alloc.dptr = address;
-		return vg_pool_graph_memory(address, p->alloc.bytesize);
+		result = vg_pool_graph_memory(address, p->alloc.bytesize);
+		break;
 	case NODE_CONDITIONAL:
 		n->bodies = bodies;
 		p->conditional.phGraph_out = bodies;
@@ -79,7 +83,7 @@ static int added(struct vg_node *n, CUgraphNodeParams *p, const struct vg_node_w
 			vg_node_hold(n, bodies[i]);
 		break;
 	}
-	return 0;
+	return result;
 }
 
 static int add(struct vg_thread *t, CUgraphNode *out, struct vg_graph *g, uint32_t edges, CUgraphNodeParams *p,
@@ -89,10 +93,8 @@ static int add(struct vg_thread *t, CUgraphNode *out, struct vg_graph *g, uint32
 	CUgraph *bodies = NULL;
 	struct vg_node *n = NULL;
 	uint64_t address = 0;
-	int result = remember(&g->references, p, w);
+	int result = 0;
 
-	if (result)
-		return result;
 	vg_graphs_lock();
 	if (p->type == NODE_CONDITIONAL)
 		result = make_bodies(w, before, p->conditional.size, &bodies);
@@ -105,6 +107,8 @@ static int add(struct vg_thread *t, CUgraphNode *out, struct vg_graph *g, uint32
 	else
 		drop_bodies(bodies, p->conditional.size);
 	vg_graphs_unlock();
+	if (!n && w->callback)
+		vg_callback_end(w->callback);
 	*out = n;
 	return result;
 }
@@ -157,43 +161,42 @@ CUresult vg_node_add(CUgraphNode *out, CUgraph graph, const CUgraphNode *after, 
 		if (result)
 			cuGraphDestroyNode(n);
 	}
-	if (!result) {
-		note_event(p);
+	if (!result)
 		*out = n;
-	}
 	return result;
 }
 
 CUresult vg_node_set(CUgraphNode node, const CUgraphNodeParams *p, bool general)
 {
+	struct vg_references *replaced = NULL;
 	struct vg_node_wire w;
 	struct vg_thread *t;
 	int result = vg_node_enter(&t, node);
 
+	if (!result)
+		result = vg_node_encode(p, 0, &w);
 	if (result)
 		return result;
-	result = vg_node_encode(p, 0, &w);
-	if (result)
-		return result;
-	result = remember(&node->graph->references, p, &w);
+	vg_graphs_lock();
+	result = vg_op_node_set(t, node->object.number, general, &w.params, w.data, w.size);
 	if (!result) {
-		vg_graphs_lock();
-		result = vg_op_node_set(t, node->object.number, general, &w.params, w.data, w.size);
-		if (!result && p->type == NODE_GRAPH)
+		if (p->type == NODE_GRAPH)
 			vg_node_empty(node);
-		vg_graphs_unlock();
-	}
-	if (!result) {
-		note_event(p);
 		node->packed = w.packed;
 		memcpy(node->unified, w.unified, sizeof node->unified);
+		result = keep(&node->graph->references, node, p, &w, &replaced);
+	} else if (w.callback) {
+		vg_callback_end(w.callback);
 	}
+	vg_graphs_unlock();
+	vg_references_release(replaced);
 	vg_node_wire_end(&w);
 	return result;
 }
 
 CUresult vg_graphexec_node_set(CUgraphExec exec, CUgraphNode node, const CUgraphNodeParams *p, bool general)
 {
+	struct vg_references *replaced = NULL;
 	struct vg_node_wire w;
 	struct vg_thread *t;
 	int result = vg_graphexec_enter(&t, exec);
@@ -204,11 +207,12 @@ CUresult vg_graphexec_node_set(CUgraphExec exec, CUgraphNode node, const CUgraph
 		result = vg_node_encode(p, 0, &w);
 	if (result)
 		return result;
-	result = remember(&exec->references, p, &w);
+	result = vg_op_exec_node_set(t, exec->object.number, node->object.number, general, &w.params, w.data, w.size);
 	if (!result)
-		result = vg_op_exec_node_set(t, exec->object.number, node->object.number, general, &w.params, w.data, w.size);
-	if (!result)
-		note_event(p);
+		result = keep(&exec->references, node, p, &w, &replaced);
+	else if (w.callback)
+		vg_callback_end(w.callback);
+	vg_graphexec_release(t, exec, replaced);
 	vg_node_wire_end(&w);
 	return result;
 }

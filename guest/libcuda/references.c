@@ -27,6 +27,7 @@ struct vg_user_object {
 struct vg_references {
 	struct vg_references *next;
 	struct vg_user_object *object;
+	const void *node;		/* whose callback it is */
 	uint64_t count;
 };
 
@@ -98,7 +99,7 @@ static struct vg_references *entry_of(struct vg_references *list, const struct v
 }
 
 /* The lock is held. */
-static int add(struct vg_references **list, struct vg_user_object *o, uint64_t count)
+static int add(struct vg_references **list, struct vg_user_object *o, const void *node, uint64_t count)
 {
 	struct vg_references *r = entry_of(*list, o);
 
@@ -106,7 +107,7 @@ static int add(struct vg_references **list, struct vg_user_object *o, uint64_t c
 		r = malloc(sizeof *r);
 		if (!r)
 			return CUDA_ERROR_OUT_OF_MEMORY;
-		*r = (struct vg_references){ .next = *list, .object = o };
+		*r = (struct vg_references){ .next = *list, .object = o, .node = node };
 		*list = r;
 	}
 	r->count += count;
@@ -118,7 +119,7 @@ int vg_references_add(struct vg_references **list, struct vg_user_object *object
 	int result;
 
 	pthread_mutex_lock(&lock);
-	result = own && object->count < count ? CUDA_ERROR_INVALID_VALUE : add(list, object, count);
+	result = own && object->count < count ? CUDA_ERROR_INVALID_VALUE : add(list, object, NULL, count);
 	if (!result && !own)
 		object->count += count;
 	pthread_mutex_unlock(&lock);
@@ -151,7 +152,7 @@ int vg_references_copy(struct vg_references **list, const struct vg_references *
 	for (; from && !result; from = from->next) {
 		if (!from->count)
 			continue;
-		result = add(list, from->object, from->count);
+		result = add(list, from->object, from->node, from->count);
 		if (!result)
 			from->object->count += from->count;
 	}
@@ -178,17 +179,29 @@ void vg_references_release(struct vg_references *list)
 	end(ended);
 }
 
-int vg_references_add_callback(struct vg_references **list, uint32_t callback)
+int vg_references_set_callback(struct vg_references **list, const void *node, uint32_t callback,
+			       struct vg_references **replaced)
 {
 	struct vg_user_object *o = calloc(1, sizeof *o);
+	struct vg_references **link = list;
 	int result;
 
+	*replaced = NULL;
 	if (!o)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	o->callback = callback;
 	o->count = 1;
 	pthread_mutex_lock(&lock);
-	result = add(list, o, 1);
+	result = add(list, o, node, 1);
+	if (!result)
+		link = &(*list)->next;
+	while (node && *link && (*link)->node != node)
+		link = &(*link)->next;
+	if (!result && node && *link) {
+		*replaced = *link;
+		*link = (*link)->next;
+		(*replaced)->next = NULL;
+	}
 	pthread_mutex_unlock(&lock);
 	if (result)
 		free(o);

@@ -22,7 +22,12 @@ int vg_references_copy(struct vg_references **list, const struct vg_references *
 /* Gives all back; NULL is an empty list. */
 void vg_references_release(struct vg_references *list);
 
-/* The list keeps the callback, which ends with the last list that does. */
-int vg_references_add_callback(struct vg_references **list, uint32_t callback);
+/*
+ * The list keeps the callback, which ends with the last list that does. It takes
+ * the place of the one of the same node, which becomes a list of its own; node
+ * NULL: none is meant. OUT_OF_MEMORY: nothing has changed.
+ */
+int vg_references_set_callback(struct vg_references **list, const void *node, uint32_t callback,
+			       struct vg_references **replaced);
 
 #endif

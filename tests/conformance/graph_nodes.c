@@ -2,6 +2,8 @@
 /* Graphs built by hand from kernels, fills and copies: what they do, and what may be asked of and changed in them. */
 #include "graph_abi.h"
 
+#include <pthread.h>
+
 bool words_are(CUdeviceptr words, unsigned int value)
 {
 	unsigned int seen[GRAPH_WORDS];
@@ -628,6 +630,63 @@ static bool wide_join(void)
 	return true;
 }
 
+/* Graphs of their own in several threads: nodes come and go under the others' feet. */
+enum { BUILDERS = 8, ROUNDS = 25, LENGTH = 20 };
+
+static void *build(void *result)
+{
+	BIND(cuGraphAddKernelNode_v2, CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const struct kernel_params *);
+	BIND(cuGraphKernelNodeGetParams_v2, CUgraphNode, struct kernel_params *);
+	BIND(cuGraphDestroyNode, CUgraphNode);
+	unsigned int factor = 1, addend = 1, words[GRAPH_WORDS];
+	struct kernel_params kernel, seen;
+	CUgraphNode nodes[LENGTH], extra;
+	CUdeviceptr memory;
+	CUstream stream;
+	CUgraph graph;
+	CUresult r;
+	int n = GRAPH_WORDS;
+
+	if ((r = cu.CtxSetCurrent(context)) || (r = cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING)) ||
+	    (r = cu.MemAlloc(&memory, GRAPH_WORDS * 4)) || (r = cu.MemsetD32Async(memory, 0, GRAPH_WORDS, stream)))
+		goto out;
+	kernel = STEP_NODE(STEP_PARAMETERS(memory, factor, addend, n));
+	for (int round = 0; round < ROUNDS && !r; round++) {
+		r = cu.GraphCreate(&graph, 0);
+		for (int i = 0; i < LENGTH && !r; i++)
+			r = cuGraphAddKernelNode_v2(&nodes[i], graph, i ? &nodes[i - 1] : NULL, i ? 1 : 0, &kernel);
+		if (r || (r = cuGraphAddKernelNode_v2(&extra, graph, NULL, 0, &kernel)) ||
+		    (r = cuGraphDestroyNode(extra)) || (r = cuGraphKernelNodeGetParams_v2(nodes[LENGTH / 2], &seen)))
+			break;
+		if (*(CUdeviceptr *)seen.params[0] != memory) {
+			r = -1;
+			break;
+		}
+		if (!(r = run_graph(graph, stream)))
+			r = cu.GraphDestroy(graph);
+	}
+	if (!r && !(r = cu.MemcpyDtoH(words, memory, sizeof(words))) && words[GRAPH_WORDS - 1] != ROUNDS * LENGTH)
+		r = -2;
+out:
+	*(CUresult *)result = r;
+	return NULL;
+}
+
+static bool several_threads(void)
+{
+	CUresult results[BUILDERS];
+	pthread_t threads[BUILDERS];
+
+	USE_DEVICE;
+	for (int i = 0; i < BUILDERS; i++)
+		THAT(!pthread_create(&threads[i], NULL, build, &results[i]));
+	for (int i = 0; i < BUILDERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < BUILDERS; i++)
+		DO(results[i]);
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "built_by_hand", built_by_hand },
 	{ "topology", topology },
@@ -639,5 +698,6 @@ static const struct check checks[] = {
 	{ "child_graphs", child_graphs },
 	{ "node_attributes", node_attributes },
 	{ "wide_join", wide_join },
+	{ "several_threads", several_threads },
 };
 const struct check_group graph_node_family = GROUP("graph_nodes", checks);

@@ -14,6 +14,7 @@ typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st *cudaEvent_t;
 typedef struct CUgraph_st *cudaGraph_t;
 typedef struct CUgraphExec_st *cudaGraphExec_t;
+typedef struct CUgraphNode_st *cudaGraphNode_t;
 
 struct dim3 {
 	unsigned int x, y, z;
@@ -154,7 +155,31 @@ _Static_assert(offsetof(struct device_properties, warp_size) == 308, "as in CUDA
 	  (cudaGraphExec_t exec, cudaGraph_t graph, struct graph_update_result * result))                             \
 	X(cudaError_t, cudaGraphLaunch, GraphLaunch, (cudaGraphExec_t exec, cudaStream_t stream))                     \
 	X(cudaError_t, cudaGraphExecDestroy, GraphExecDestroy, (cudaGraphExec_t exec))                                \
-	X(cudaError_t, cudaGraphDestroy, GraphDestroy, (cudaGraph_t graph))
+	X(cudaError_t, cudaGraphDestroy, GraphDestroy, (cudaGraph_t graph))                                           \
+	X(cudaError_t, cudaGraphCreate, GraphCreate, (cudaGraph_t * graph, unsigned int flags))                       \
+	X(cudaError_t, cudaGraphClone, GraphClone, (cudaGraph_t * clone, cudaGraph_t graph))                          \
+	X(cudaError_t, cudaGraphGetNodes, GraphGetNodes,                                                              \
+	  (cudaGraph_t graph, cudaGraphNode_t * nodes, size_t *count))                                                \
+	X(cudaError_t, cudaGraphAddMemsetNode, GraphAddMemsetNode,                                                    \
+	  (cudaGraphNode_t * node, cudaGraph_t graph, const cudaGraphNode_t *after, size_t count,                     \
+	   const void *parameters))                                                                                   \
+	X(cudaError_t, cudaGraphAddKernelNode, GraphAddKernelNode,                                                    \
+	  (cudaGraphNode_t * node, cudaGraph_t graph, const cudaGraphNode_t *after, size_t count,                     \
+	   const void *parameters))                                                                                   \
+	X(cudaError_t, cudaGraphAddHostNode, GraphAddHostNode,                                                        \
+	  (cudaGraphNode_t * node, cudaGraph_t graph, const cudaGraphNode_t *after, size_t count,                     \
+	   const void *parameters))                                                                                   \
+	X(cudaError_t, cudaGraphAddMemcpyNode1D, GraphAddMemcpyNode1D,                                                \
+	  (cudaGraphNode_t * node, cudaGraph_t graph, const cudaGraphNode_t *after, size_t count,                     \
+	   void *destination, const void *source, size_t bytes, int kind))                                            \
+	X(cudaError_t, cudaGraphKernelNodeGetParams, GraphKernelNodeGetParams,                                        \
+	  (cudaGraphNode_t node, void *parameters))                                                                   \
+	X(cudaError_t, cudaGraphExecKernelNodeSetParams, GraphExecKernelNodeSetParams,                                \
+	  (cudaGraphExec_t exec, cudaGraphNode_t node, const void *parameters))                                       \
+	X(cudaError_t, cudaUserObjectCreate, UserObjectCreate,                                                        \
+	  (void **object, void *data, void (*destroy)(void *), unsigned int count, unsigned int flags))               \
+	X(cudaError_t, cudaGraphRetainUserObject, GraphRetainUserObject,                                              \
+	  (cudaGraph_t graph, void *object, unsigned int count, unsigned int flags))
 
 #define CUDA_RUNTIME_MEMBER(type, symbol, member, parameters) type(*member) parameters;
 struct cuda_runtime {

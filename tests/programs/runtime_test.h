@@ -22,6 +22,7 @@ extern unsigned long long global_counter;
 /* One-dimensional launch of `threads` threads in blocks of 128. */
 cudaError_t launch_1d(const void *function, size_t threads, cudaStream_t stream, void **arguments);
 
-extern const struct check_group device_group, kernel_group, memory_group, stream_group, graph_group, error_group;
+extern const struct check_group device_group, kernel_group, memory_group, stream_group, graph_group, hand_graph_group,
+	error_group;
 
 #endif

@@ -71,8 +71,8 @@ int main(int argc, char **argv)
 	}
 	handle = register_kernels();
 
-	const struct check_group groups[] = { device_group, kernel_group, memory_group,
-					      stream_group, graph_group,  error_group };
+	const struct check_group groups[] = { device_group, kernel_group,     memory_group, stream_group,
+					      graph_group,  hand_graph_group, error_group };
 	status = check_run("runtimeapi", groups, sizeof(groups) / sizeof(groups[0]), argc, argv);
 	cudart.UnregisterFatBinary(handle);
 	return status;

@@ -44,6 +44,7 @@ func (p *Process) NodeAdd(_ wire.Call, in wire.NodeAdd) (reply wire.NodeAddReply
 	}
 	switch params.Type() {
 	case driver.NodeAllocation:
+		p.graphs.allocate = true
 		reply.Address = params.Double(driver.AllocationAddressAt)
 	case driver.NodeGraph:
 		p.moved(reply.N, &in)

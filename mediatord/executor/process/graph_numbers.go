@@ -17,6 +17,7 @@ type graphNumbers struct {
 	// kernelNames are names by a kernel's number; those of kernels that are gone
 	// may stay.
 	kernelNames map[uint32]string
+	allocate    bool // there was a node that allocates
 	memory      graphMemory
 }
 

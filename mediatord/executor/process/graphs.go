@@ -39,7 +39,7 @@ func (p *Process) GraphInstantiate(_ wire.Call, in wire.GraphInstantiate) (wire.
 	if !ok || !p.tables.Free(driver.KindGraphExec, in.X) {
 		return wire.GraphInstantiateReply{}, driver.ErrorInvalidHandle
 	}
-	bytes, r := p.Driver.GraphAllocations(g)
+	bytes, r := p.allocations(g)
 	if r != driver.Success {
 		return wire.GraphInstantiateReply{}, r
 	}
@@ -55,6 +55,15 @@ func (p *Process) GraphInstantiate(_ wire.Call, in wire.GraphInstantiate) (wire.
 	}
 	reply.Node, r = p.numberIfAny(in.G, about.Node)
 	return reply, r
+}
+
+// allocations is what a graph will allocate, in bytes. Most processes have no
+// graph that does, and save the look at every node.
+func (p *Process) allocations(g driver.Graph) (uint64, driver.Result) {
+	if !p.graphs.allocate {
+		return 0, driver.Success
+	}
+	return p.Driver.GraphAllocations(g)
 }
 
 // instantiateError is CUDA_GRAPH_INSTANTIATE_ERROR.

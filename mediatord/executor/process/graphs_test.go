@@ -253,6 +253,7 @@ func TestFailuresOfGraphsNameTheirNode(t *testing.T) {
 func TestGraphMemoryIsChargedFromTheInstantiationOn(t *testing.T) {
 	h := inContext(t) // quota 64 MiB
 	h.graph()
+	h.must("node_add", 1, 0, 0, nodeParams(driver.NodeAllocation, map[int]uint64{driver.AllocationTypeAt: 1, driver.AllocationLocationAt: 1}), "")
 	h.driver.Allocations = 40 * mib
 	h.must("graph_instantiate", 1, 1, 0)
 	if h.used() != 40*mib {

@@ -111,6 +111,9 @@ func (n *native) MemAllocAsync(size uint64, pool driver.Pool, s driver.Stream) (
 			return 0, driver.ErrorOutOfMemory
 		}
 	}
+	if len(n.captures) > 0 {
+		n.process.graphs.allocate = true
+	}
 	address, r := n.Driver.MemAllocAsync(size, pool, s)
 	if r != driver.Success || p.reserve() {
 		return address, r
