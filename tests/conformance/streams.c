@@ -37,8 +37,6 @@ static bool attributes(void)
 		if (attribute == 3 || attribute == 8 || attribute == 10)
 			check_note("(%d)", value.number);
 	}
-	CODE(cuStreamGetAttribute(stream, 1, NULL));
-	CODE(cuStreamSetAttribute(stream, 1, NULL));
 
 	/* the L2 window of a stream's accesses */
 	memset(&value, 0, sizeof(value));

@@ -85,9 +85,19 @@ static bool wanted(const struct check_group *group, const struct check *check, i
 	return false;
 }
 
+static int list(const struct check_group *groups, size_t count)
+{
+	for (size_t g = 0; g < count; g++)
+		for (size_t c = 0; c < groups[g].count; c++)
+			printf("%s.%s\n", groups[g].name, groups[g].checks[c].name);
+	return 0;
+}
+
 int check_run(const char *program, const struct check_group *groups, size_t count, int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 2 && !strcmp(argv[1], "--list"))
+		return list(groups, count);
 	signal(SIGALRM, died);
 	signal(SIGSEGV, died);
 	signal(SIGBUS, died);

@@ -29,7 +29,8 @@ struct check_group {
  * Runs the groups named in argv[1..] ("memory", or one check as "memory.pinned"),
  * or without names all that are not on_request. A check that takes longer than
  * 120 s or dies of a signal counts as failed and ends the program. Returns the
- * exit status: 0, 1 when a check failed, 2 for a name that does not exist.
+ * exit status: 0, 1 when a check failed, 2 for a name that does not exist. With
+ * --list alone it prints the name of every check instead, one on a line.
  */
 int check_run(const char *program, const struct check_group *groups, size_t count, int argc, char **argv);
 
