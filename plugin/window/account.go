@@ -77,6 +77,10 @@ func (a *Account) File() *os.File { return a.file }
 // Quota is the domain's limit in bytes.
 func (a *Account) Quota() uint64 { return a.double(accountQuota).Load() }
 
+// SetQuota changes the domain's limit, in bytes. What is in use stays in use;
+// executors read the limit at every allocation.
+func (a *Account) SetQuota(quota uint64) { a.double(accountQuota).Store(quota) }
+
 // Used is what channel i counts, in bytes, with the shared memory that no lower
 // channel holds. It panics beyond MaxChannels.
 func (a *Account) Used(i int) uint64 { return a.used(i).Load() + a.sharedBy(i) }

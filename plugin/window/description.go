@@ -100,6 +100,7 @@ type wireDescription struct {
 
 // Offsets of the fields that change while a domain runs.
 const (
+	descTotalMemory = 160
 	descUsedMemory  = 168
 	descUtilization = 196
 	descTemperature = 200
@@ -190,6 +191,12 @@ func (w *Window) Description() (*Description, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// SetTotalMemory refreshes the domain's quota in bytes, which guest processes
+// read as the device's memory.
+func (w *Window) SetTotalMemory(bytes uint64) {
+	w.double(w.DescribedAt + descTotalMemory).Store(bytes)
 }
 
 // SetUsedMemory refreshes the bytes in use by all processes of the domain.

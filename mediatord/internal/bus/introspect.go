@@ -69,7 +69,7 @@ func interfaceData(name string, values map[string]dbus.Variant) introspect.Inter
 // or are an executor's memory counter, or a GPU that was found.
 func emits(iface, property string) string {
 	switch {
-	case iface == SlotInterface && slices.Contains([]string{"State", "Connected", "Channels", "RefusedCalls"}, property),
+	case iface == SlotInterface && slices.Contains([]string{"State", "Connected", "Channels", "RefusedCalls", "Priority", "Weight", "MemoryQuota"}, property),
 		iface == PoolInterface && slices.Contains([]string{"Used", "MemoryPromised"}, property):
 		return "true"
 	case iface == SlotInterface && property == "MemoryUsed", iface == GPUInterface:
@@ -88,6 +88,7 @@ func managerMethods() []introspect.Method {
 		{Name: "Reserve", Args: []introspect.Arg{
 			in("domain_uuid", "s"), in("domain_name", "s"), in("metadata_element_xml", "s"), in("socket_path", "s"), out("slot", "o"),
 		}},
+		{Name: "Change", Args: []introspect.Arg{in("domain_uuid", "s"), in("metadata_element_xml", "s"), out("applied", "as"), out("needs_restart", "as")}},
 		{Name: "Started", Args: domain},
 		{Name: "Stopped", Args: domain},
 		{Name: "Release", Args: domain},

@@ -40,6 +40,22 @@ func (m *manager) Reserve(domainUUID, domainName, metadataElement, socketPath st
 	return SlotPath(id), nil
 }
 
+// Change gives a domain in use what its new metadata element says, and returns
+// which attributes changed at once and which will with its next start.
+func (m *manager) Change(domainUUID, metadataElement string) (applied, restart []string, failure *dbus.Error) {
+	id, err := parseDomain(domainUUID)
+	if err != nil {
+		return nil, nil, toDBus(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	change, err := m.bus.mediator.Change(ctx, id, metadataElement)
+	if err != nil {
+		return nil, nil, toDBus(err)
+	}
+	return notNil(change.Applied), notNil(change.Restart), nil
+}
+
 // Started notes that a reserved domain runs.
 func (m *manager) Started(domainUUID string) *dbus.Error {
 	id, err := parseDomain(domainUUID)

@@ -71,6 +71,7 @@ func errorNames() map[error]string {
 		refusal.ErrPoolFull:           "PoolFull",
 		refusal.ErrPriorityNotAllowed: "PriorityNotAllowed",
 		refusal.ErrMemoryExceedsPool:  "MemoryExceedsPool",
+		refusal.ErrMemoryInUse:        "MemoryInUse",
 		refusal.ErrInvalidMetadata:    "InvalidMetadata",
 		refusal.ErrInvalidSocketPath:  "InvalidSocketPath",
 		refusal.ErrInvalidArgument:    "InvalidArgument",

@@ -58,10 +58,11 @@ func (b *Bus) tellSlotChanged(id window.UUID) {
 		return
 	}
 	changed := map[string]dbus.Variant{}
-	for _, name := range []string{"State", "Connected", "MemoryUsed", "Channels", "RefusedCalls"} {
+	for _, name := range []string{"State", "Connected", "MemoryUsed", "Channels", "RefusedCalls", "Priority", "Weight", "MemoryQuota"} {
 		changed[name] = values[name]
 	}
 	b.emit(SlotPath(id), propertiesInterface+".PropertiesChanged", SlotInterface, changed, []string{})
+	b.poolChanged(values["Pool"])
 }
 
 func (b *Bus) poolChanged(name dbus.Variant) {

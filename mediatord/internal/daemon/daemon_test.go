@@ -327,7 +327,8 @@ func TestReserveIsIdempotent(t *testing.T) {
 		t.Error("the slot kept the old quota")
 	}
 	peer := s.dial(uuid)
-	s.refused(s.reserve(uuid, ""), "AlreadyReserved", "web")
+	running := strings.Replace(element, `window="64MiB"`, `window="128MiB"`, 1)
+	s.refused(s.call("Reserve", uuid, "web", running+"/>", s.socket(uuid)), "AlreadyReserved", "web", "another window")
 	if err := s.reserve(uuid, `memory="512MiB"`); err != nil {
 		t.Errorf("the same request beside a running domain: %v", err)
 	}
@@ -487,4 +488,31 @@ func TestBadCommandLines(t *testing.T) {
 			t.Errorf("%v: %v, %q does not mention %q", tc.args, err, log, tc.mentions)
 		}
 	}
+}
+
+func TestChangeOverTheBus(t *testing.T) {
+	s := start(t, onePool())
+	s.mustReserve(uuid)
+	var applied, restart []string
+	call := s.conn.Object(bus.Service, bus.Root).Call(bus.ManagerInterface+".Change", 0, uuid, element+` memory="1GiB" priority="low" pool="other"/>`)
+	if err := call.Store(&applied, &restart); err != nil || len(applied) != 0 || !slices.Equal(restart, []string{"pool"}) {
+		t.Errorf("another pool: %q, %q, %v", applied, restart, err)
+	}
+	call = s.conn.Object(bus.Service, bus.Root).Call(bus.ManagerInterface+".Change", 0, uuid, element+` memory="2GiB" priority="low"/>`)
+	if err := call.Store(&applied, &restart); err != nil || !slices.Equal(applied, []string{"memory", "priority"}) || len(restart) != 0 {
+		t.Errorf("changed %q, left %q, %v", applied, restart, err)
+	}
+	if quota := s.property(uuid, "MemoryQuota"); quota != uint64(2<<30) {
+		t.Errorf("quota is %v", quota)
+	}
+	peer := s.dial(uuid)
+	defer peer.Close()
+	if err := s.reserve(uuid, `memory="3GiB"`); err != nil { // as when libvirtd is started again
+		t.Error(err)
+	}
+	if quota := s.property(uuid, "MemoryQuota"); quota != uint64(3<<30) {
+		t.Errorf("quota is %v after a reservation of the running domain", quota)
+	}
+	s.refused(s.reserve(uuid, `pool="other"`), "NoSuchPool", "other")
+	s.refused(s.call("Change", other, element+"/>"), "NoSuchDomain", other)
 }

@@ -180,7 +180,8 @@ func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg s
 	if err != nil {
 		return err
 	}
-	cfg.Grant, cfg.Pool, cfg.Priority = grant, p.Name, r.Priority
+	cfg.Grant, cfg.Pool = grant, p.Name
+	cfg.Settings.Priority, cfg.Settings.Memory = r.Priority, grant.Memory
 	cfg.Executor = supervisor.Settings{
 		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
 		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,

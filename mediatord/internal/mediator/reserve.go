@@ -28,9 +28,9 @@ type ReserveRequest struct {
 // the domain left is replaced. The kinds of its errors are those of package
 // refusal.
 func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) error {
-	element, err := vgpuxml.ParseElement([]byte(r.Metadata))
+	element, err := parseElement(r.Metadata)
 	if err != nil {
-		return refusal.Because(refusal.ErrInvalidMetadata, "%v; correct the vgpu:gpu element in the domain's metadata", err)
+		return err
 	}
 	directory := filepath.Join(m.settings.RunDir, domainPrefix+r.Domain.String())
 	if err := checkSocketPath(r.SocketPath, directory); err != nil {
@@ -46,12 +46,16 @@ func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) error {
 		case h.request == any(r) && (h.Fresh() || h.Connected()):
 			return nil
 		case h.Connected():
-			return refusal.Because(refusal.ErrAlreadyReserved, "domain %q runs with another vGPU; stop it first", r.Name)
+			change, err := m.change(ctx, h, element)
+			if err == nil && len(change.Restart) > 0 {
+				err = refusal.Because(refusal.ErrAlreadyReserved, "domain %q runs with another %s; stop it first", r.Name, strings.Join(change.Restart, " and "))
+			}
+			return err
 		}
 		m.release(r.Domain)
 	}
 	return m.open(ctx, p, pool.Request{Owner: r.Domain.String(), Priority: element.Priority, Memory: element.Memory}, slot.Config{
-		UUID: r.Domain, Name: r.Name, Kind: slot.Domain, Weight: element.Weight,
+		UUID: r.Domain, Name: r.Name, Kind: slot.Domain, Settings: slot.Settings{Weight: element.Weight},
 		Window: element.Window, Channels: vgpuxml.DefaultChannels, Directory: directory,
 		Socket: slot.Socket{
 			Path: r.SocketPath, UID: m.settings.SocketUID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow,

@@ -57,7 +57,7 @@ func (m *Mediator) OpenSession(ctx context.Context, r SessionRequest) (window.UU
 	h := &held{request: r, hold: make(chan struct{})}
 	path := filepath.Join(directory, "session.sock")
 	err = m.open(ctx, p, pool.Request{Owner: id.String(), Priority: element.Priority, Memory: element.Memory}, slot.Config{
-		UUID: id, Name: r.Name, Kind: slot.Session, Weight: element.Weight,
+		UUID: id, Name: r.Name, Kind: slot.Session, Settings: slot.Settings{Weight: element.Weight},
 		Window: m.settings.SessionWindow, Channels: vgpuxml.DefaultChannels, Directory: directory,
 		Socket: slot.Socket{Path: path, UID: int(r.UID), GID: -1, Mode: 0o600},
 		Held:   func(holds bool) { m.sessionHeld(id, h, holds) },

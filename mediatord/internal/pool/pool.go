@@ -59,9 +59,8 @@ func New(cfg config.Pool, prober Prober) *Pool {
 // with refusal.ErrPriorityNotAllowed, ErrPoolFull, ErrMemoryExceedsPool,
 // ErrAlreadyReserved or ErrGPUUnavailable.
 func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
-	if !p.Allows(r.Priority) {
-		return Grant{}, refusal.Because(refusal.ErrPriorityNotAllowed,
-			"pool %q does not admit priority %q; use %s, or add it to priorities in %s", p.Name, r.Priority, p.PriorityNames(), p.File)
+	if err := p.admits(r); err != nil {
+		return Grant{}, err
 	}
 	if err := p.room(r); err != nil { // a full pool need not wait for a GPU
 		return Grant{}, err
@@ -75,12 +74,54 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
 	if err := p.roomLocked(r); err != nil {
 		return Grant{}, err
 	}
-	grant, err := p.place(r, devices)
+	grant, err := p.place(r, devices, func(*Device) bool { return true })
 	if err != nil {
 		return Grant{}, err
 	}
 	p.grants[r.Owner] = grant
 	return grant, nil
+}
+
+// Change gives the owner of a slot another quota on the GPU that it has, or
+// another priority. Without a slot it fails with refusal.ErrNoSuchDomain, else
+// as Acquire does; then nothing changes.
+func (p *Pool) Change(ctx context.Context, r Request) (Grant, error) {
+	if err := p.admits(r); err != nil {
+		return Grant{}, err
+	}
+	devices, err := p.Devices(ctx)
+	if err != nil {
+		return Grant{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old, found := p.grants[r.Owner]
+	if !found {
+		return Grant{}, refusal.Because(refusal.ErrNoSuchDomain, "%s has no slot in pool %q; start the domain first", r.Owner, p.Name)
+	}
+	grant, err := p.place(r, devices, func(d *Device) bool { return d.Name == old.Device.Name })
+	if err != nil {
+		return Grant{}, err
+	}
+	p.grants[r.Owner] = grant
+	return grant, nil
+}
+
+// Restore puts a grant back that Change has replaced.
+func (p *Pool) Restore(grant Grant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, found := p.grants[grant.Owner]; found {
+		p.grants[grant.Owner] = grant
+	}
+}
+
+// Granted is what an owner has.
+func (p *Pool) Granted(owner string) (Grant, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	grant, found := p.grants[owner]
+	return grant, found
 }
 
 // Release gives an owner's slot back; without one it does nothing.
@@ -119,6 +160,14 @@ func (p *Pool) Devices(ctx context.Context) ([]*Device, error) {
 	return devices, nil
 }
 
+func (p *Pool) admits(r Request) error {
+	if !p.Allows(r.Priority) {
+		return refusal.Because(refusal.ErrPriorityNotAllowed,
+			"pool %q does not admit priority %q; use %s, or add it to priorities in %s", p.Name, r.Priority, p.PriorityNames(), p.File)
+	}
+	return nil
+}
+
 func (p *Pool) room(r Request) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,11 +185,15 @@ func (p *Pool) roomLocked(r Request) error {
 	return nil
 }
 
-// place chooses the device and the quota.
-func (p *Pool) place(r Request, devices []*Device) (Grant, error) {
+// place chooses a device that may be used and the quota. What the owner has
+// already does not count against it.
+func (p *Pool) place(r Request, devices []*Device, usable func(*Device) bool) (Grant, error) {
 	var best Grant
 	var bestFree, largestFree, largestQuota uint64
 	for _, d := range devices {
+		if !usable(d) {
+			continue
+		}
 		total := d.Description.TotalMemory
 		ceiling := total
 		if p.MaxMemory != 0 {
@@ -151,7 +204,7 @@ func (p *Pool) place(r Request, devices []*Device) (Grant, error) {
 		if quota == 0 {
 			quota = min(p.defaultQuota(total, len(devices)), ceiling)
 		}
-		limit, promised := uint64(float64(total)*p.Overcommit), p.promised(d)
+		limit, promised := uint64(float64(total)*p.Overcommit), p.promised(d, r.Owner)
 		free := limit - min(limit, promised)
 		largestFree = max(largestFree, min(free, ceiling))
 		if quota <= ceiling && quota <= free && free > bestFree {
@@ -181,10 +234,11 @@ func (p *Pool) defaultQuota(total uint64, devices int) uint64 {
 	return max(total/perDevice&^(1<<20-1), 1<<20)
 }
 
-func (p *Pool) promised(d *Device) uint64 {
+// promised is what others than owner have of a device, in bytes.
+func (p *Pool) promised(d *Device, owner string) uint64 {
 	var sum uint64
 	for _, g := range p.grants {
-		if g.Device.Name == d.Name {
+		if g.Device.Name == d.Name && g.Owner != owner {
 			sum += g.Memory
 		}
 	}

@@ -114,3 +114,48 @@ func TestAcquireSpreadsOverGPUsAndReleaseGivesBack(t *testing.T) {
 		t.Errorf("owners are %s", got)
 	}
 }
+
+func TestChange(t *testing.T) {
+	p := testPool(t, fakeProber{"0000:01:00.0": 40 << 30, "0000:02:00.0": 80 << 30},
+		`gpus = ["01:00.0", "02:00.0"]`+"\nslots = 4\nmemory = \"10GiB\"\npriorities = [\"normal\", \"low\"]")
+	ctx := context.Background()
+	if _, err := p.Change(ctx, Request{Owner: "a", Priority: "low"}); !errors.Is(err, refusal.ErrNoSuchDomain) {
+		t.Errorf("changing nobody's slot: %v", err)
+	}
+	for owner, memory := range map[string]uint64{"a": 79 << 30, "b": 30 << 30} { // on one GPU each
+		if _, err := p.Acquire(ctx, Request{Owner: owner, Priority: "normal", Memory: memory}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		name    string
+		request Request
+		memory  uint64
+		err     error
+	}{
+		{"all of its GPU", Request{Owner: "b", Priority: "low", Memory: 40 << 30}, 40 << 30, nil},
+		{"room on another GPU only", Request{Owner: "b", Priority: "low", Memory: 41 << 30}, 0, refusal.ErrMemoryExceedsPool},
+		{"less", Request{Owner: "b", Priority: "low", Memory: 1 << 30}, 1 << 30, nil},
+		{"the pool's default", Request{Owner: "b", Priority: "low"}, 10 << 30, nil},
+		{"priority", Request{Owner: "b", Priority: "high", Memory: 2 << 30}, 0, refusal.ErrPriorityNotAllowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before, _ := p.Granted("b")
+			grant, err := p.Change(ctx, tc.request)
+			if !errors.Is(err, tc.err) || grant.Memory != tc.memory {
+				t.Errorf("got %+v, %v", grant, err)
+			}
+			if after, _ := p.Granted("b"); err != nil && after != before {
+				t.Errorf("a refused change left %+v", after)
+			}
+		})
+	}
+	before, _ := p.Granted("b")
+	if _, err := p.Change(ctx, Request{Owner: "b", Priority: "low", Memory: 20 << 30}); err != nil {
+		t.Fatal(err)
+	}
+	p.Restore(before)
+	if after, _ := p.Granted("b"); after != before {
+		t.Errorf("restored %+v", after)
+	}
+}

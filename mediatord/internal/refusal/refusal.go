@@ -14,6 +14,7 @@ var (
 	ErrPoolFull           = errors.New("pool full")
 	ErrPriorityNotAllowed = errors.New("priority not allowed")
 	ErrMemoryExceedsPool  = errors.New("memory exceeds pool")
+	ErrMemoryInUse        = errors.New("memory in use")
 	ErrInvalidMetadata    = errors.New("invalid metadata")
 	ErrInvalidSocketPath  = errors.New("invalid socket path")
 	ErrInvalidArgument    = errors.New("invalid argument")

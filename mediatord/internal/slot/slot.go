@@ -59,9 +59,8 @@ type Config struct {
 	Name      string // the domain's
 	Kind      Kind
 	Pool      string
-	Priority  vgpuxml.Priority
-	Weight    int
-	Window    uint64 // bytes
+	Settings  Settings // those of the start
+	Window    uint64   // bytes
 	Channels  int
 	Grant     pool.Grant
 	Directory string // made and removed by the slot
@@ -84,15 +83,17 @@ type Slot struct {
 	listener *net.UnixListener
 	loop     *reconcile.Loop
 
-	mu     sync.Mutex // guards the rest
-	state  State
-	closed bool
+	mu       sync.Mutex // guards the rest
+	state    State
+	closed   bool
+	settings Settings
+	watchers []*watcher
 }
 
 // Open makes a slot; its socket listens when it returns. On an error nothing
 // is left.
 func Open(cfg Config) (*Slot, error) {
-	s := &Slot{Config: cfg, state: Reserved}
+	s := &Slot{Config: cfg, state: Reserved, settings: cfg.Settings}
 	var undo revert.Reverter
 	defer undo.Fail()
 	for _, step := range []func(*revert.Reverter) error{s.makeDirectory, s.makeMemory, s.makeEndpoint, s.listen, s.startLoop} {
@@ -125,13 +126,13 @@ func (s *Slot) makeMemory(undo *revert.Reverter) error {
 		return err
 	}
 	undo.Add(func() { _ = s.window.Close() })
-	if s.account, err = window.CreateAccount(s.UUID.String(), s.Grant.Memory); err != nil {
+	if s.account, err = window.CreateAccount(s.UUID.String(), s.Config.Settings.Memory); err != nil {
 		return err
 	}
 	undo.Add(func() { _ = s.account.Close() })
 	d := *s.Grant.Device.Description
 	d.UUID = describe.VirtualUUID(s.UUID)
-	d.TotalMemory, d.UsedMemory = s.Grant.Memory, 0
+	d.TotalMemory, d.UsedMemory = s.Config.Settings.Memory, 0
 	d.Utilization, d.Temperature, d.PowerMilliwatts = 0, 0, 0
 	return s.window.SetDescription(&d)
 }

@@ -28,7 +28,7 @@ func testConfig(t *testing.T, kind Kind) Config {
 	log.SetOutput(io.Discard)
 	directory := filepath.Join(base, "domain-x")
 	return Config{
-		UUID: window.UUID{1, 2}, Name: "web", Kind: kind, Pool: "gold", Priority: "high", Weight: 7,
+		UUID: window.UUID{1, 2}, Name: "web", Kind: kind, Pool: "gold", Settings: Settings{Priority: "high", Weight: 7, Memory: 1 << 30},
 		Window: 64 << 20, Channels: 4, Directory: directory,
 		Grant: pool.Grant{Memory: 1 << 30, Device: &pool.Device{
 			Name: "soft", Argument: "0",

@@ -23,12 +23,12 @@ type Status struct {
 // Status reads the slot's state of this moment.
 func (s *Slot) Status() Status {
 	s.mu.Lock()
-	state := s.state
+	state, settings := s.state, s.settings
 	s.mu.Unlock()
 	status := Status{
-		UUID: s.UUID.String(), Name: s.Name, Kind: s.Kind, Pool: s.Pool, Priority: string(s.Priority), Weight: s.Weight,
+		UUID: s.UUID.String(), Name: s.Name, Kind: s.Kind, Pool: s.Pool, Priority: string(settings.Priority), Weight: settings.Weight,
 		State: state, Connected: s.Connected(), SocketPath: s.Socket.Path, GPU: s.Grant.Device.Name,
-		Quota: s.Grant.Memory, Channels: s.loop.Status(), Refused: s.loop.Refused(),
+		Quota: settings.Memory, Channels: s.loop.Status(), Refused: s.loop.Refused(),
 	}
 	for _, c := range status.Channels {
 		status.MemoryUsed += c.MemoryUsed
