@@ -129,6 +129,9 @@ func (c call) connected(ctx context.Context, work func(Mediator) error) error {
 }
 
 func (c call) badElement() error {
+	if errors.Is(c.elementErr, vgpuxml.ErrOtherNamespace) {
+		return refusal{reason: c.elementErr.Error(), remedy: "correct it with: virsh edit " + shellQuote(c.name)}
+	}
 	if errors.Is(c.elementErr, vgpuxml.ErrBadElement) {
 		return refusal{
 			reason: c.elementErr.Error(),

@@ -52,13 +52,16 @@ func (r refusal) line(domain string) string {
 // remedies says what to do about mediatord's errors whose text does not say it itself.
 func remedies() map[string]string {
 	return map[string]string{
-		"NoSuchPool":       "name one of the pools that vgpuctl status lists",
-		"PoolExhausted":    "shut down another domain of the pool or give the pool more slots",
-		"MemoryExhausted":  "shut down another domain of the pool or ask for less memory",
-		"PriorityRefused":  "use a priority that the pool admits",
-		"InvalidElement":   "correct the vgpu:gpu element in the domain's metadata",
-		"AlreadyReserved":  "shut down the domain that holds the slot",
-		"IsolationRefused": "see the pool's isolation in vgpuctl status",
+		"NoSuchPool":         "name one of the pools that vgpuctl pool list shows",
+		"PoolFull":           "shut down another domain of the pool or give the pool more slots",
+		"MemoryExceedsPool":  "shut down another domain of the pool or ask for less memory",
+		"PriorityNotAllowed": "use a priority that the pool admits",
+		"InvalidMetadata":    "correct the vgpu:gpu element in the domain's metadata",
+		"InvalidSocketPath":  "remove the domain's vgpu0 shmem device and add it again with vgpuctl attach",
+		"AlreadyReserved":    "shut down the domain that holds the slot",
+		"GPUUnavailable":     "see vgpuctl status and vgpuctl doctor",
+		"IsolationRefused":   "see what vgpuctl pool check says about the pool",
+		"NotAuthorized":      "call it as root, or ask the host's administrator for the polkit action",
 	}
 }
 

@@ -76,6 +76,7 @@ func TestParseDomainErrors(t *testing.T) {
 		{"after the root", "<domain/>x", ErrMalformed, "text outside"},
 		{"two elements", "<domain><metadata>" + gpu + gpu + "</metadata></domain>", ErrBadElement, "there are two"},
 		{"two in two metadata", "<domain><metadata>" + gpu + "</metadata><metadata>" + gpu + "</metadata></domain>", ErrBadElement, "there are two"},
+		{"future version, its kind", `<domain><metadata><g:gpu xmlns:g="urn:libvirt-vgpu:9"/></metadata></domain>`, ErrOtherNamespace, ""},
 		{"future version", `<domain><metadata><g:gpu xmlns:g="urn:libvirt-vgpu:9"/></metadata></domain>`, ErrBadElement, `"urn:libvirt-vgpu:9" is not known: allowed is "urn:libvirt-vgpu:1"`},
 		{"no namespace", `<domain><metadata><gpu pool="x"/></metadata></domain>`, ErrBadElement, "declares no namespace"},
 		{"foreign gpu", `<domain><metadata><gpu xmlns="urn:other" pool="x"/></metadata></domain>`, ErrNoGPU, ""},

@@ -54,9 +54,9 @@ func (r *elementReader) open(token xml.StartElement) {
 	case name.Space == Namespace:
 		r.fail(badElement("element %q is unknown in namespace %q: allowed is %s", name.Local, Namespace, ElementName))
 	case name.Space == NamespaceStem || strings.HasPrefix(name.Space, NamespaceStem+":"):
-		r.fail(badElement("namespace %q is not known: allowed is %q", name.Space, Namespace))
+		r.fail(namespaceError{badElement("namespace %q is not known: allowed is %q", name.Space, Namespace)})
 	case name.Local == ElementName && (name.Space == "" || name.Space == "vgpu"):
-		r.fail(badElement("<%s> declares no namespace: write <vgpu:gpu xmlns:vgpu=%q .../>", name.Local, Namespace))
+		r.fail(namespaceError{badElement("<%s> declares no namespace: write <vgpu:gpu xmlns:vgpu=%q .../>", name.Local, Namespace)})
 	}
 }
 

@@ -12,6 +12,8 @@ var (
 	ErrNoGPU = errors.New("domain has no vgpu:gpu metadata element")
 	// ErrBadElement marks every error about the element itself, *AttributeError included.
 	ErrBadElement = errors.New("invalid vgpu:gpu metadata element")
+	// ErrOtherNamespace marks an ErrBadElement in a namespace other than Namespace: virsh metadata, which names one, does not reach it.
+	ErrOtherNamespace = errors.New("vgpu:gpu metadata element in another namespace")
 	// ErrMalformed marks XML that cannot be read at all, or that is no domain.
 	ErrMalformed = errors.New("malformed domain XML")
 	// ErrDevicePresent says that the domain already has the shared memory device.
@@ -52,6 +54,12 @@ func unknownAttribute(name, value string) error {
 func badElement(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrBadElement, fmt.Sprintf(format, args...))
 }
+
+// namespaceError is an ErrBadElement and an ErrOtherNamespace.
+type namespaceError struct{ error }
+
+func (e namespaceError) Unwrap() error        { return e.error }
+func (e namespaceError) Is(target error) bool { return target == ErrOtherNamespace }
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))

@@ -15,8 +15,8 @@ const DeviceName = "vgpu0"
 // DefaultChannels is the number of process channels of a window: how many guest processes can use the vGPU at once.
 const DefaultChannels = 32
 
-// MaxChannels bounds channels: a doorbell write carries an 8-bit vector, and vector 0 is the control channel's.
-const MaxChannels = 255
+// MaxChannels bounds channels: a window's layout has room for no more.
+const MaxChannels = 64
 
 const (
 	deviceModel     = "ivshmem-doorbell"

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"libvirt-vgpu/plugin/window"
 )
 
 const testUUID = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0"
@@ -17,13 +19,19 @@ func TestDeviceXML(t *testing.T) {
 }
 
 func TestDeviceXMLRefuses(t *testing.T) {
-	for _, channels := range []int{-1, 0, 256} {
-		if text, err := DeviceXML(testUUID, channels); err == nil || !strings.Contains(err.Error(), "allowed are 1 to 255") {
+	for _, channels := range []int{-1, 0, 65} {
+		if text, err := DeviceXML(testUUID, channels); err == nil || !strings.Contains(err.Error(), "allowed are 1 to 64") {
 			t.Errorf("%d channels give %q, %v", channels, text, err)
 		}
 	}
 	if text, err := DeviceXML("web1", DefaultChannels); err == nil || !strings.Contains(err.Error(), `"web1"`) {
 		t.Errorf("a bad UUID gives %q, %v", text, err)
+	}
+}
+
+func TestDeviceAndWindowHaveTheSameChannels(t *testing.T) {
+	if MaxChannels != window.MaxChannels {
+		t.Errorf("a device may have %d channels, a window %d", MaxChannels, window.MaxChannels)
 	}
 }
 

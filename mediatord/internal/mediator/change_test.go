@@ -13,7 +13,9 @@ import (
 func TestChangeOfADomainInUse(t *testing.T) {
 	s := newStage(t, nil)
 	ctx, id := context.Background(), window.UUID{1}
-	element := func(attributes string) string { return `<vgpu:gpu xmlns:vgpu="urn:libvirt-vgpu:1" ` + attributes + `/>` }
+	element := func(attributes string) string {
+		return `<vgpu:gpu xmlns:vgpu="urn:libvirt-vgpu:1" ` + attributes + `/>`
+	}
 	if _, err := s.Change(ctx, id, element("")); !errors.Is(err, refusal.ErrNoSuchDomain) {
 		t.Errorf("changing a domain without a slot: %v", err)
 	}
