@@ -14,15 +14,15 @@ var ErrQuota = errors.New("memory quota exceeded")
 
 // Places in the account.
 const (
-	accountSize   = 65536
+	accountSize   = accountStatistics + MaxChannels*statisticsEntry
 	accountQuota  = 0    // u64, bytes
 	accountEver   = 8    // u64, shares from the first on that were ever used
 	accountUsed   = 64   // u64[MaxChannels], bytes of device memory per channel
-	accountShares = 4096 // { u64 bytes, u64 holders }[MaxShares], to the end
+	accountShares = 4096 // { u64 bytes, u64 holders }[MaxShares], up to the statistics
 )
 
 // Account is the memory in which a domain's executors count the device memory
-// they use. mediatord and the executors share it; no guest sees it.
+// they use and what they do. mediatord and the executors share it; no guest sees it.
 type Account struct {
 	file   *os.File
 	memory []byte
@@ -115,9 +115,10 @@ func (a *Account) Charge(i int, bytes uint64) { a.used(i).Add(bytes) }
 // Release takes bytes off what channel i counts.
 func (a *Account) Release(i int, bytes uint64) { a.used(i).Add(^(bytes - 1)) }
 
-// Clear forgets what channel i counts and holds: its executor is gone.
+// Clear forgets what channel i counts, holds and did: its executor is gone.
 func (a *Account) Clear(i int) {
 	a.used(i).Store(0)
+	a.SetStatistics(i, Statistics{})
 	for share := range a.everShared() {
 		a.Drop(share, i)
 	}

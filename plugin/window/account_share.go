@@ -8,7 +8,7 @@ import (
 )
 
 // MaxShares is how many pieces of memory a domain's processes may share at once.
-const MaxShares = (accountSize - accountShares) / 16
+const MaxShares = (accountStatistics - accountShares) / 16
 
 var (
 	// ErrShares: the domain's processes share MaxShares pieces already.

@@ -85,6 +85,8 @@ type Process struct {
 	launch    driver.Launch
 	refused   map[uint32]uint64
 
+	statistics statistics
+
 	synchronizing atomic.Int32
 	lostOnce      sync.Once
 	requests      requests
@@ -106,6 +108,8 @@ func New(c Config) *Process {
 		linkers:  map[uint32]*linker{},
 		refused:  map[uint32]uint64{},
 		looking:  make(chan struct{}, 1),
+
+		statistics: statistics{account: c.Account, number: c.Number},
 	}
 	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
@@ -138,6 +142,7 @@ func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Resul
 	}
 	data, result, err := wire.Dispatch(r.Call, r.Opcode, r.Payload, reply, p.native, p, &p.tables)
 	if err == nil {
+		p.statistics.count(r, result)
 		err = p.violation
 	}
 	p.lost(result, r.Opcode)
@@ -169,6 +174,7 @@ func (p *Process) lost(result driver.Result, opcode uint16) {
 func (p *Process) Idle() {
 	p.pools.settle()
 	p.reportRefused()
+	p.statistics.publish()
 }
 
 // native carries the native ops, with what an executor adds to them.

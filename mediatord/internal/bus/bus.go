@@ -10,6 +10,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	"libvirt-vgpu/mediatord/internal/slot"
 	"libvirt-vgpu/plugin/window"
@@ -28,6 +29,7 @@ type Mediator interface {
 	SlotIDs() []window.UUID
 	Slot(id window.UUID) (slot.Status, error)
 	GPUs() []mediator.GPUStatus
+	Events(since uint64, limit int) []events.Event
 }
 
 // ErrNameTaken: another mediatord is on the bus.

@@ -66,13 +66,14 @@ func interfaceData(name string, values map[string]dbus.Variant) introspect.Inter
 }
 
 // emits says which changes PropertiesChanged tells; the others never happen,
-// or are an executor's memory counter, or a GPU that was found.
+// or are executors' counters, or a GPU that was found.
 func emits(iface, property string) string {
 	switch {
 	case iface == SlotInterface && slices.Contains([]string{"State", "Connected", "Channels", "RefusedCalls", "Priority", "Weight", "MemoryQuota"}, property),
 		iface == PoolInterface && slices.Contains([]string{"Used", "MemoryPromised"}, property):
 		return "true"
-	case iface == SlotInterface && property == "MemoryUsed", iface == GPUInterface:
+	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied"}, property),
+		iface == GPUInterface:
 		return "false"
 	}
 	return "const"
@@ -95,6 +96,7 @@ func managerMethods() []introspect.Method {
 		{Name: "OpenSession", Args: []introspect.Arg{
 			in("pool", "s"), in("priority", "s"), in("memory", "t"), in("name", "s"), out("slot", "o"), out("socket_path", "s"),
 		}},
+		{Name: "Events", Args: []introspect.Arg{in("since", "t"), out("events", "a(txsssssiuusus)")}},
 	}
 }
 

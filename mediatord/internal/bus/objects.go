@@ -99,12 +99,15 @@ func (o *objects) slot(id window.UUID) (map[string]dbus.Variant, error) {
 		channels = append(channels, variants(map[string]any{
 			"Channel": uint32(c.Channel), "PID": c.Process.PID, "UID": c.Process.UID, "Comm": c.Process.Comm,
 			"State": c.State, "ExecutorPID": uint32(c.ExecutorPID), "MemoryUsed": c.MemoryUsed, "Message": c.Message,
+			"Queued": c.Queued, "Statistics": statistics(c.Statistics),
 		}))
 	}
 	return variants(map[string]any{
 		"UUID": s.UUID, "DomainName": s.Name, "Kind": string(s.Kind), "Pool": s.Pool, "Priority": s.Priority,
 		"Weight": uint32(s.Weight), "State": string(s.State), "Connected": s.Connected, "SocketPath": s.SocketPath,
 		"GPU": s.GPU, "MemoryQuota": s.Quota, "MemoryUsed": s.MemoryUsed, "Channels": channels, "RefusedCalls": s.Refused,
+		"Statistics": statistics(s.Totals.Statistics), "Faults": s.Totals.Faults,
+		"ExecutorsStarted": s.Totals.Started, "ExecutorsDied": s.Totals.Died,
 	}), nil
 }
 

@@ -52,7 +52,7 @@ type Order byte
 const (
 	OrderExit     Order = 'e' // end with status 4
 	OrderFault    Order = 'f' // report CUDA_ERROR_ILLEGAL_ADDRESS and end
-	OrderAllocate Order = 'a' // count one MiB of device memory
+	OrderAllocate Order = 'a' // count one MiB of device memory and one call
 	OrderRefuse   Order = 'r' // report a call that is not carried
 	OrderFlood    Order = 'l' // send ten thousand log lines
 )
@@ -227,6 +227,9 @@ func (e *executor) consume() {
 			time.Sleep(time.Hour)
 		case OrderAllocate:
 			_ = e.account.Reserve(e.channel, 1<<20)
+			done := e.account.Statistics(e.channel)
+			done.Calls++
+			e.account.SetStatistics(e.channel, done)
 		case OrderRefuse:
 			e.say(map[string]any{"type": "refused", "name": "cuTexObjectCreate", "count": 3})
 		case OrderFlood:

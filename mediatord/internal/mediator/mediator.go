@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"libvirt-vgpu/mediatord/internal/config"
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/refusal"
@@ -60,6 +61,7 @@ type Mediator struct {
 	lock     *os.File // of the runtime directory
 	prober   *prober
 	observer Observer
+	events   *events.Log
 	log      logrus.FieldLogger
 
 	domains    keyLock[window.UUID]
@@ -83,7 +85,7 @@ type held struct {
 func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d describer, observer Observer, log logrus.FieldLogger) (*Mediator, error) {
 	m := &Mediator{
 		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
-		observer: observer, log: log, slots: map[window.UUID]*held{},
+		observer: observer, events: events.New(time.Now), log: log, slots: map[window.UUID]*held{},
 	}
 	for _, cfg := range pools {
 		m.pools[cfg.Name] = pool.New(cfg, m.prober)
@@ -188,6 +190,7 @@ func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg s
 	}
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
 	cfg.Changed = func() { m.observer.SlotChanged(cfg.UUID) }
+	cfg.Record = m.events.Record
 	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": cfg.UUID.String()})
 	if h.Slot, err = slot.Open(cfg); err != nil {
 		p.Release(r.Owner)

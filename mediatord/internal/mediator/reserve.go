@@ -27,7 +27,8 @@ type ReserveRequest struct {
 // again with the same request changes nothing; a slot that an earlier run of
 // the domain left is replaced. The kinds of its errors are those of package
 // refusal.
-func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) error {
+func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) (err error) {
+	defer func() { m.recordRefusal(r.Name, r.Domain, err) }()
 	element, err := parseElement(r.Metadata)
 	if err != nil {
 		return err

@@ -29,7 +29,8 @@ const maxSessionName = 64
 
 // OpenSession makes a slot with a random UUID. It lasts until the connection
 // that holds it closes, or for Settings.HoldWithin if nobody holds it.
-func (m *Mediator) OpenSession(ctx context.Context, r SessionRequest) (window.UUID, string, error) {
+func (m *Mediator) OpenSession(ctx context.Context, r SessionRequest) (id window.UUID, socket string, err error) {
+	defer func() { m.recordRefusal(r.Name, id, err) }()
 	element := vgpuxml.DefaultGPU()
 	if r.Pool != "" {
 		element.Pool = r.Pool
@@ -48,8 +49,7 @@ func (m *Mediator) OpenSession(ctx context.Context, r SessionRequest) (window.UU
 	if err != nil {
 		return window.UUID{}, "", err
 	}
-	id, err := randomUUID()
-	if err != nil {
+	if id, err = randomUUID(); err != nil {
 		return window.UUID{}, "", err
 	}
 	defer m.domains.lock(id)()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/refusal"
 	"libvirt-vgpu/mediatord/internal/slot"
 	"libvirt-vgpu/plugin/window"
@@ -116,4 +117,20 @@ func (m *Mediator) unlisted(name string) GPUStatus {
 
 func gpuAddress(name string) (string, bool) {
 	return name, strings.Contains(name, ":")
+}
+
+// Events returns at most limit events after number since, the oldest first.
+func (m *Mediator) Events(since uint64, limit int) []events.Event {
+	return m.events.Since(since, limit)
+}
+
+func (m *Mediator) recordRefusal(name string, id window.UUID, err error) {
+	if err == nil {
+		return
+	}
+	e := events.Event{Kind: events.SlotRefused, Domain: name, Channel: events.NoChannel, Text: err.Error()}
+	if id != (window.UUID{}) {
+		e.DomainUUID = id.String()
+	}
+	m.events.Record(e)
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 	"libvirt-vgpu/plugin/window"
 )
@@ -17,6 +18,7 @@ type channel struct {
 	process    window.Process
 	revoking   map[int]struct{} // chunks the executor was asked to drop
 	message    string           // why it failed
+	faulted    bool             // its executor has told of a fault
 }
 
 // reconcileChannel compares channel i's two halves and takes one step.
@@ -74,6 +76,8 @@ func (l *Loop) start(i int, generation uint32) {
 		return
 	}
 	c.executor = executor
+	l.counted(func(m *meter) { m.Started++ })
+	l.record(i, events.Event{Kind: events.ExecutorStarted})
 	l.logChannel(i).WithField("executor", executor.PID()).Info("executor started")
 }
 
@@ -85,6 +89,7 @@ func (l *Loop) ready(i int) {
 	l.interrupt(1 + i)
 	l.pause = refreshFast
 	l.refresh.Reset(l.pause)
+	l.record(i, events.Event{Kind: events.ExecutorReady})
 }
 
 // fail tells the guest that there is no executor and why.
@@ -94,6 +99,7 @@ func (l *Loop) fail(i int, result uint32, message string) {
 	l.Window.FailChannel(i, result, message)
 	l.setHost(i, window.HostFailed, c.generation)
 	l.interrupt(1 + i)
+	l.record(i, events.Event{Kind: events.ChannelFailed, Result: result, Text: message})
 	l.logChannel(i).WithField("result", result).Warn(message)
 }
 
@@ -137,6 +143,11 @@ func (l *Loop) handle(e event) {
 		log.Log(level(e.Level), e.Text)
 	case supervisor.Fault:
 		log.WithField("result", e.Result).Warn("fault: " + e.Text)
+		if !c.faulted { // one for each executor, whatever it says
+			c.faulted = true
+			l.counted(func(m *meter) { m.fault(e.Result) })
+			l.record(e.channel, events.Event{Kind: events.Fault, Result: e.Result, Text: e.Text})
+		}
 	case supervisor.Revoked:
 		l.revoked(e.channel, e.Chunk)
 	case supervisor.Refused:
@@ -154,13 +165,16 @@ func (l *Loop) handle(e event) {
 func (l *Loop) exited(e event) {
 	c := &l.channels[e.channel]
 	l.logChannel(e.channel).WithField("executor", c.executor.PID()).Info("executor ended")
+	l.record(e.channel, events.Event{Kind: events.ExecutorEnded})
 	gone := l.party(e.channel)
 	c.executor, c.revoking = nil, nil
 	l.abandon(gone)
+	l.counted(func(m *meter) { m.retire(e.channel, l.Account.Statistics(e.channel)) })
 	l.Account.Clear(e.channel)
 	l.updateUsed()
 	state, generation := l.Window.Guest(e.channel)
 	if state == window.GuestStart && generation == c.generation {
+		l.counted(func(m *meter) { m.Died++ })
 		l.fail(e.channel, e.Result, e.Text)
 	}
 	l.changed = true

@@ -98,7 +98,7 @@ type stage struct {
 	changes   int
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T, change ...func(*Config)) *stage {
 	t.Helper()
 	s := &stage{T: t}
 	var err error
@@ -115,7 +115,7 @@ func newStage(t *testing.T) *stage {
 	}
 	log, hook := logtest.NewNullLogger()
 	s.hook = hook
-	s.loop, err = Start(Config{
+	config := Config{
 		Window: s.window, Account: s.account, Eventfds: s.server, Launch: s.launch, Log: log,
 		Sensors: func() (uint32, uint32, uint32) { return 11, 22, 33 },
 		Changed: func() {
@@ -123,7 +123,11 @@ func newStage(t *testing.T) *stage {
 			defer s.mu.Unlock()
 			s.changes++
 		},
-	})
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	s.loop, err = Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}

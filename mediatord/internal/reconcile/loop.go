@@ -17,6 +17,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/limit"
 	"libvirt-vgpu/mediatord/internal/parcel"
 	"libvirt-vgpu/mediatord/internal/supervisor"
@@ -55,7 +56,9 @@ type Config struct {
 	Sensors  Sensors // may be nil
 	// Changed is called, from the loop's goroutine, after Status changed.
 	Changed func()
-	Log     logrus.FieldLogger // carries the domain
+	// Record is told of executors' lives, from the loop's goroutine; may be nil.
+	Record func(events.Event)
+	Log    logrus.FieldLogger // carries the domain
 }
 
 // What a guest may cause per second.
@@ -101,6 +104,7 @@ type Loop struct {
 	mu      sync.Mutex // guards the rest
 	status  []ChannelStatus
 	refused map[string]uint64
+	meter   meter
 }
 
 // event is an executor's event with the launch it belongs to.
@@ -120,7 +124,7 @@ func Start(cfg Config) (*Loop, error) {
 		rescan:   stoppedTimer(), refresh: stoppedTimer(), pause: refreshFast,
 		kicks: make(chan struct{}), events: make(chan event, 64),
 		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
-		refused: map[string]uint64{}, requests: map[uint64]request{},
+		refused: map[string]uint64{}, requests: map[uint64]request{}, meter: newMeter(int(cfg.Window.Channels)),
 	}
 	bell, err := listenDoorbell(cfg.Eventfds.Doorbell(window.VectorControl), l.kicks, l.done)
 	if err != nil {

@@ -16,6 +16,8 @@ type ChannelStatus struct {
 	ExecutorPID int    // 0 = none
 	MemoryUsed  uint64 // bytes of device memory
 	Message     string // why it failed
+	Queued      uint64 // bytes of records that wait in its ring
+	Statistics  window.Statistics
 }
 
 // maxRefused bounds how many names of calls are remembered per domain.
@@ -27,7 +29,10 @@ func (l *Loop) Status() []ChannelStatus {
 	defer l.mu.Unlock()
 	status := slices.Clone(l.status)
 	for i := range status {
-		status[i].MemoryUsed = l.Account.Used(status[i].Channel)
+		s := &status[i]
+		s.MemoryUsed = l.Account.Used(s.Channel)
+		s.Queued = l.Window.Queued(s.Channel)
+		s.Statistics = l.meter.see(s.Channel, l.Account.Statistics(s.Channel))
 	}
 	return status
 }

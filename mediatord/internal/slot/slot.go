@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"libvirt-vgpu/mediatord/internal/describe"
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/hostproc"
 	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/reconcile"
@@ -71,7 +72,9 @@ type Config struct {
 	// session's HOLD connection came or went. Neither may call Close.
 	Changed func()
 	Held    func(holds bool)
-	Log     logrus.FieldLogger
+	// Record is told of the slot's life and of its executors'; may be nil.
+	Record func(events.Event)
+	Log    logrus.FieldLogger
 }
 
 // Slot is one vGPU in use.
@@ -101,6 +104,7 @@ func Open(cfg Config) (*Slot, error) {
 			return nil, fmt.Errorf("opening slot of %s %s: %w", cfg.Kind, cfg.Name, err)
 		}
 	}
+	s.recordState(events.SlotReserved)
 	s.endpoint.serve(s.listener)
 	undo.Success()
 	return s, nil
@@ -185,7 +189,7 @@ func (s *Slot) startLoop(undo *revert.Reverter) error {
 	settings.GPU = s.Grant.Device.Argument
 	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
 	loop, err := reconcile.Start(reconcile.Config{
-		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Log: s.Log,
+		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Record: s.record, Log: s.Log,
 		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
 			executor, err := supervisor.Launch(settings, supervisor.Files{
 				Window: s.window.File(), Account: s.account.File(),
@@ -215,7 +219,11 @@ func (s *Slot) SetState(state State) {
 	if !changed {
 		return
 	}
-	if state == Stopped {
+	switch state {
+	case Running:
+		s.recordState(events.DomainStarted)
+	case Stopped:
+		s.recordState(events.DomainStopped)
 		s.loop.StopExecutors()
 	}
 	s.Changed()
@@ -249,4 +257,5 @@ func (s *Slot) Close() {
 	if err := os.RemoveAll(s.Directory); err != nil {
 		s.Log.WithError(err).Warn("removing runtime directory failed")
 	}
+	s.recordState(events.SlotReleased)
 }

@@ -1,6 +1,9 @@
 package slot
 
-import "libvirt-vgpu/mediatord/internal/reconcile"
+import (
+	"libvirt-vgpu/mediatord/internal/events"
+	"libvirt-vgpu/mediatord/internal/reconcile"
+)
 
 // Status is a slot as the operator sees it.
 type Status struct {
@@ -18,6 +21,7 @@ type Status struct {
 	MemoryUsed uint64 // bytes
 	Channels   []reconcile.ChannelStatus
 	Refused    map[string]uint64 // calls that are not carried, by name
+	Totals     reconcile.Totals
 }
 
 // Status reads the slot's state of this moment.
@@ -28,10 +32,24 @@ func (s *Slot) Status() Status {
 	status := Status{
 		UUID: s.UUID.String(), Name: s.Name, Kind: s.Kind, Pool: s.Pool, Priority: string(settings.Priority), Weight: settings.Weight,
 		State: state, Connected: s.Connected(), SocketPath: s.Socket.Path, GPU: s.Grant.Device.Name,
-		Quota: settings.Memory, Channels: s.loop.Status(), Refused: s.loop.Refused(),
+		Quota: settings.Memory, Channels: s.loop.Status(), Refused: s.loop.Refused(), Totals: s.loop.Totals(),
 	}
 	for _, c := range status.Channels {
 		status.MemoryUsed += c.MemoryUsed
 	}
 	return status
+}
+
+// record tells of an event of an executor as one of this slot.
+func (s *Slot) record(e events.Event) {
+	if s.Record == nil {
+		return
+	}
+	e.Domain, e.DomainUUID, e.Pool, e.GPU = s.Name, s.UUID.String(), s.Pool, s.Grant.Device.Name
+	s.Record(e)
+}
+
+// recordState tells of an event of the whole slot.
+func (s *Slot) recordState(kind events.Kind) {
+	s.record(events.Event{Kind: kind, Channel: events.NoChannel})
 }
