@@ -40,6 +40,9 @@ func serve(o options) int {
 		fail(errors.New("file descriptor 3 is no control socket; mediatord starts this program"))
 	}
 	conn := control.New(socket)
+	if m, err := conn.Receive(); err != nil || m.Type != control.Go {
+		fail(fmt.Errorf("mediatord did not say %q: %q, %w", control.Go, m.Type, err))
+	}
 	log := conn.Logger(logrus.Fields{})
 	ended := func(code int, result driver.Result, err error) int {
 		_ = conn.Send(control.Message{Type: control.Fault, Result: result, Message: err.Error()})
@@ -135,7 +138,9 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 			p.Export(m.Parcel)
 		case parcel.Acquired:
 			p.Acquired(m.Parcel)
-		default:
+		case control.Resume:
+			p.Resume()
+		case control.Revoke:
 			p.Revoke(*m.Chunk)
 		}
 		consumer.Wake()

@@ -27,6 +27,9 @@ const (
 	Refused = "refused"
 	Revoke  = "revoke"
 	Stop    = "stop"
+	Go      = "go"      // first of all: the process is where it belongs
+	Resume  = "resume"  // another mediatord has the other end now
+	Resumed = "resumed" // all that was asked before resume is answered
 	// and those of package parcel
 )
 
@@ -58,6 +61,7 @@ type carrier interface {
 	io.Reader
 	Send(line []byte, file *os.File) error
 	Take() (*os.File, error)
+	Drop()
 }
 
 // New speaks over a socket.
@@ -88,6 +92,7 @@ func (p *plain) Send(line []byte, file *os.File) error {
 }
 
 func (p *plain) Take() (*os.File, error) { return nil, rights.ErrDescriptor }
+func (p *plain) Drop()                   {}
 
 // Send writes one message. A parcel's file goes with it and stays the caller's.
 func (c *Conn) Send(m Message) error {
@@ -107,39 +112,65 @@ func (c *Conn) Send(m Message) error {
 }
 
 // Receive waits for the next message; io.EOF when mediatord has gone. A
-// parcel's file is the caller's.
+// parcel's file is the caller's. What a newer mediatord might say and this
+// version does not know is passed over.
 func (c *Conn) Receive() (Message, error) {
-	if !c.r.Scan() {
-		if err := c.r.Err(); err != nil {
-			return Message{}, fmt.Errorf("reading message: %w", err)
+	for {
+		m, err := c.receive()
+		if err != nil {
+			return m, err
 		}
-		return Message{}, io.EOF
-	}
-	var m Message
-	if err := json.Unmarshal(c.r.Bytes(), &m); err != nil {
-		return Message{}, fmt.Errorf("reading message %.100q: %w", c.r.Text(), err)
-	}
-	switch m.Type {
-	case Stop:
-	case Revoke:
-		if m.Chunk == nil {
-			return m, errors.New("reading message: revoke names no chunk")
+		switch m.Type {
+		case Stop, Go, Resume:
+			return m, nil
+		case Revoke:
+			if m.Chunk == nil {
+				return m, errors.New("reading message: revoke names no chunk")
+			}
+			return m, nil
+		case parcel.Export, parcel.Acquired:
+			return m, c.complete(m.Parcel, m.Type)
 		}
-	case parcel.Export, parcel.Acquired:
-		if err := m.Parcel.Check(); err != nil {
-			return m, fmt.Errorf("reading %s message: %w", m.Type, err)
+	}
+}
+
+// complete checks a parcel and gives it its descriptor.
+func (c *Conn) complete(p *parcel.Parcel, kind string) error {
+	err := p.Check()
+	if err == nil && p.Descriptor {
+		p.File, err = c.w.Take()
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s message: %w", kind, err)
+	}
+	return nil
+}
+
+// receive reads the next line that is not empty. A line that mediatord did not
+// finish before it died is followed by an empty one and resume.
+func (c *Conn) receive() (Message, error) {
+	var broken error
+	for c.r.Scan() {
+		if len(c.r.Bytes()) == 0 {
+			continue
 		}
-	default:
-		return m, fmt.Errorf("reading message: unknown type %q", m.Type)
+		var m Message
+		err := json.Unmarshal(c.r.Bytes(), &m)
+		switch {
+		case err == nil && broken == nil:
+			return m, nil
+		case err == nil && m.Type == Resume:
+			c.w.Drop() // what came with the unfinished line
+			return m, nil
+		case broken != nil:
+			return Message{}, broken
+		}
+		broken = fmt.Errorf("reading message %.100q: %w", c.r.Text(), err)
 	}
-	if m.Parcel == nil || !m.Parcel.Descriptor {
-		return m, nil
+	if err := c.r.Err(); err != nil {
+		return Message{}, fmt.Errorf("reading message: %w", err)
 	}
-	var err error
-	if m.Parcel.File, err = c.w.Take(); err != nil {
-		return m, fmt.Errorf("reading %s message: %w", m.Type, err)
-	}
-	return m, nil
+	return Message{}, io.EOF
 }
 
 // Logger returns a logger whose lines mediatord receives as log messages.

@@ -42,6 +42,8 @@ func (g *Guest) Start(binary string, args ...string) *Executor {
 	e.cmd.Stderr = os.Stderr
 	check(g.T, e.cmd.Start())
 	_ = theirs.Close()
+	_, err = ours.WriteString(`{"type":"go"}` + "\n")
+	check(g.T, err)
 	go func() {
 		defer close(e.Messages)
 		lines := bufio.NewScanner(ours)

@@ -22,6 +22,7 @@ type imports struct {
 }
 
 type waitingImport struct {
+	wish   *parcel.Parcel
 	call   wire.Call
 	opcode uint16
 	unpack func(*parcel.Parcel) driver.Result
@@ -45,8 +46,22 @@ func (p *Process) acquire(c wire.Call, opcode uint16, token [tokenSize]byte, unp
 		return driver.ErrorUnknown
 	}
 	p.imports.last++
-	p.imports.waiting[p.imports.last] = waitingImport{call: c, opcode: opcode, unpack: unpack}
+	p.imports.waiting[p.imports.last] = waitingImport{wish: wish, call: c, opcode: opcode, unpack: unpack}
 	return wire.Deferred
+}
+
+// resumed tells another mediatord that all it is told from now on answers itself,
+// and asks it for what an earlier one did not bring.
+func (p *Process) resumed() error {
+	if err := p.Sender.Send(control.Message{Type: control.Resumed}); err != nil {
+		return fmt.Errorf("resuming: %w", err)
+	}
+	for _, w := range p.imports.waiting {
+		if err := p.Sender.Send(control.Message{Type: parcel.Acquire, Parcel: w.wish}); err != nil {
+			return fmt.Errorf("asking for shared memory again: %w", err)
+		}
+	}
+	return nil
 }
 
 // arrived ends the wait for a parcel.

@@ -15,6 +15,7 @@ type requests struct {
 	revoke   []int
 	export   []*parcel.Parcel
 	acquired []*parcel.Parcel
+	resume   bool
 }
 
 // Revoke asks to drop a chunk. The consumer must be woken.
@@ -41,11 +42,19 @@ func (p *Process) Acquired(got *parcel.Parcel) {
 	p.requests.acquired = append(p.requests.acquired, got)
 }
 
+// Resume tells that another mediatord listens, which knows of nothing that was
+// asked for before. The consumer must be woken.
+func (p *Process) Resume() {
+	p.requests.mu.Lock()
+	defer p.requests.mu.Unlock()
+	p.requests.resume = true
+}
+
 // Interrupted implements channel.Executor.
 func (p *Process) Interrupted() error {
 	p.requests.mu.Lock()
-	revoke, export, acquired := p.requests.revoke, p.requests.export, p.requests.acquired
-	p.requests.revoke, p.requests.export, p.requests.acquired = nil, nil, nil
+	revoke, export, acquired, resume := p.requests.revoke, p.requests.export, p.requests.acquired, p.requests.resume
+	p.requests.revoke, p.requests.export, p.requests.acquired, p.requests.resume = nil, nil, nil, false
 	p.requests.mu.Unlock()
 	for _, asked := range export {
 		if err := p.serve(asked); err != nil {
@@ -66,6 +75,9 @@ func (p *Process) Interrupted() error {
 		if err := p.Sender.Send(control.Message{Type: control.Revoked, Chunk: &chunk}); err != nil {
 			return fmt.Errorf("revoking chunk %d: %w", chunk, err)
 		}
+	}
+	if resume {
+		return p.resumed()
 	}
 	return nil
 }

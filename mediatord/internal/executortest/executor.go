@@ -194,7 +194,7 @@ func (e *executor) listen(behaviour string) {
 			Type  string `json:"type"`
 			Chunk *int   `json:"chunk"`
 		}
-		if err := json.Unmarshal(lines.Bytes(), &command); err != nil {
+		if err := json.Unmarshal(lines.Bytes(), &command); err != nil && len(lines.Bytes()) > 0 {
 			e.exit <- 5
 		}
 		switch command.Type {
@@ -202,6 +202,8 @@ func (e *executor) listen(behaviour string) {
 			if behaviour != KeepChunks {
 				e.say(map[string]any{"type": "revoked", "chunk": *command.Chunk})
 			}
+		case "resume":
+			e.say(map[string]any{"type": "resumed"})
 		case "stop":
 			e.exit <- 0
 		}

@@ -17,6 +17,7 @@ type channel struct {
 	launch     uint64   // number of the start, to tell late events apart
 	process    window.Process
 	revoking   map[int]struct{} // chunks the executor was asked to drop
+	resuming   bool             // it answers another mediatord's wishes still
 	message    string           // why it failed
 	faulted    bool             // its executor has told of a fault
 }
@@ -64,13 +65,7 @@ func (l *Loop) start(i int, generation uint32) {
 	*c = channel{launch: launch, process: l.Window.Process(i), revoking: map[int]struct{}{}}
 	l.Window.SetChannelState(i, window.HostStarting)
 	l.setHost(i, window.HostStarting, generation)
-	executor, err := l.Launch(i, generation, func(e supervisor.Event) {
-		select {
-		case l.events <- event{channel: i, launch: launch, Event: e}:
-		case <-l.done:
-			e.Close()
-		}
-	})
+	executor, err := l.Launch(i, generation, l.sink(i, launch))
 	if err != nil {
 		l.fail(i, supervisor.ResultSystemNotReady, err.Error())
 		return
@@ -79,6 +74,17 @@ func (l *Loop) start(i int, generation uint32) {
 	l.counted(func(m *meter) { m.Started++ })
 	l.record(i, events.Event{Kind: events.ExecutorStarted})
 	l.logChannel(i).WithField("executor", executor.PID()).Info("executor started")
+}
+
+// sink passes an executor's events to the loop.
+func (l *Loop) sink(i int, launch uint64) func(supervisor.Event) {
+	return func(e supervisor.Event) {
+		select {
+		case l.events <- event{channel: i, launch: launch, Event: e}:
+		case <-l.done:
+			e.Close()
+		}
+	}
 }
 
 // ready tells the guest that its executor consumes the ring.
@@ -100,7 +106,12 @@ func (l *Loop) fail(i int, result uint32, message string) {
 	l.setHost(i, window.HostFailed, c.generation)
 	l.interrupt(1 + i)
 	l.record(i, events.Event{Kind: events.ChannelFailed, Result: result, Text: message})
-	l.logChannel(i).WithField("result", result).Warn(message)
+	log := l.logChannel(i).WithField("result", result)
+	if l.closing {
+		log.Info(message)
+		return
+	}
+	log.Warn(message)
 }
 
 // clean makes channel i, whose executor is gone, as new and free for the guest.
@@ -148,6 +159,8 @@ func (l *Loop) handle(e event) {
 			l.counted(func(m *meter) { m.fault(e.Result) })
 			l.record(e.channel, events.Event{Kind: events.Fault, Result: e.Result, Text: e.Text})
 		}
+	case supervisor.Resumed:
+		l.resumed(e.channel)
 	case supervisor.Revoked:
 		l.revoked(e.channel, e.Chunk)
 	case supervisor.Refused:

@@ -11,6 +11,8 @@
 package reconcile
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -53,7 +55,10 @@ type Config struct {
 	Account  *window.Account
 	Eventfds Eventfds
 	Launch   Launcher
-	Sensors  Sensors // may be nil
+	// Resumed says that the window was another mediatord's, which launched Adopted.
+	Resumed bool
+	Adopted []Adopted
+	Sensors Sensors // may be nil
 	// Changed is called, from the loop's goroutine, after Status changed.
 	Changed func()
 	// Record is told of executors' lives, from the loop's goroutine; may be nil.
@@ -97,6 +102,7 @@ type Loop struct {
 
 	kicks  chan struct{}
 	events chan event
+	pings  chan struct{} // Ping asks
 	stop   chan struct{} // StopExecutors asked
 	quit   chan struct{} // Close asked
 	done   chan struct{} // the loop has ended
@@ -123,7 +129,7 @@ func Start(cfg Config) (*Loop, error) {
 		launches: limit.NewBucket(launchRate, launchBurst),
 		rescan:   stoppedTimer(), refresh: stoppedTimer(), pause: refreshFast,
 		kicks: make(chan struct{}), events: make(chan event, 64),
-		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+		pings: make(chan struct{}), stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 		refused: map[string]uint64{}, requests: map[uint64]request{}, meter: newMeter(int(cfg.Window.Channels)),
 	}
 	bell, err := listenDoorbell(cfg.Eventfds.Doorbell(window.VectorControl), l.kicks, l.done)
@@ -136,6 +142,18 @@ func Start(cfg Config) (*Loop, error) {
 		bell.close()
 	}()
 	return l, nil
+}
+
+// Ping returns when the loop has come round once, or with ctx's error.
+func (l *Loop) Ping(ctx context.Context) error {
+	select {
+	case l.pings <- struct{}{}:
+		return nil
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the reconcile loop: %w", ctx.Err())
+	}
 }
 
 // StopExecutors ends all executors: the guest is gone. Their channels fail.
@@ -160,6 +178,9 @@ func (l *Loop) Close() {
 }
 
 func (l *Loop) run() {
+	if l.Resumed {
+		l.resume()
+	}
 	l.scan()
 	quit := l.quit
 	for !l.closing || l.running() > 0 {
@@ -178,6 +199,7 @@ func (l *Loop) run() {
 			l.handle(e)
 		case <-l.refresh.C:
 			l.refreshAccount()
+		case <-l.pings:
 		case <-l.stop:
 			l.stopAll()
 		case <-quit:

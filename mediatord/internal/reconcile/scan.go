@@ -30,7 +30,7 @@ func (l *Loop) reclaim(chunk int, e window.ChunkEntry) {
 		return
 	}
 	c := &l.channels[owner]
-	if _, asked := c.revoking[chunk]; !asked {
+	if _, asked := c.revoking[chunk]; !asked && !c.resuming {
 		c.revoking[chunk] = struct{}{}
 		c.executor.Revoke(chunk)
 	}
@@ -39,6 +39,9 @@ func (l *Loop) reclaim(chunk int, e window.ChunkEntry) {
 // revoked acts on an executor's word that it dropped a chunk.
 func (l *Loop) revoked(owner, chunk int) {
 	c := &l.channels[owner]
+	if c.resuming {
+		return // another mediatord asked; the scan after Resumed asks again
+	}
 	if _, asked := c.revoking[chunk]; !asked {
 		l.logChannel(owner).Warnf("executor dropped chunk %d, which nobody asked for", chunk)
 		return

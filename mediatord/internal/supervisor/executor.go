@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
@@ -20,12 +21,16 @@ import (
 type Executor struct {
 	settings Settings
 	sink     func(Event)
-	cmd      *exec.Cmd
+	pid      int
+	pidfd    *os.File
+	cmd      *exec.Cmd // nil for one that another mediatord started
 	control  *os.File
 	lines    *rights.Conn // over control
+	output   *os.File     // what it writes on stdout and stderr
 	stderr   *lineWriter
 	wake     chan struct{} // tells write of a command
 	gone     chan struct{} // closed when reaped
+	forget   func()        // what Settings.Keep returned
 
 	readyTimer *time.Timer
 	stopOnce   sync.Once
@@ -37,8 +42,29 @@ type Executor struct {
 	ended    bool
 }
 
+func newExecutor(s Settings, sink func(Event), pid int, control, pidfd, output *os.File) *Executor {
+	e := &Executor{
+		settings: s, sink: sink, pid: pid, pidfd: pidfd, control: control, lines: rights.New(control), output: output,
+		wake: make(chan struct{}, 1), gone: make(chan struct{}), forget: func() {},
+	}
+	e.stderr = &lineWriter{limit: maxText, emit: func(line string) {
+		sink(Event{Kind: Log, Level: "warning", Text: "stderr: " + line})
+	}}
+	return e
+}
+
+// run keeps what a later mediatord needs and begins the executor's supervision.
+func (e *Executor) run(begin func()) {
+	if e.settings.Keep != nil {
+		e.forget = e.settings.Keep(e.pid, e.control, e.pidfd, e.output)
+	}
+	go begin()
+	go e.write()
+	go e.supervise()
+}
+
 // PID is the executor's process id.
-func (e *Executor) PID() int { return e.cmd.Process.Pid }
+func (e *Executor) PID() int { return e.pid }
 
 // Revoke asks the executor to unmap a chunk; Revoked answers. It never blocks:
 // commands wait in memory, so the caller asks once per chunk until the answer.
@@ -73,6 +99,15 @@ func (e *Executor) command(c outgoing) {
 // Stop ends the executor: SIGTERM, later SIGKILL. It returns at once; Exited
 // follows.
 func (e *Executor) Stop() {
+	e.mu.Lock()
+	if e.reason == nil && !e.ended {
+		e.reason = &Event{Kind: Exited, Result: ResultLaunchFailed, Text: "mediatord ended the executor", Asked: true}
+	}
+	e.mu.Unlock()
+	e.stop()
+}
+
+func (e *Executor) stop() {
 	e.stopOnce.Do(func() {
 		e.signal(unix.SIGTERM)
 		timer := time.AfterFunc(e.settings.KillAfter, func() { e.signal(unix.SIGKILL) })
@@ -90,15 +125,16 @@ func (e *Executor) Gone() <-chan struct{} { return e.gone }
 func (e *Executor) signal(signal unix.Signal) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.ended {
-		_ = unix.Kill(-e.PID(), signal)
+	// Somebody else reaps an adopted one, and its number is free then.
+	if !e.ended && (e.cmd != nil || !hasEnded(e.pidfd, 0)) {
+		_ = unix.Kill(-e.pid, signal)
 	}
 }
 
 // late runs when the executor did not become ready in time.
 func (e *Executor) late() {
 	e.fail(ResultSystemNotReady, fmt.Sprintf("the executor was not ready after %v", e.settings.ReadyWithin))
-	e.Stop()
+	e.stop()
 }
 
 // fail keeps the first reason for the end.
@@ -148,35 +184,44 @@ func (e *Executor) send(c outgoing) error {
 // supervise passes the executor's messages on until it ends, reaps it, and
 // reports Exited.
 func (e *Executor) supervise() {
-	listened := make(chan struct{})
-	go func() {
-		defer close(listened)
-		e.listen()
-	}()
-	waitExit(e.PID())
-	e.readyTimer.Stop()
+	var listening sync.WaitGroup
+	listening.Go(e.listen)
+	listening.Go(func() { _, _ = io.Copy(e.stderr, e.output) })
+	for !hasEnded(e.pidfd, -1) {
+	}
+	if e.readyTimer != nil {
+		e.readyTimer.Stop()
+	}
 	e.mu.Lock()
-	// Before reaping, while the number still names this group and no other.
-	_ = unix.Kill(-e.PID(), unix.SIGKILL)
+	if e.cmd != nil { // before reaping, while the number still names this group and no other
+		_ = unix.Kill(-e.pid, unix.SIGKILL)
+	}
 	e.ended = true
 	e.mu.Unlock()
-	err := e.cmd.Wait()
-	// What it said before its end is still in the socket; a stranger that
-	// kept the other end open must not hold us up.
-	_ = e.control.SetReadDeadline(time.Now().Add(time.Second))
-	<-listened
-	close(e.gone)
-	_ = e.control.Close()
-	e.sink(e.exited(err))
-}
-
-// waitExit returns when the process has ended and leaves it to be reaped.
-func waitExit(pid int) {
-	for {
-		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
-			return
+	status := "another process's child"
+	if e.cmd != nil {
+		status = "exit status 0"
+		if err := e.cmd.Wait(); err != nil {
+			status = err.Error()
 		}
 	}
+	// What it said before its end is still on its way; a stranger that kept the
+	// other end open must not hold us up.
+	_ = e.control.SetReadDeadline(time.Now().Add(time.Second))
+	_ = e.output.SetReadDeadline(time.Now().Add(time.Second))
+	listening.Wait()
+	close(e.gone)
+	e.forget()
+	_, _, _ = e.control.Close(), e.output.Close(), e.pidfd.Close()
+	e.sink(e.exited(status))
+}
+
+// hasEnded waits until the process has ended, at most timeout milliseconds; -1 is
+// for ever. It does not reap.
+func hasEnded(pidfd *os.File, timeout int) bool {
+	poll := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	n, err := unix.Poll(poll, timeout)
+	return err == nil && n > 0
 }
 
 // listen passes messages on until the socket closes or nonsense comes.
@@ -184,8 +229,11 @@ func (e *Executor) listen() {
 	defer e.lines.Drop()
 	lines := bufio.NewScanner(e.lines)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	for lines.Scan() {
+	for first := true; lines.Scan(); first = false {
 		event, err := parse(lines.Bytes())
+		if err != nil && first && e.cmd == nil {
+			continue // the end of a line whose beginning another mediatord has read
+		}
 		if err == nil && event.Parcel != nil && event.Parcel.Descriptor {
 			event.Parcel.File, err = e.lines.Take()
 		}
@@ -193,40 +241,46 @@ func (e *Executor) listen() {
 			e.fail(ResultLaunchFailed, err.Error())
 			break
 		}
-		switch event.Kind {
-		case Ready:
-			e.mu.Lock()
-			again := e.wasReady
-			e.wasReady = true
-			e.mu.Unlock()
-			if again {
-				continue
-			}
-			e.readyTimer.Stop()
-		case Fault:
-			e.mu.Lock()
-			e.reason = &Event{Kind: Exited, Result: event.Result, Text: event.Text}
-			e.mu.Unlock()
+		if !e.note(event) {
+			continue
 		}
 		e.sink(event)
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		e.fail(ResultLaunchFailed, "the executor sent a line without end")
 	}
-	e.Stop() // no executor without mediatord's ear
+	e.stop() // no executor without mediatord's ear
+}
+
+// note keeps what an event says about the executor itself; it is false for what
+// was said before.
+func (e *Executor) note(event Event) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch event.Kind {
+	case Ready, Resumed:
+		if e.readyTimer != nil {
+			e.readyTimer.Stop()
+		}
+		again := event.Kind == Ready && e.wasReady
+		e.wasReady = true
+		return !again
+	case Fault:
+		e.reason = &Event{Kind: Exited, Result: event.Result, Text: event.Text}
+	}
+	return true
 }
 
 // exited makes the last event.
-func (e *Executor) exited(err error) Event {
+func (e *Executor) exited(status string) Event {
 	last := e.stderr.Last() // outside the lock: it may pass a line on
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.reason != nil && e.reason.Asked {
+		return Event{Kind: Exited, Result: e.reason.Result, Text: e.reason.Text + " (" + status + ")", Asked: true}
+	}
 	if e.reason != nil {
 		return *e.reason
-	}
-	status := "exit status 0"
-	if err != nil {
-		status = err.Error()
 	}
 	if last != "" {
 		last = ": " + last

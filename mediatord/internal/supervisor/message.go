@@ -21,6 +21,7 @@ const (
 	Refused              // Name was called Count times and is not carried
 	Acquire              // it asks for what another executor has; Parcel
 	Exported             // the answer of that other one; Parcel
+	Resumed              // an adopted one has done what an earlier mediatord asked for
 	Exited               // reaped; Result and Text are for the guest process. The last event
 )
 
@@ -35,6 +36,7 @@ type Event struct {
 	Name   string
 	Count  uint64
 	Parcel *parcel.Parcel // of Acquire and Exported; its file is the receiver's
+	Asked  bool           // of Exited: Stop ended it
 }
 
 // Close gives back what nobody will use.
@@ -82,6 +84,8 @@ func parse(line []byte) (Event, error) {
 	switch in.Type {
 	case "ready":
 		return Event{Kind: Ready}, nil
+	case "resumed":
+		return Event{Kind: Resumed}, nil
 	case "log":
 		return Event{Kind: Log, Level: in.Level, Text: printable(in.Message, maxText)}, nil
 	case "fault":

@@ -2,8 +2,9 @@
 // they are gone.
 //
 // An executor is its own session and process group. It ends when its control
-// socket closes, so none survives mediatord; it gets SIGTERM and, KillAfter
-// later, SIGKILL for its whole group when it is to stop.
+// socket closes, so it survives mediatord only if somebody keeps that: the next
+// mediatord adopts it then. It gets SIGTERM and, KillAfter later, SIGKILL for its
+// whole group when it is to stop.
 package supervisor
 
 import (
@@ -16,8 +17,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"libvirt-vgpu/mediatord/internal/rights"
 )
 
 // CUresults that mediatord itself answers.
@@ -37,6 +36,11 @@ type Settings struct {
 	Credential  *syscall.Credential
 	KillAfter   time.Duration // from SIGTERM to SIGKILL
 	ReadyWithin time.Duration // from start to "ready"
+	// Place puts the process where it belongs before it loads the driver. Keep gets
+	// what Adopt needs; what it returns is called when the executor is gone. Either
+	// may be nil.
+	Place func(pid int)
+	Keep  func(pid int, files ...syscall.Conn) (forget func())
 }
 
 // Files are what an executor shares with its guest process and with mediatord.
@@ -55,30 +59,35 @@ func Launch(s Settings, files Files, channel int, generation uint32, sink func(E
 		return nil, fmt.Errorf("starting executor: %w", err)
 	}
 	defer theirs.Close()
-	e := &Executor{
-		settings: s, sink: sink, control: ours, lines: rights.New(ours),
-		wake: make(chan struct{}, 1), gone: make(chan struct{}),
-	}
-	e.stderr = &lineWriter{limit: maxText, emit: func(line string) {
-		sink(Event{Kind: Log, Level: "warning", Text: "stderr: " + line})
-	}}
-	e.cmd = exec.Command(s.Path,
-		"--backend", s.Backend, "--gpu", s.GPU,
-		"--channel", strconv.Itoa(channel), "--generation", strconv.FormatUint(uint64(generation), 10),
-		"--domain", s.Domain, "--domain-uuid", s.DomainUUID, "--module-cache", s.ModuleCache)
-	e.cmd.ExtraFiles = []*os.File{theirs, files.Window, files.Doorbell, files.Interrupt, files.Account} // 3..7
-	e.cmd.Env = environment(os.Environ())
-	e.cmd.Dir = "/"
-	e.cmd.Stdout, e.cmd.Stderr = e.stderr, e.stderr
-	e.cmd.WaitDelay = time.Second
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.Credential}
-	if err := e.cmd.Start(); err != nil {
+	output, stderr, err := os.Pipe()
+	if err != nil {
 		_ = ours.Close()
 		return nil, fmt.Errorf("starting executor: %w", err)
 	}
+	defer stderr.Close()
+	cmd := exec.Command(s.Path,
+		"--backend", s.Backend, "--gpu", s.GPU,
+		"--channel", strconv.Itoa(channel), "--generation", strconv.FormatUint(uint64(generation), 10),
+		"--domain", s.Domain, "--domain-uuid", s.DomainUUID, "--module-cache", s.ModuleCache)
+	cmd.ExtraFiles = []*os.File{theirs, files.Window, files.Doorbell, files.Interrupt, files.Account} // 3..7
+	cmd.Env = environment(os.Environ())
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	pidfd := -1
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.Credential, PidFD: &pidfd}
+	if err := cmd.Start(); err != nil {
+		_, _ = ours.Close(), output.Close()
+		return nil, fmt.Errorf("starting executor: %w", err)
+	}
+	e := newExecutor(s, sink, cmd.Process.Pid, ours, os.NewFile(uintptr(pidfd), "pidfd"), output)
+	e.cmd = cmd
 	e.readyTimer = time.AfterFunc(s.ReadyWithin, e.late)
-	go e.write()
-	go e.supervise()
+	e.run(func() {
+		if s.Place != nil {
+			s.Place(e.pid)
+		}
+		e.command(outgoing{Type: "go"})
+	})
 	return e, nil
 }
 
