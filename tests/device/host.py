@@ -57,7 +57,7 @@ class Host:
         with open(f"{WORK}/bus.conf", "w") as file:
             file.write(BUS_CONFIG.format(socket=f"{WORK}/bus"))
         with open(f"{WORK}/pools/default.toml", "w") as file:
-            file.write(f'gpus = ["{self.gpu}"]\nslots = 8\novercommit = 4.0\n')
+            file.write(f'gpus = ["{self.gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\n')
             if self.memory:
                 file.write(f'memory = "{self.memory}"\n')
         self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])

@@ -33,7 +33,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.backend, "backend", "cuda", "cuda: the GPU's driver; soft: a GPU in software")
-	flag.StringVar(&o.gpu, "gpu", "0", "PCI address or ordinal of the GPU")
+	flag.StringVar(&o.gpu, "gpu", "0", "PCI address or ordinal of the GPU, or UUID of a MIG instance")
 	flag.BoolVar(&o.describe, "describe", false, "print the GPU's description as JSON and exit")
 	flag.IntVar(&o.channel, "channel", -1, "number of the channel in the window")
 	flag.UintVar(&o.generation, "generation", 0, "generation of the channel")

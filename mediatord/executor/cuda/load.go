@@ -32,6 +32,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -64,10 +65,21 @@ var _ interface {
 // replacements are older symbols with the same ABI.
 var replacements = map[string]string{"cuEventElapsedTime_v2": "cuEventElapsedTime"}
 
-// Open loads the driver and picks the GPU by ordinal or PCI address. It fails
+// visibleDevices tells the driver which GPUs, or MIG instance, a process has.
+const visibleDevices = "CUDA_VISIBLE_DEVICES"
+
+// Open loads the driver and picks the GPU by ordinal or PCI address, or a MIG
+// instance by "MIG-<uuid>", which the driver takes in no other way than the
+// environment. It fails
 // with ErrNoDriver, or a *driver.Error of cuInit or the device's look-up. No
 // context is created.
 func Open(gpu string) (*Driver, error) {
+	if strings.HasPrefix(gpu, "MIG-") {
+		if err := os.Setenv(visibleDevices, gpu); err != nil {
+			return nil, fmt.Errorf("choosing MIG instance: %w", err)
+		}
+		gpu = "0"
+	}
 	library, err := open(libraryName)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoDriver, err)

@@ -70,7 +70,7 @@ func interfaceData(name string, values map[string]dbus.Variant) introspect.Inter
 func emits(iface, property string) string {
 	switch {
 	case iface == SlotInterface && slices.Contains([]string{"State", "Connected", "Channels", "RefusedCalls", "Priority", "Weight", "MemoryQuota"}, property),
-		iface == PoolInterface && slices.Contains([]string{"Used", "MemoryPromised"}, property):
+		iface == PoolInterface && slices.Contains([]string{"Used", "MemoryPromised", "IsolationLevel", "IsolationFindings"}, property):
 		return "true"
 	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied"}, property),
 		iface == GPUInterface:

@@ -78,6 +78,8 @@ func errorNames() map[error]string {
 		refusal.ErrNoSuchDomain:       "NoSuchDomain",
 		refusal.ErrAlreadyReserved:    "AlreadyReserved",
 		refusal.ErrGPUUnavailable:     "GPUUnavailable",
+		refusal.ErrIsolationRefused:   "IsolationRefused",
+		refusal.ErrNotAuthorized:      "NotAuthorized",
 	}
 }
 

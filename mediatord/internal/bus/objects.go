@@ -86,6 +86,7 @@ func (o *objects) pool(name string) (map[string]dbus.Variant, error) {
 		"Name": p.Name, "Backend": p.Backend, "GPUs": notNil(p.GPUs), "Slots": uint32(p.Slots), "Used": uint32(p.Used),
 		"Memory": p.Memory, "MaxMemory": p.MaxMemory, "MemoryPromised": p.Promised, "Weight": uint32(p.Weight),
 		"Overcommit": p.Overcommit, "Priorities": notNil(p.Priorities),
+		"Isolation": p.Isolation, "IsolationLevel": p.IsolationLevel, "IsolationFindings": notNil(p.IsolationFindings),
 	}), nil
 }
 

@@ -65,6 +65,13 @@ func (b *Bus) tellSlotChanged(id window.UUID) {
 	b.poolChanged(values["Pool"])
 }
 
+// PoolChanged tells that a pool's isolation is another one.
+func (b *Bus) PoolChanged(name string) {
+	if b.connection() != nil {
+		b.poolChanged(dbus.MakeVariant(name))
+	}
+}
+
 func (b *Bus) poolChanged(name dbus.Variant) {
 	text, _ := name.Value().(string)
 	status, err := b.mediator.Pool(text)
@@ -73,6 +80,7 @@ func (b *Bus) poolChanged(name dbus.Variant) {
 	}
 	b.emit(PoolPath(text), propertiesInterface+".PropertiesChanged", PoolInterface, map[string]dbus.Variant{
 		"Used": dbus.MakeVariant(uint32(status.Used)), "MemoryPromised": dbus.MakeVariant(status.Promised),
+		"IsolationLevel": dbus.MakeVariant(status.IsolationLevel), "IsolationFindings": dbus.MakeVariant(notNil(status.IsolationFindings)),
 	}, []string{})
 }
 

@@ -4,19 +4,25 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"libvirt-vgpu/plugin/window"
 )
 
+// MIGPrefix begins the UUID of a MIG instance, a part of a GPU.
+const MIGPrefix = "MIG-"
+
 // normalizeGPU brings the ways to write a GPU into one: "soft", "GPU-<uuid in
-// lower case>" or "dddd:bb:dd.f".
+// lower case>", "MIG-<uuid>" or "dddd:bb:dd.f".
 func normalizeGPU(text string) (string, bool) {
 	if text == SoftGPU {
 		return text, true
 	}
-	if len(text) > 4 && text[:4] == "GPU-" {
-		uuid, err := window.ParseUUID(text)
-		return "GPU-" + uuid.String(), err == nil
+	for _, prefix := range []string{"GPU-", MIGPrefix} {
+		if digits, found := strings.CutPrefix(text, prefix); found {
+			uuid, err := window.ParseUUID(digits)
+			return prefix + uuid.String(), err == nil
+		}
 	}
 	return NormalizePCI(text)
 }

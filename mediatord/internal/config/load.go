@@ -27,6 +27,7 @@ type poolFile struct {
 	Overcommit *float64 `toml:"overcommit"`
 	Weight     *int64   `toml:"weight"`
 	Priorities []string `toml:"priorities"`
+	Isolation  *string  `toml:"isolation"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
@@ -67,7 +68,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities")
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
@@ -75,7 +76,7 @@ func Parse(file, text string) (Pool, error) {
 		Priorities: []vgpuxml.Priority{vgpuxml.PriorityHigh, vgpuxml.PriorityNormal, vgpuxml.PriorityLow},
 	}
 	for _, step := range []func(*poolFile) error{
-		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities,
+		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation,
 	} {
 		if err := step(&doc); err != nil {
 			return Pool{}, err
@@ -92,7 +93,7 @@ func (p *Pool) setName(*poolFile) error {
 }
 
 func (p *Pool) setGPUs(doc *poolFile) error {
-	const allowed = `a list of PCI addresses such as "0000:01:00.0" and UUIDs such as "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", or ["soft"]`
+	const allowed = `a list of PCI addresses such as "0000:01:00.0" and UUIDs such as "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8" or "MIG-...", or ["soft"]`
 	if len(doc.GPUs) == 0 {
 		return invalid(p.File, "gpus", "is missing or empty", allowed)
 	}
@@ -192,6 +193,25 @@ func (p *Pool) setPriorities(doc *poolFile) error {
 	}
 	if len(p.Priorities) == 0 {
 		return invalid(p.File, "priorities", "is empty", allowed)
+	}
+	return nil
+}
+
+func (p *Pool) setIsolation(doc *poolFile) error {
+	p.Isolation = IsolationGroup
+	if p.Backend == BackendSoft {
+		p.Isolation = IsolationNone
+	}
+	if doc.Isolation == nil {
+		return nil
+	}
+	switch wanted := Isolation(*doc.Isolation); {
+	case wanted != IsolationGroup && wanted != IsolationNone:
+		return invalid(p.File, "isolation", fmt.Sprintf("is %q", wanted), `"group" or "none"`)
+	case wanted == IsolationGroup && p.Backend == BackendSoft:
+		return invalid(p.File, "isolation", `"group" does not fit the GPU in software, which is no device`, `"none" with gpus = ["soft"]`)
+	default:
+		p.Isolation = wanted
 	}
 	return nil
 }

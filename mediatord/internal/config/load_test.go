@@ -19,7 +19,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	want := Pool{
 		Name: "default", File: "/etc/vgpu/pools.d/default.toml", GPUs: []string{"0000:01:00.0"},
 		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
-		Priorities: []vgpuxml.Priority{"high", "normal", "low"},
+		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup,
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -28,7 +28,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 
 func TestParseReadsEveryKey(t *testing.T) {
 	pool, err := Parse("gold.toml", `
-gpus = ["00000000:AB:00.0", "GPU-6BA7B810-9dad-11d1-80b4-00c04fd430c8"]
+gpus = ["00000000:AB:00.0", "GPU-6BA7B810-9dad-11d1-80b4-00c04fd430c8", "MIG-6BA7B810-9dad-11d1-80b4-00c04fd430c9"]
 backend = "cuda"
 slots = 2
 memory = "16GiB"
@@ -36,14 +36,15 @@ max_memory = "64GiB"
 overcommit = 1.5
 weight = 200
 priorities = ["high", "low"]
+isolation = "none"
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Pool{
-		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
+		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
-		Priorities: []vgpuxml.Priority{"high", "low"},
+		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone,
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -73,6 +74,8 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"memory over maximum", "p.toml", "gpus = [\"soft\"]\nmemory = \"2GiB\"\nmax_memory = \"1GiB\"", []string{"memory", "2GiB", "1GiB"}},
 		{"priority", "p.toml", "gpus = [\"soft\"]\npriorities = [\"urgent\"]", []string{"priorities", `"urgent"`}},
 		{"no priority", "p.toml", "gpus = [\"soft\"]\npriorities = []", []string{"priorities", "empty"}},
+		{"isolation", "p.toml", "gpus = [\"01:00.0\"]\nisolation = \"strict\"", []string{"isolation", `"strict"`, `"group" or "none"`}},
+		{"isolation of soft", "p.toml", "gpus = [\"soft\"]\nisolation = \"group\"", []string{"isolation", "does not fit"}},
 		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
 		{"name", "Gold Pool.toml", `gpus = ["soft"]`, []string{"Gold Pool.toml", "lower case"}},
 		{"syntax", "p.toml", `gpus = [`, []string{"p.toml"}},

@@ -2,7 +2,7 @@
 // file's name without ".toml" being the pool's.
 //
 //	# /etc/vgpu/pools.d/gold.toml
-//	gpus = ["0000:01:00.0"]          # PCI addresses, GPU-<uuid>, or "soft"
+//	gpus = ["0000:01:00.0"]          # PCI addresses, GPU-<uuid>, MIG-<uuid>, or "soft"
 //	backend = "cuda"                 # cuda or soft
 //	slots = 8                        # domains at the same time
 //	memory = "16GiB"                 # quota of a domain that asks for none
@@ -10,6 +10,7 @@
 //	overcommit = 1.0                 # sum of the quotas : memory of the GPU
 //	weight = 100                     # share among pools
 //	priorities = ["high", "normal", "low"]
+//	isolation = "group"              # group: whole, translated IOMMU groups; none
 package config
 
 import (
@@ -25,6 +26,15 @@ type Backend string
 const (
 	BackendCUDA Backend = "cuda"
 	BackendSoft Backend = "soft"
+)
+
+// Isolation is what a pool demands of the host's IOMMU.
+type Isolation string
+
+// The demands. Package isolation says what they cover.
+const (
+	IsolationGroup Isolation = "group" // whole IOMMU groups of its own, translated
+	IsolationNone  Isolation = "none"
 )
 
 // SoftGPU is the name of the GPU in software; it needs no hardware.
@@ -45,7 +55,8 @@ const (
 type Pool struct {
 	Name string // as vgpuxml.ValidPoolName allows
 	File string // for messages
-	// GPUs are PCI addresses ("0000:01:00.0"), UUIDs ("GPU-..."), or SoftGPU.
+	// GPUs are PCI addresses ("0000:01:00.0"), UUIDs ("GPU-...", "MIG-..."), or
+	// SoftGPU.
 	GPUs       []string
 	Backend    Backend
 	Slots      int     // 1..MaxSlots
@@ -54,6 +65,7 @@ type Pool struct {
 	Overcommit float64 // 1..MaxOvercommit
 	Weight     int     // 1..MaxWeight
 	Priorities []vgpuxml.Priority
+	Isolation  Isolation
 }
 
 // Allows says whether the pool admits a priority class.

@@ -20,14 +20,14 @@ import (
 
 // options are the command line.
 type options struct {
-	bus, pools, runDir, executor, moduleCache string
-	qemuUsers                                 []string
-	socketGroup                               string
-	socketWorld                               bool
-	executorUser                              string
-	sessionWindow                             string
-	readyWithin                               time.Duration
-	logFormat, logLevel                       string
+	bus, pools, runDir, executor, moduleCache, sysfs string
+	qemuUsers                                        []string
+	socketGroup                                      string
+	socketWorld                                      bool
+	executorUser                                     string
+	sessionWindow                                    string
+	readyWithin                                      time.Duration
+	logFormat, logLevel                              string
 }
 
 // NewCommand is mediatord; it logs to stderr and ends cleanly with its context.
@@ -64,6 +64,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.runDir, "run-dir", "/run/vgpu", "directory of the domains' sockets")
 	f.StringVar(&o.executor, "executor", defaultExecutor(), "vgpu-executor binary")
 	f.StringVar(&o.moduleCache, "module-cache", "/var/cache/vgpu/modules", "directory in which executors keep GPU code")
+	f.StringVar(&o.sysfs, "sysfs", "/sys", "where sysfs is mounted, for the IOMMU groups of the GPUs")
 	f.StringSliceVar(&o.qemuUsers, "qemu-users", []string{"libvirt-qemu", "qemu", "root"}, "users that QEMU may run as; the first that exists owns the sockets")
 	f.StringVar(&o.socketGroup, "socket-group", "", "group that may connect to the sockets too")
 	f.BoolVar(&o.socketWorld, "socket-world", false, "give every user access to the sockets; who connects is still checked")
@@ -109,7 +110,7 @@ func (o options) logger(out io.Writer) (*logrus.Logger, error) {
 // settings resolves users and sizes.
 func (o options) settings() (mediator.Settings, error) {
 	s := mediator.Settings{
-		Executor: o.executor, ModuleCache: o.moduleCache,
+		Executor: o.executor, ModuleCache: o.moduleCache, Sysfs: o.sysfs,
 		SocketUID: os.Geteuid(), SocketGID: -1, SocketMode: 0o600,
 		KillAfter: 2 * time.Second, ReadyWithin: o.readyWithin, HoldWithin: 30 * time.Second,
 	}

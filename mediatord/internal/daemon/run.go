@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
@@ -13,6 +14,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/describe"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/mediator"
+	"libvirt-vgpu/mediatord/internal/uevent"
 )
 
 // run is the daemon's life; it returns nil after a clean shutdown.
@@ -51,6 +53,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	go func() {
 		defer close(warm)
 		m.Warm(warmCtx)
+		watchDevices(warmCtx, m, log)
 	}()
 	err = messageBus.Serve(ctx, m, func() {
 		log.WithFields(logrus.Fields{"bus": o.bus, "version": version}).Info("mediatord ready")
@@ -62,6 +65,26 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	<-warm
 	m.Close()
 	return err
+}
+
+// devicesSettle is how long after a change of the host's devices they are looked
+// at: one device that comes or goes is a dozen events.
+const devicesSettle = 500 * time.Millisecond
+
+// watchDevices looks at the pools' isolation again whenever a PCI device or an
+// IOMMU group changes, until ctx ends.
+func watchDevices(ctx context.Context, m *mediator.Mediator, log logrus.FieldLogger) {
+	later := time.AfterFunc(time.Hour, m.Recheck)
+	defer later.Stop()
+	later.Stop()
+	err := uevent.Listen(ctx, func(e uevent.Event) {
+		if e.Action == "lost" || e.Subsystem == "pci" || e.Subsystem == "iommu" || e.Subsystem == "vfio" {
+			later.Reset(devicesSettle)
+		}
+	})
+	if err != nil {
+		log.WithError(err).Warn("changes of the host's devices are not heard; isolation is checked when domains start")
+	}
 }
 
 // notify tells systemd, if it started us.

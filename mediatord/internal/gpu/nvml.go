@@ -52,7 +52,11 @@ func (n *NVML) List() ([]GPU, error) {
 			return nil, err
 		}
 		n.handles[g.PCI] = device
-		gpus = append(gpus, g)
+		instances, err := readInstances(device, &g)
+		if err != nil {
+			return nil, err
+		}
+		gpus = append(append(gpus, g), instances...)
 	}
 	return gpus, nil
 }

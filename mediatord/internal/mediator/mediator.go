@@ -35,11 +35,13 @@ type Observer interface {
 	SlotRemoved(id window.UUID)
 	// SlotChanged may be called often and must return at once.
 	SlotChanged(id window.UUID)
+	PoolChanged(name string)
 }
 
 // Settings say where and as whom mediatord works.
 type Settings struct {
 	RunDir        string // "/run/vgpu"
+	Sysfs         string // "/sys"
 	Executor      string // path of vgpu-executor
 	ModuleCache   string // directory
 	Credential    *syscall.Credential
@@ -60,6 +62,7 @@ type Mediator struct {
 	names    []string // of pools, sorted
 	lock     *os.File // of the runtime directory
 	prober   *prober
+	guard    *guard
 	observer Observer
 	events   *events.Log
 	log      logrus.FieldLogger
@@ -87,8 +90,9 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
 		observer: observer, events: events.New(time.Now), log: log, slots: map[window.UUID]*held{},
 	}
+	m.guard = newGuard(settings.Sysfs, pools, inventory)
 	for _, cfg := range pools {
-		m.pools[cfg.Name] = pool.New(cfg, m.prober)
+		m.pools[cfg.Name] = pool.New(cfg, m.prober, m.guard)
 		m.names = append(m.names, cfg.Name)
 	}
 	slices.Sort(m.names)
@@ -103,6 +107,7 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 // Warm finds the GPUs of all pools, so that the first domain need not wait,
 // and logs those that are missing.
 func (m *Mediator) Warm(ctx context.Context) {
+	m.Recheck()
 	for _, name := range m.names {
 		if _, err := m.pools[name].Devices(ctx); err != nil {
 			m.log.WithField("pool", name).WithError(err).Warn("pool is not usable now; trying again at the next request")

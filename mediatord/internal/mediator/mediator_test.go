@@ -52,6 +52,12 @@ func (f *fakeObserver) SlotAdded(id window.UUID)   { f.note("added", id) }
 func (f *fakeObserver) SlotRemoved(id window.UUID) { f.note("removed", id) }
 func (f *fakeObserver) SlotChanged(window.UUID)    {}
 
+func (f *fakeObserver) PoolChanged(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heard = append(f.heard, "pool "+name)
+}
+
 func (f *fakeObserver) list() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

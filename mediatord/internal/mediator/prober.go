@@ -72,9 +72,13 @@ func (p *prober) locate(device *pool.Device) error {
 	}
 	g, err := gpu.Find(gpus, device.Name)
 	switch {
+	case err == nil && g.Divided:
+		return fmt.Errorf("GPU %s is divided into MIG instances: name those, as nvidia-smi -L lists them, or switch MIG off", device.Name)
+	case err == nil && g.MIG:
+		device.PCI, device.Argument = g.PCI, g.UUID
 	case err == nil:
 		device.PCI, device.Argument = g.PCI, g.PCI
-	case strings.HasPrefix(device.Name, "GPU-"):
+	case strings.HasPrefix(device.Name, "GPU-"), strings.HasPrefix(device.Name, config.MIGPrefix):
 		return fmt.Errorf("%s is not in this host: nvidia-smi -L lists what is", device.Name)
 	default:
 		device.PCI = device.Name

@@ -23,6 +23,11 @@ type PoolStatus struct {
 	Weight     int
 	Overcommit float64
 	Priorities []string
+	// Isolation is what the pool demands, IsolationLevel what holds at the
+	// moment, IsolationFindings what is to be said about it.
+	Isolation         string
+	IsolationLevel    string
+	IsolationFindings []string
 }
 
 // GPUStatus is a physical GPU, or the one in software, as the operator sees it.
@@ -49,6 +54,11 @@ func (m *Mediator) Pool(name string) (PoolStatus, error) {
 	status := PoolStatus{
 		Name: p.Name, Backend: string(p.Backend), GPUs: p.GPUs, Slots: p.Slots, Used: used,
 		Memory: p.Memory, MaxMemory: p.MaxMemory, Promised: promised, Weight: p.Weight, Overcommit: p.Overcommit,
+	}
+	isolated := m.guard.report(name)
+	status.Isolation, status.IsolationLevel = string(p.Isolation), string(isolated.Level)
+	for _, f := range isolated.Findings {
+		status.IsolationFindings = append(status.IsolationFindings, f.String())
 	}
 	for _, priority := range p.Priorities {
 		status.Priorities = append(status.Priorities, string(priority))

@@ -26,6 +26,12 @@ type Prober interface {
 	Probe(ctx context.Context, backend config.Backend, name string) (*Device, error)
 }
 
+// Guard says whether a pool's GPUs are as isolated, at this moment, as the pool
+// demands. Its error is a refusal.ErrIsolationRefused.
+type Guard interface {
+	Check(pool string) error
+}
+
 // Request asks for a slot.
 type Request struct {
 	Owner    string // UUID of the domain or session; one slot each
@@ -45,19 +51,20 @@ type Grant struct {
 type Pool struct {
 	config.Pool
 	prober Prober
+	guard  Guard
 
 	mu     sync.Mutex // guards grants
 	grants map[string]Grant
 }
 
 // New makes a pool with all slots free.
-func New(cfg config.Pool, prober Prober) *Pool {
-	return &Pool{Pool: cfg, prober: prober, grants: map[string]Grant{}}
+func New(cfg config.Pool, prober Prober, guard Guard) *Pool {
+	return &Pool{Pool: cfg, prober: prober, guard: guard, grants: map[string]Grant{}}
 }
 
 // Acquire takes a slot, on the GPU with the most unpromised memory. It fails
 // with refusal.ErrPriorityNotAllowed, ErrPoolFull, ErrMemoryExceedsPool,
-// ErrAlreadyReserved or ErrGPUUnavailable.
+// ErrAlreadyReserved, ErrGPUUnavailable or ErrIsolationRefused.
 func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
 	if err := p.admits(r); err != nil {
 		return Grant{}, err
@@ -67,6 +74,9 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
 	}
 	devices, err := p.Devices(ctx)
 	if err != nil {
+		return Grant{}, err
+	}
+	if err := p.guard.Check(p.Name); err != nil {
 		return Grant{}, err
 	}
 	p.mu.Lock()

@@ -23,13 +23,23 @@ func (f fakeProber) Probe(_ context.Context, _ config.Backend, name string) (*De
 	return &Device{Name: name, Argument: name, Description: &window.Description{TotalMemory: memory}}, nil
 }
 
+// noGuard lets every pool pass; it refuses the pool named in it.
+type noGuard struct{ refused string }
+
+func (g noGuard) Check(pool string) error {
+	if pool == g.refused {
+		return refusal.Because(refusal.ErrIsolationRefused, "pool %q is not isolated; mend it", pool)
+	}
+	return nil
+}
+
 func testPool(t *testing.T, gpus fakeProber, text string) *Pool {
 	t.Helper()
 	cfg, err := config.Parse("gold.toml", text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(cfg, gpus)
+	return New(cfg, gpus, noGuard{})
 }
 
 const oneGPU = "gpus = [\"01:00.0\"]\n"
@@ -157,5 +167,19 @@ func TestChange(t *testing.T) {
 	p.Restore(before)
 	if after, _ := p.Granted("b"); after != before {
 		t.Errorf("restored %+v", after)
+	}
+}
+
+func TestIsolationIsLookedAtBeforeEveryGrant(t *testing.T) {
+	p := testPool(t, fakeProber{"0000:01:00.0": 80 << 30}, oneGPU)
+	if _, err := p.Acquire(context.Background(), Request{Owner: "a", Priority: "normal"}); err != nil {
+		t.Fatal(err)
+	}
+	p.guard = noGuard{refused: "gold"}
+	if _, err := p.Acquire(context.Background(), Request{Owner: "b", Priority: "normal"}); !errors.Is(err, refusal.ErrIsolationRefused) {
+		t.Errorf("error is %v", err)
+	}
+	if used, _ := p.Used(); used != 1 {
+		t.Errorf("%d slots in use", used)
 	}
 }

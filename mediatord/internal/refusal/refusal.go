@@ -21,6 +21,8 @@ var (
 	ErrNoSuchDomain       = errors.New("no such domain")
 	ErrAlreadyReserved    = errors.New("already reserved")
 	ErrGPUUnavailable     = errors.New("gpu unavailable")
+	ErrIsolationRefused   = errors.New("isolation refused")
+	ErrNotAuthorized      = errors.New("not authorized")
 )
 
 // refusal is a sentence with its kind; only the sentence is shown.
