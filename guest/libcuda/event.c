@@ -69,6 +69,24 @@ static uint64_t next_mark(struct vg_thread *t, struct vg_event *event, const str
 	return next;
 }
 
+static bool is_idle(const struct vg_channel *c, const struct vg_stream *s)
+{
+	return !atomic_load_explicit(&s->dirty, memory_order_acquire) &&
+	       vg_fence_reached(c, s->slot, __atomic_load_n(&s->fence, __ATOMIC_ACQUIRE));
+}
+
+/*
+ * A record behind no work is reached at once: then it needs no fence, and the last mark, if reached, tells of
+ * it. Work of the legacy stream comes before that of all blocking ones. A time is the GPU's to take.
+ */
+static bool reached_at_once(const struct vg_channel *c, const struct vg_event *event, const struct vg_stream *s)
+{
+	uint64_t mark = atomic_load_explicit(&event->mark, memory_order_acquire);
+
+	return (event->flags & EVENT_NO_TIMING) && mark_slot(mark) && mark_reached(c, mark) && is_idle(c, s) &&
+	       ((s->flags & 1) || is_idle(c, s->context->legacy));
+}
+
 VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 {
 	struct vg_event *e;
@@ -143,6 +161,11 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 		return vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
 	}
 	vg_capture_release_event(event);
+	if (reached_at_once(t->channel, event, s)) {
+		atomic_store_explicit(&event->asked, 0, memory_order_relaxed);
+		atomic_store_explicit(&event->recorded, 1, memory_order_release);
+		return vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
+	}
 	mark = mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ? next_mark(t, event, s) : 0;
 	atomic_store_explicit(&event->asked, !mark, memory_order_relaxed);
 	atomic_store_explicit(&event->recorded, 1, memory_order_release);

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stage.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture.h"
+#include "copy_threads.h"
 #include "fence.h"
 #include "gen/ops.h"
 #include "memory.h"
+#include "pause.h"
 #include "stream.h"
 #include "text.h"
+
+#define FEW_BUFFERS	4u		/* when the window has little room */
+#define SMALLEST_PIECE	0x20000u
+#define ONE_FENCE	0x100000u	/* up to here a copy has one fence */
 
 /*
  * One pool per process. A thread holds the lock from taking a buffer to posting its
@@ -21,8 +29,22 @@ static struct {
 	uint32_t generation;
 	uint8_t *memory;
 	struct vg_stage_buffer buffers[VG_STAGE_BUFFERS];
-	unsigned int next;
+	unsigned int count, next;
+	size_t piece, around_to_device, around_to_host;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void tune(void)
+{
+	const char *text = getenv("VGPU_STAGE");
+	unsigned int piece = 1024, buffers = VG_STAGE_BUFFERS, to_device = 0, to_host = 1024;
+
+	if (text)
+		sscanf(text, "%u,%u,%u,%u", &piece, &buffers, &to_device, &to_host);
+	pool.piece = (size_t)piece << 10;
+	pool.count = buffers;
+	pool.around_to_device = to_device ? (size_t)to_device << 10 : SIZE_MAX;
+	pool.around_to_host = to_host ? (size_t)to_host << 10 : SIZE_MAX;
+}
 
 /* Makes the buffers at the first use and after their context has ended; the lock is held. */
 static int prepare(struct vg_thread *t)
@@ -33,14 +55,21 @@ static int prepare(struct vg_thread *t)
 	if (pool.memory && pool.context->id == pool.id && atomic_load(&pool.context->retained) &&
 	    atomic_load(&pool.context->generation) == pool.generation)
 		return 0;
-	result = vg_pinned_new(t, VG_STAGE_BUFFERS * VG_STAGE_PIECE, 0, &memory);
+	pool.count = VG_STAGE_BUFFERS;
+	tune();
+	result = vg_pinned_new(t, (size_t)pool.count * VG_STAGE_PIECE, 0, &memory);
+	if (result) {
+		pool.count = FEW_BUFFERS;
+		result = vg_pinned_new(t, (size_t)pool.count * VG_STAGE_PIECE, 0, &memory);
+	}
 	if (result)
 		return result;
 	pool.memory = memory;
+	pool.next = 0;
 	pool.context = t->current->base;
 	pool.id = pool.context->id;
 	pool.generation = atomic_load(&pool.context->generation);
-	for (unsigned int i = 0; i < VG_STAGE_BUFFERS; i++)
+	for (unsigned int i = 0; i < pool.count; i++)
 		pool.buffers[i] = (struct vg_stage_buffer){ .data = pool.memory + (size_t)i * VG_STAGE_PIECE };
 	return 0;
 }
@@ -68,9 +97,22 @@ int vg_stage_take(struct vg_thread *t, struct vg_stage_buffer **out)
 
 	if (result)
 		return result;
-	pool.next = (pool.next + 1) % VG_STAGE_BUFFERS;
+	pool.next = (pool.next + 1) % pool.count;
 	*out = b;
 	return 0;
+}
+
+unsigned int vg_stage_buffers(void)
+{
+	return pool.count;
+}
+
+/* The next buffer needs no wait. */
+static bool free_now(struct vg_thread *t)
+{
+	const struct vg_stage_buffer *b = &pool.buffers[pool.next];
+
+	return !b->slot || vg_fence_reached(t->channel, b->slot, b->value);
 }
 
 int vg_stage_in_use(struct vg_thread *t, struct vg_stage_buffer *b, struct vg_stream *s)
@@ -95,26 +137,117 @@ static int send_inline(struct vg_thread *t, uint64_t dst, const uint8_t *src, si
 	return result;
 }
 
+/* Pieces of one copy whose memory is being copied, oldest first. */
+struct queue {
+	struct vg_stage_buffer *buffers[VG_STAGE_BUFFERS];
+	unsigned int first, count;
+	uint64_t oldest;	/* number of the first one's memory copy */
+};
+
+static void push(struct queue *q, struct vg_stage_buffer *b)
+{
+	q->buffers[(q->first + q->count++) % VG_STAGE_BUFFERS] = b;
+}
+
+static struct vg_stage_buffer *at(struct queue *q, unsigned int i)
+{
+	return q->buffers[(q->first + i) % VG_STAGE_BUFFERS];
+}
+
+static void pop(struct queue *q)
+{
+	q->first = (q->first + 1) % VG_STAGE_BUFFERS;
+	q->count--;
+	q->oldest++;
+}
+
+/* Copies a piece that waits, or lets the others do theirs. */
+static void help(struct vg_pause *pause)
+{
+	if (!vg_copy_threads_help()) {
+		vg_pause(pause);
+		return;
+	}
+	vg_pause_end(pause);
+	*pause = (struct vg_pause){ 0 };
+}
+
+/* Nobody touches the program's memory once its copy has failed; count pieces are under way. */
+static void drain(struct queue *q, unsigned int count)
+{
+	struct vg_pause pause = { 0 };
+
+	for (unsigned int i = 0; i < count; i++)
+		while (!vg_copy_threads_done(q->oldest + i))
+			help(&pause);
+	vg_pause_end(&pause);
+}
+
+/* Enough pieces to keep bus and processors busy at once, none so small that its call costs more than its copy. */
+static size_t piece_of(size_t size, size_t parts)
+{
+	size_t piece = (size / parts + SMALLEST_PIECE - 1) & ~(size_t)(SMALLEST_PIECE - 1);
+
+	return piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece > pool.piece ? pool.piece : piece;
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Copies that need no buffer twice end with one fence, which is all their buffers'. */
+static int sent(struct vg_thread *t, struct vg_stage_buffer **buffers, unsigned int count, struct vg_stream *s)
+{
+	int result = vg_stage_in_use(t, buffers[0], s);
+
+	for (unsigned int i = 1; i < count; i++) {
+		buffers[i]->slot = buffers[0]->slot;
+		buffers[i]->value = buffers[0]->value;
+	}
+	return result;
+}
+
 static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
 {
-	while (size) {
-		size_t piece = size < VG_STAGE_PIECE ? size : VG_STAGE_PIECE;
-		struct vg_stage_buffer *b;
-		int result = vg_stage_take(t, &b);
+	enum vg_copy_stores stores = size >= pool.around_to_device ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
+	size_t piece = piece_of(size, 8), filled = 0, posted = 0;
+	bool once = size <= ONE_FENCE && size <= piece * pool.count;
+	struct vg_stage_buffer *unfenced[VG_STAGE_BUFFERS], *b;
+	struct queue q = { .oldest = vg_copy_threads_begin(size) };
+	struct vg_pause pause = { 0 };
+	unsigned int fenceless = 0;
+	int result = 0;
 
-		if (result)
-			return result;
-		memcpy(b->data, src, piece);
-		result = vg_op_copy_htod(t, dst, (uint64_t)(uintptr_t)b->data, piece, s->object.number);
-		if (!result)
-			result = vg_stage_in_use(t, b, s);
-		if (result)
-			return result;
-		dst += piece;
-		src += piece;
-		size -= piece;
+	while (posted < size && !result) {
+		while (filled < size && q.count < pool.count && (!q.count || free_now(t))) {
+			result = vg_stage_take(t, &b);
+			if (result)
+				break;
+			vg_copy_threads_post(b->data, src + filled, least(piece, size - filled), stores);
+			push(&q, b);
+			filled += least(piece, size - filled);
+		}
+		while (q.count && !result && vg_copy_threads_done(q.oldest)) {
+			size_t bytes = least(piece, size - posted);
+
+			b = at(&q, 0);
+			pop(&q);
+			result = vg_op_copy_htod(t, dst + posted, (uint64_t)(uintptr_t)b->data, bytes, s->object.number);
+			posted += bytes;
+			unfenced[fenceless++] = b;
+			if (!result && (!once || posted == size)) {
+				result = sent(t, unfenced, fenceless, s);
+				fenceless = 0;
+			}
+		}
+		if (q.count && !result)
+			help(&pause);
 	}
-	return 0;
+	vg_pause_end(&pause);
+	drain(&q, q.count);
+	vg_copy_threads_end();
+	return result;
 }
 
 int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_t size, struct vg_stream *s, bool complete)
@@ -135,42 +268,56 @@ int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_
 	return result;
 }
 
-/* Fetches up to VG_STAGE_BUFFERS pieces; their copies run while earlier ones are unpacked. */
+/* Has the next piece copied by the GPU. */
+static int ask(struct vg_thread *t, uint64_t src, size_t size, struct vg_stream *s, struct vg_stage_buffer **b)
+{
+	int result = vg_stage_take(t, b);
+
+	if (!result)
+		result = vg_op_copy_dtoh(t, (uint64_t)(uintptr_t)(*b)->data, src, size, s->object.number);
+	return result ? result : vg_stage_in_use(t, *b, s);
+}
+
+/* As many pieces as there are buffers are under way; what has come is unpacked by all threads. */
 static int receive(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
-	struct vg_stage_buffer *queue[VG_STAGE_BUFFERS];
-	size_t asked = 0, got = 0;
-	unsigned int first = 0, count = 0;
-	int result;
+	enum vg_copy_stores stores = size >= pool.around_to_host ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
+	size_t piece = piece_of(size, 4), asked = 0, come = 0, done = 0;
+	struct queue q = { .oldest = vg_copy_threads_begin(size) };
+	struct vg_stage_buffer *b;
+	struct vg_pause pause = { 0 };
+	unsigned int unpacking = 0;
+	int result = 0;
 
-	while (got < size) {
-		while (asked < size && count < VG_STAGE_BUFFERS) {
-			size_t piece = size - asked < VG_STAGE_PIECE ? size - asked : VG_STAGE_PIECE;
-			struct vg_stage_buffer *b;
-
-			result = vg_stage_take(t, &b);
+	while (done < size && !result) {
+		while (asked < size && q.count < pool.count && !result) {
+			result = ask(t, src + asked, least(piece, size - asked), s, &b);
 			if (!result)
-				result = vg_op_copy_dtoh(t, (uint64_t)(uintptr_t)b->data, src + asked, piece,
-							 s->object.number);
-			if (!result)
-				result = vg_stage_in_use(t, b, s);
-			if (result)
-				return result;
-			queue[(first + count++) % VG_STAGE_BUFFERS] = b;
-			asked += piece;
+				push(&q, b);
+			asked += least(piece, size - asked);
 		}
-		struct vg_stage_buffer *b = queue[first];
-		size_t piece = size - got < VG_STAGE_PIECE ? size - got : VG_STAGE_PIECE;
-
-		result = vg_fence_wait(t, b->slot, b->value, s, false);
 		if (result)
-			return result;
-		memcpy(dst + got, b->data, piece);
-		got += piece;
-		first = (first + 1) % VG_STAGE_BUFFERS;
-		count--;
+			break;
+		if (!unpacking && !vg_copy_threads_help())
+			result = vg_fence_wait(t, at(&q, 0)->slot, at(&q, 0)->value, s, false);
+		for (; unpacking < q.count && !result; unpacking++) {
+			b = at(&q, unpacking);
+			if (!vg_fence_reached(t->channel, b->slot, b->value))
+				break;
+			vg_copy_threads_post(dst + come, b->data, least(piece, size - come), stores);
+			come += least(piece, size - come);
+		}
+		if (unpacking)
+			help(&pause);
+		for (; unpacking && vg_copy_threads_done(q.oldest); unpacking--) {
+			pop(&q);
+			done += least(piece, size - done);
+		}
 	}
-	return vg_channel_async(t->channel);
+	vg_pause_end(&pause);
+	drain(&q, unpacking);
+	vg_copy_threads_end();
+	return result ? result : vg_channel_async(t->channel);
 }
 
 int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, struct vg_stream *s)

@@ -10,7 +10,7 @@
 #include "objects.h"
 
 #define VG_STAGE_PIECE	0x100000u	/* bytes per buffer */
-#define VG_STAGE_BUFFERS 8u
+#define VG_STAGE_BUFFERS 16u
 #define VG_STAGE_INLINE	0x8000u		/* up to here data travels in the record */
 
 /*
@@ -34,6 +34,8 @@ struct vg_stage_buffer {
  */
 int vg_stage_begin(struct vg_thread *t);
 void vg_stage_end(void);
+/* How many there are, at most VG_STAGE_BUFFERS. */
+unsigned int vg_stage_buffers(void);
 /* The next buffer once the GPU has left it. */
 int vg_stage_take(struct vg_thread *t, struct vg_stage_buffer **buffer);
 /* The buffer is in use until the stream's work so far is done. */

@@ -83,7 +83,7 @@ static int send(struct vg_thread *t, const struct vg_box_end *dst, const struct 
 	return result;
 }
 
-/* Up to VG_STAGE_BUFFERS pieces are under way while earlier ones are unpacked. */
+/* As many pieces as there are buffers are under way while earlier ones are unpacked. */
 static int receive(struct vg_thread *t, const struct vg_box_end *dst, const struct vg_box_end *src,
 		   const struct vg_box *box, struct vg_stream *s)
 {
@@ -97,7 +97,7 @@ static int receive(struct vg_thread *t, const struct vg_box_end *dst, const stru
 	while (more || count) {
 		struct vg_stage_buffer *b;
 
-		while (more && count < VG_STAGE_BUFFERS) {
+		while (more && count < vg_stage_buffers()) {
 			result = vg_stage_take(t, &b);
 			if (!result)
 				result = post(t, src, b, false, &asked, s);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Costs of the driver API, in microseconds where a name does not say otherwise: bench [BENCH_DIVIDE=n]
+ * Costs of the driver API, in microseconds where a name does not say otherwise: [BENCH_DIVIDE=n] bench [GROUP...]
+ * with groups calls, memory, pinned and pageable, all of them without one.
  * The same binary measures natively and virtually. Prints one JSON object; exit status 1 when a call fails.
  */
 #include "bench.h"
 #include "bench_stats.h"
 #include "kernels.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SAMPLES 5000
 #define GRAPH_KERNELS 300
@@ -39,11 +42,12 @@ static void launch(CUfunction function, CUstream stream, void **parameters)
 	DO(cu.LaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, parameters, NULL));
 }
 
+/* From cuInit to the end of the first kernel, as a fresh process pays for it. */
 static CUmodule start(void)
 {
-	double begin = stats_now_us(), initialised, with_context;
+	double begin = stats_now_us(), initialised, with_context, loaded, again;
+	CUmodule module, second;
 	CUcontext context;
-	CUmodule module;
 	CUdevice device;
 
 	DO(cu.Init(0));
@@ -54,9 +58,18 @@ static CUmodule start(void)
 	DO(cu.CtxSynchronize());
 	with_context = stats_now_us();
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
+	loaded = stats_now_us();
+	DO(cu.ModuleGetFunction(&empty, module, "empty"));
+	launch(empty, NULL, NULL);
+	DO(cu.CtxSynchronize());
+	stats_number("first_kernel_ms", (stats_now_us() - begin) / 1000);
 	stats_number("init_ms", (initialised - begin) / 1000);
 	stats_number("context_ms", (with_context - initialised) / 1000);
-	stats_number("module_load_ms", (stats_now_us() - with_context) / 1000);
+	stats_number("module_load_ms", (loaded - with_context) / 1000);
+	again = stats_now_us();
+	DO(cu.ModuleLoadData(&second, kernels_ptx));
+	stats_number("module_load_again_ms", (stats_now_us() - again) / 1000);
+	DO(cu.ModuleUnload(second));
 	return module;
 }
 
@@ -191,7 +204,32 @@ static void measure_graph(CUstream stream)
 	DO(cu.GraphDestroy(graph));
 }
 
-int main(void)
+static void measure_calls(CUmodule module)
+{
+	CUstream stream;
+
+	DO(cu.ModuleGetFunction(&spin, module, "spin"));
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	for (int i = 0; i < 100; i++)
+		launch(empty, stream, NULL);
+	DO(cu.StreamSynchronize(stream));
+	measure_launch_and_wait(stream);
+	measure_launch_call(stream);
+	measure_throughput(stream);
+	measure_idle_calls(stream);
+	measure_long_wait(stream);
+	measure_graph(stream);
+}
+
+static bool chosen(const char *group, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(group, argv[i]))
+			return true;
+	return argc < 2;
+}
+
+int main(int argc, char **argv)
 {
 	CUmodule module;
 	CUstream stream;
@@ -200,21 +238,15 @@ int main(void)
 		return 2;
 	stats_open();
 	module = start();
-	DO(cu.ModuleGetFunction(&empty, module, "empty"));
-	DO(cu.ModuleGetFunction(&spin, module, "spin"));
+	if (chosen("calls", argc, argv))
+		measure_calls(module);
+	if (chosen("memory", argc, argv))
+		bench_memory();
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	for (int i = 0; i < 100; i++)
-		launch(empty, stream, NULL);
-	DO(cu.StreamSynchronize(stream));
-
-	measure_launch_and_wait(stream);
-	measure_launch_call(stream);
-	measure_throughput(stream);
-	measure_idle_calls(stream);
-	measure_long_wait(stream);
-	measure_graph(stream);
-	bench_memory();
-	bench_copies(stream);
+	if (chosen("pinned", argc, argv))
+		bench_pinned_copies(stream);
+	if (chosen("pageable", argc, argv))
+		bench_pageable_copies();
 	stats_close();
 	return 0;
 }

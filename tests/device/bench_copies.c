@@ -5,15 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define LARGEST (256u << 20)
+#define LARGEST_PINNED ((size_t)256 << 20)
+#define LARGEST_PAGEABLE ((size_t)1 << 30)
 #define ROUNDS 200
 
 static double samples[ROUNDS];
 
 static unsigned int rounds_of(size_t bytes)
 {
-	return bench_repetitions(bytes <= 1 << 20 ? ROUNDS : bytes <= 16 << 20 ? 40 : 8);
+	return bench_repetitions(bytes <= 1 << 20 ? ROUNDS : bytes <= 16 << 20 ? 40 : 6);
 }
 
 static void report(const char *kind, size_t bytes, unsigned int rounds)
@@ -66,6 +68,24 @@ static void measure_pageable(void *host, CUdeviceptr address, size_t bytes)
 	report("pageable_d2h", bytes, rounds);
 }
 
+/* Into memory that the program has not touched: most of the time goes into page faults. */
+static void measure_fresh(CUdeviceptr address, size_t bytes)
+{
+	unsigned int rounds = bench_repetitions(5);
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		void *host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		double begin = stats_now_us();
+
+		if (host == MAP_FAILED)
+			exit(1);
+		DO(cu.MemcpyDtoH(host, address, bytes));
+		samples[i] = stats_now_us() - begin;
+		munmap(host, bytes);
+	}
+	report("untouched_d2h", bytes, rounds);
+}
+
 static void measure_small(CUdeviceptr address, CUstream stream)
 {
 	unsigned int rounds = bench_repetitions(ROUNDS), word = 0;
@@ -88,36 +108,47 @@ static void measure_small(CUdeviceptr address, CUstream stream)
 	stats_distribution("pageable_h2d_4_bytes_call", samples, rounds);
 }
 
-void bench_copies(CUstream stream)
+void bench_pinned_copies(CUstream stream)
 {
-	size_t largest = LARGEST;
 	CUdeviceptr address;
-	void *pinned, *pageable = malloc(largest);
 	double begin;
+	void *pinned;
+
+	DO(cu.MemAlloc(&address, LARGEST_PINNED));
+	begin = stats_now_us();
+	DO(cu.MemHostAlloc(&pinned, LARGEST_PINNED, 0));
+	stats_number("pinned_alloc_256MiB_ms", (stats_now_us() - begin) / 1000);
+	memset(pinned, 1, LARGEST_PINNED);
+	measure_small(address, stream);
+	for (size_t bytes = 64 << 10; bytes <= LARGEST_PINNED; bytes *= 4)
+		measure_pinned(pinned, address, bytes, stream);
+	begin = stats_now_us();
+	DO(cu.MemFreeHost(pinned));
+	stats_number("pinned_free_256MiB_ms", (stats_now_us() - begin) / 1000);
+	DO(cu.MemFree(address));
+}
+
+void bench_pageable_copies(void)
+{
+	size_t largest = bench_repetitions(2) > 1 ? LARGEST_PAGEABLE : LARGEST_PAGEABLE / 16;
+	void *pageable = malloc(largest);
+	CUdeviceptr address;
 
 	if (!pageable)
 		exit(1);
 	memset(pageable, 1, largest);
 	DO(cu.MemAlloc(&address, largest));
-	begin = stats_now_us();
-	DO(cu.MemHostAlloc(&pinned, largest, 0));
-	stats_number("pinned_alloc_256MiB_ms", (stats_now_us() - begin) / 1000);
-	memset(pinned, 1, largest);
-	measure_small(address, stream);
-	for (size_t bytes = 64 << 10; bytes <= largest; bytes *= 4) {
-		measure_pinned(pinned, address, bytes, stream);
+	for (size_t bytes = 64 << 10; bytes <= largest; bytes *= 4)
 		measure_pageable(pageable, address, bytes);
-	}
-	begin = stats_now_us();
-	DO(cu.MemFreeHost(pinned));
-	stats_number("pinned_free_256MiB_ms", (stats_now_us() - begin) / 1000);
-	DO(cu.MemFree(address));
 	free(pageable);
+	for (size_t bytes = 4 << 20; bytes <= largest; bytes *= 16)
+		measure_fresh(address, bytes);
+	DO(cu.MemFree(address));
 }
 
 void bench_memory(void)
 {
-	static double frees[ROUNDS];
+	static double frees[ROUNDS], pairs[ROUNDS];
 	unsigned int rounds = bench_repetitions(ROUNDS);
 	static const size_t sizes[] = { 1 << 20, 64 << 20 };
 	char name[64];
@@ -132,10 +163,13 @@ void bench_memory(void)
 			DO(cu.MemFree(address));
 			samples[i] = middle - begin;
 			frees[i] = stats_now_us() - middle;
+			pairs[i] = samples[i] + frees[i];
 		}
 		snprintf(name, sizeof(name), "alloc_%zuMiB", sizes[s] >> 20);
 		stats_distribution(name, samples, rounds);
 		snprintf(name, sizeof(name), "free_%zuMiB", sizes[s] >> 20);
 		stats_distribution(name, frees, rounds);
+		snprintf(name, sizeof(name), "alloc_and_free_%zuMiB", sizes[s] >> 20);
+		stats_distribution(name, pairs, rounds);
 	}
 }

@@ -63,7 +63,7 @@ class Host:
         self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])
         self._await(lambda: os.path.exists(f"{WORK}/bus"), "bus")
         self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{WORK}/pools",
-                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{WORK}/modules",
+                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{WORK}/modules", "--run-dir", f"{WORK}/run",
                                   "--log-level", "debug"])
         self._await(lambda: self.vgpuctl("status").returncode == 0, "mediatord")
         self.hides = self._try_hiding()

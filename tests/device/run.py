@@ -16,7 +16,7 @@ import traceback
 import machine
 from host import Host
 
-STAGES = ("functions", "bench", "llama", "vm", "conformance")
+STAGES = ("functions", "bench", "tuning", "llama", "vm", "conformance")
 REHEARSAL = {"llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads": 2, "rounds": 1,
                        "shape": ("2", "512", "1024", "8", "2", "4096")}}
 

@@ -8,7 +8,7 @@
 
 static bool copies(void)
 {
-	static const size_t sizes[] = { 1, 3, 4095, 65537, (1 << 20) + 3, 5 << 20 };
+	static const size_t sizes[] = { 1, 3, 4095, 65537, (1 << 20) + 3, 5 << 20, (19 << 20) + 5 };
 	CUdeviceptr first, second;
 
 	USE_DEVICE;

@@ -164,6 +164,28 @@ static bool event_changes_streams(void)
 }
 
 /* Stream b waits for what stream a does after a long kernel. */
+/* Work of the legacy stream comes before an event of a blocking one, and the other way round. */
+static bool event_behind_legacy_stream(void)
+{
+	CUstream blocking;
+	CUevent event;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&blocking, CU_STREAM_DEFAULT));
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	for (int i = 0; i < 2; i++) {
+		DO(cu.CtxSynchronize());
+		DO(spin_on(i ? blocking : NULL, 50 * MILLISECOND));
+		DO(cu.EventRecord(event, i ? NULL : blocking));
+		RESULT(CUDA_ERROR_NOT_READY, cu.EventQuery(event));
+		DO(cu.EventSynchronize(event));
+		DO(cu.StreamQuery(i ? blocking : NULL));
+	}
+	DO(cu.EventDestroy(event));
+	DO(cu.StreamDestroy(blocking));
+	return true;
+}
+
 static bool wait_event(void)
 {
 	CUstream a, b;
@@ -269,6 +291,7 @@ static const struct check checks[] = {
 	{ "events", events },
 	{ "event_on_idle_stream", event_on_idle_stream },
 	{ "event_changes_streams", event_changes_streams },
+	{ "event_behind_legacy_stream", event_behind_legacy_stream },
 	{ "wait_event", wait_event },
 	{ "legacy_default_stream", legacy_default_stream },
 	{ "per_thread_stream", per_thread_stream },

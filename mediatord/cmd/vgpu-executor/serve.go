@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -99,10 +103,12 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 	if err != nil {
 		return nil, nil, err
 	}
+	began := time.Now()
 	gpu, err := openBackend(o.backend, o.gpu, log)
 	if err != nil {
 		return nil, nil, err
 	}
+	log.Debugf("start: %v to the driver, %v for it", sinceStart(began), time.Since(began))
 	functions, err := api.Functions()
 	if err != nil {
 		return nil, nil, err
@@ -117,6 +123,21 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 	})
 	consumer, err := channel.NewConsumer(c, p, fdDoorbell)
 	return p, consumer, err
+}
+
+// sinceStart is the time from this process's start to then, to 10 ms.
+func sinceStart(then time.Time) time.Duration {
+	stat, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	ticks, err := strconv.ParseInt(fields[19], 10, 64)
+	var up unix.Timespec
+	if err != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) != nil {
+		return 0
+	}
+	return time.Duration(up.Nano()-ticks*int64(10*time.Millisecond)) - time.Since(then)
 }
 
 // granularity of device memory: what every GPU since Volta has.

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/plugin/window"
 )
 
 const reserveFlags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE
@@ -39,6 +41,18 @@ func release(base, size uint64) error {
 func mapShared(fd int, offset int64, va, size uint64) error {
 	_, err := unix.MmapPtr(fd, offset, pointer(va), uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED)
 	return err
+}
+
+// useHugePages puts each chunk of [va, va + size) on one page of 2 MiB where the
+// kernel (6.1 or newer) has such pages: registering takes a tenth of the time, and
+// the device translates fewer addresses. The kernel does it for chunks that have
+// some page; reading makes one, and changes nothing. Without it all works on.
+func useHugePages(va, size uint64) {
+	memory := bytesAt(va, size)
+	for at := 0; at < len(memory); at += window.ChunkSize {
+		_ = unix.Madvise(memory[at:at+page], unix.MADV_POPULATE_READ)
+	}
+	_ = unix.Madvise(memory, unix.MADV_COLLAPSE)
 }
 
 // mapSharedIfFree fails with ErrTaken when something is mapped there.

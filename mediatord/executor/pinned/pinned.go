@@ -107,6 +107,7 @@ func (r *Range) Map(va, offset uint64, count uint32) (*Mapping, error) {
 	if err := mapShared(fd, at, va, size); err != nil {
 		return nil, fmt.Errorf("mapping %d chunks at %#x: %w", count, va, err)
 	}
+	useHugePages(va, size)
 	return r.insert(i, &Mapping{VA: va, Size: size, Offset: offset}), nil
 }
 

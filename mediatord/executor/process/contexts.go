@@ -2,6 +2,7 @@ package process
 
 import (
 	"runtime"
+	"time"
 
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/wire"
@@ -80,10 +81,12 @@ func (p *Process) ended(number uint32) {
 
 // PrimaryRetain implements wire.Handler.
 func (p *Process) PrimaryRetain(_ wire.Call, in wire.PrimaryRetain) driver.Result {
+	began := time.Now()
 	native, r := p.Driver.PrimaryRetain(in.Flags)
 	if r != driver.Success {
 		return r
 	}
+	made := time.Since(began)
 	p.retained++
 	if p.tables.Free(driver.KindContext, primary) {
 		p.tables.Put(driver.KindContext, primary, uint64(native))
@@ -91,6 +94,9 @@ func (p *Process) PrimaryRetain(_ wire.Call, in wire.PrimaryRetain) driver.Resul
 	if r := p.began(primary); r != driver.Success {
 		p.PrimaryRelease(wire.Call{}, wire.PrimaryRelease{})
 		return r
+	}
+	if p.retained == 1 {
+		p.Log.Debugf("start: %v for the primary context, %v to make it usable", made, time.Since(began)-made)
 	}
 	return driver.Success
 }
