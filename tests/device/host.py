@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from machine import PAYLOAD, WORK, payload
+from machine import PAYLOAD, RUN, WORK, payload
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -63,7 +63,7 @@ class Host:
         self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])
         self._await(lambda: os.path.exists(f"{WORK}/bus"), "bus")
         self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{WORK}/pools",
-                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{WORK}/modules", "--run-dir", f"{WORK}/run",
+                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{WORK}/modules", "--run-dir", RUN,
                                   "--log-level", "debug"])
         self._await(lambda: self.vgpuctl("status").returncode == 0, "mediatord")
         self.hides = self._try_hiding()

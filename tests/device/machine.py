@@ -9,7 +9,8 @@ import sys
 
 PAYLOAD = os.environ.get("VGPU_PAYLOAD", "/tmp/vgpu")
 OUT = os.environ.get("OUT", "/tmp/vgpu-out")
-WORK = "/tmp/vgpu-work"
+WORK = os.environ.get("VGPU_WORK", "/tmp/vgpu-work")
+RUN = os.environ.get("VGPU_RUN", "/run/vgpu")
 
 
 def payload(*parts):

@@ -5,11 +5,11 @@ import re
 import subprocess
 import time
 
-from machine import OUT, WORK, payload
+from machine import OUT, RUN, WORK, payload
 
 UUID = "7d2c1f6e-53c4-4d0e-9f0a-6f1d5a3b9c11"
 NAME = "device-test"
-SOCKET = f"/run/vgpu/domain-{UUID}/ivshmem.sock"
+SOCKET = f"{RUN}/domain-{UUID}/ivshmem.sock"
 XML = f"""<domain type='qemu'>
   <name>{NAME}</name>
   <uuid>{UUID}</uuid>
