@@ -47,6 +47,8 @@ stage_tools() {
 		strip "$stage/bin/$program"
 	done
 	cp -L "$build"/guest/lib{cuda,nvidia-ml}.so.1 "$stage/lib/"
+	ln -s libcuda.so.1 "$stage/lib/libcuda.so" # Numba asks for it by this name
+	ln -s libnvidia-ml.so.1 "$stage/lib/libnvidia-ml.so"
 	for program in driverapi runtimeapi conformance spin bench gguf llama_run vectors; do
 		[ -e "$build/tests/$program" ] && cp "$build/tests/$program" "$stage/tests/"
 	done

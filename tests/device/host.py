@@ -33,10 +33,15 @@ exec "$@"
 
 
 class Host:
-    """with Host(gpu_uuid_or_soft) as host: host.virtual([...])"""
+    """with Host(gpu_uuid_or_soft) as host: host.virtual([...])
 
-    def __init__(self, gpu, memory=None, rehearsal=False):
-        self.gpu = gpu
+    A pool for each GPU: "default" has `gpu`, the first of `more` is "second", and so on.
+    """
+
+    def __init__(self, gpu, memory=None, rehearsal=False, more=()):
+        names = ["default", "second", *(f"gpu{number}" for number in range(3, 2 + len(more)))]
+        self.gpus = dict(zip(names, [gpu, *more]))
+        self.pools = list(self.gpus)
         self.rehearsal = rehearsal  # there is no real driver: native() is virtual
         self.memory = memory
         self.address = f"unix:path={WORK}/bus"
@@ -56,10 +61,11 @@ class Host:
         os.makedirs(f"{WORK}/pools")
         with open(f"{WORK}/bus.conf", "w") as file:
             file.write(BUS_CONFIG.format(socket=f"{WORK}/bus"))
-        with open(f"{WORK}/pools/default.toml", "w") as file:
-            file.write(f'gpus = ["{self.gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\n')
-            if self.memory:
-                file.write(f'memory = "{self.memory}"\n')
+        for pool, gpu in self.gpus.items():
+            with open(f"{WORK}/pools/{pool}.toml", "w") as file:
+                file.write(f'gpus = ["{gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\n')
+                if self.memory:
+                    file.write(f'memory = "{self.memory}"\n')
         self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])
         self._await(lambda: os.path.exists(f"{WORK}/bus"), "bus")
         self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{WORK}/pools",
@@ -84,10 +90,11 @@ class Host:
         return subprocess.run([payload("bin/vgpuctl"), "--bus", self.address, *arguments],
                               capture_output=True, text=True, timeout=20)
 
-    def virtual(self, command):
+    def virtual(self, command, pool=None, memory=None):
         """The command line that runs `command` on a vGPU, with the real driver out of its sight if possible."""
         hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", HIDE, "sh"] if self.hides else []
-        return [payload("bin/vgpuctl"), "--bus", self.address, "run", "--lib-dir", payload("lib"), "--",
+        terms = (["--pool", pool] if pool else []) + (["--memory", memory] if memory else [])
+        return [payload("bin/vgpuctl"), "--bus", self.address, "run", "--lib-dir", payload("lib"), *terms, "--",
                 *hidden, *command]
 
     def native(self, command):
@@ -126,8 +133,9 @@ class Host:
             return False
 
 
-def run(command, seconds, environment=None, watcher=None):
-    """Runs a command; a dict with exit status (124: took too long), output lines, stderr and seconds."""
+def run(command, seconds, environment=None, watcher=None, keep=2000):
+    """Runs a command; a dict with exit status (124: took too long), output lines, the last `keep` characters of stderr,
+    and seconds."""
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **(environment or {})}, cwd=PAYLOAD)
@@ -144,7 +152,7 @@ def run(command, seconds, environment=None, watcher=None):
             process.kill()
             out, err = process.communicate()
         status = 124
-    result = {"status": status, "lines": out.splitlines(), "stderr": err[-2000:],
+    result = {"status": status, "lines": out.splitlines(), "stderr": err[-keep:],
               "seconds": round(time.monotonic() - start, 3)}
     if watcher:
         result["watched"] = watcher.stop()

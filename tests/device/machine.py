@@ -23,15 +23,20 @@ def write_result(name, value):
         json.dump(value, file, indent=1)
 
 
-def gpu():
-    """UUID, name, driver and PCI address of the first GPU; None without one."""
+def gpus():
+    """UUID, name, driver and PCI address of each GPU."""
     query = ["nvidia-smi", "--query-gpu=uuid,name,driver_version,pci.bus_id", "--format=csv,noheader"]
     try:
         text = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return None
-    uuid, name, driver, pci = [field.strip() for field in text.splitlines()[0].split(",")]
-    return {"uuid": uuid, "name": name, "driver": driver, "pci": pci}
+        return []
+    rows = [[field.strip() for field in line.split(",")] for line in text.splitlines() if line.strip()]
+    return [dict(zip(("uuid", "name", "driver", "pci"), row)) for row in rows]
+
+
+def gpu():
+    """The first GPU; None without one."""
+    return next(iter(gpus()), None)
 
 
 def cuda_directories():

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the stages named on the command line on this machine's GPU and writes $OUT/STAGE.json:
 
-    run.py [--soft] functions bench llama vm conformance
+    run.py [--soft] functions bench llama vm conformance programs
 
---soft is a rehearsal on any machine: the GPU in software, and "native" runs are virtual ones too. Status 1 when a stage
+A stage may be told which of its parts to run, and in how many rounds: programs=torch_gemm,generate_1b:5. --soft is a rehearsal on any machine: the GPU in software, and "native" runs are virtual ones too. Status 1 when a stage
 is bad.
 """
 import argparse
@@ -16,15 +16,27 @@ import traceback
 import machine
 from host import Host
 
-STAGES = ("functions", "bench", "tuning", "llama", "vm", "conformance")
+STAGES = ("functions", "bench", "tuning", "llama", "vm", "conformance", "programs")
 REHEARSAL = {"llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads": 2, "rounds": 1,
                        "shape": ("2", "512", "1024", "8", "2", "4096")}}
 
 
-def run_stage(name, host, soft):
+def stage_request(text):
+    """NAME, NAME=PART,PART or NAME=PART,PART:ROUNDS as the stage's name and what it is called with."""
+    name, _, parts = text.partition("=")
+    if name not in STAGES:
+        raise argparse.ArgumentTypeError(f"no stage {name}: there are {', '.join(STAGES)}")
+    parts, _, rounds = parts.partition(":")
+    request = {"names": parts.split(",")} if parts else {}
+    if rounds:
+        request["rounds"] = int(rounds)
+    return name, request
+
+
+def run_stage(name, request, host, soft):
     try:
         module = importlib.import_module("stage_" + name)
-        result = module.stage(host, **(REHEARSAL.get(name, {}) if soft else {}))
+        result = module.stage(host, **{**(REHEARSAL.get(name, {}) if soft else {}), **request})
     except Exception:  # one stage's end must not keep the others from running
         result = {"good": False, "error": traceback.format_exc()}
         print(result["error"])
@@ -36,7 +48,7 @@ def run_stage(name, host, soft):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--soft", action="store_true")
-    parser.add_argument("stages", nargs="+", choices=STAGES)
+    parser.add_argument("stages", nargs="+", type=stage_request, metavar="STAGE[=PART,...[:ROUNDS]]")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
 
@@ -50,8 +62,9 @@ def main():
     # kernels compiled by the driver are kept where native runs and executors find them
     os.environ.setdefault("CUDA_CACHE_PATH", "/tmp/vgpu-cuda-cache")
     os.environ.setdefault("VGPU_LOG", "1")  # our libcuda says on stderr why something failed
-    with Host(gpu, rehearsal=arguments.soft) as host:
-        good = [run_stage(name, host, arguments.soft) for name in arguments.stages]
+    more = [] if arguments.soft else [other["uuid"] for other in machine.gpus()[1:]]
+    with Host(gpu, rehearsal=arguments.soft, more=more) as host:
+        good = [run_stage(name, request, host, arguments.soft) for name, request in arguments.stages]
         print("status:", host.vgpuctl("status").stdout)
         with open(os.path.join(machine.OUT, "mediatord.txt"), "w") as file:
             file.write(host.log()[-4_000_000:])
