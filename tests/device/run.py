@@ -4,8 +4,8 @@
 
     run.py [--soft] functions bench llama vm conformance programs
 
-A stage may be told which of its parts to run, and in how many rounds: programs=torch_gemm,generate_1b:5. --soft is a rehearsal on any machine: the GPU in software, and "native" runs are virtual ones too. Status 1 when a stage
-is bad.
+A stage may be told which of its parts to run, and in how many rounds: programs=torch_gemm,generate_1b:5. --soft is a
+rehearsal on any machine: the GPU in software, and "native" runs are virtual ones too. Status 1 when a stage is bad.
 """
 import argparse
 import importlib
