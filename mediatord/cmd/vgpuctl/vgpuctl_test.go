@@ -94,7 +94,7 @@ func TestRunRefusals(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	d := daemontest.Start(t, daemontest.Bus(t), map[string]string{
-		"default": `gpus = ["soft"]`, "gold-2": "gpus = [\"0000:01:00.0\"]\nslots = 3",
+		"default": `gpus = ["soft"]`, "gold-2": "gpus = [\"0000:01:00.0\"]\nslots = 3\nisolation = \"none\"",
 	})
 	_, hold, err := openSession(context.Background(), d.Address, "gold-2", "low", 1<<30, "training")
 	if err != nil {
