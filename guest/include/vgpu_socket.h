@@ -2,7 +2,9 @@
 /*
  * Host-process mode: the channel without a VM. The process connects to the
  * SOCK_SEQPACKET socket named by VGPU_SOCKET; the connection is the channel,
- * closing it frees the channel. One request, one reply, little endian.
+ * closing it frees the channel. One request, one reply, little endian. A reply
+ * that carries another number than the last request is an answer that came twice,
+ * because mediatord was started again meanwhile; it counts for nothing.
  */
 #ifndef VGPU_SOCKET_H
 #define VGPU_SOCKET_H
@@ -24,6 +26,7 @@ struct vgpu_socket_message {
 	uint32_t channel;
 	uint32_t count;
 	uint64_t offset;	/* bytes from the start of the arena */
+	uint64_t number;	/* of the request, from 1 on; the reply has it too */
 };
 
 #endif

@@ -7,11 +7,15 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../include/vgpu_socket.h"
 #include "channel.h"
 #include "transport_interrupts.h"
+
+#define OPEN_TIMEOUT_MS 30000
+#define OPEN_PAUSE_US	20000
 
 enum { FD_WINDOW, FD_DOORBELL, FD_INTERRUPT, FD_COUNT };
 
@@ -19,50 +23,82 @@ struct socket_transport {
 	struct vg_transport base;
 	pthread_mutex_t lock;	/* one request at a time */
 	int socket;
+	uint64_t number; /* of the last request */
 	int fds[FD_COUNT];
 	struct vg_interrupts interrupts;
 	uint64_t channel_offset, arena_offset, description_offset;
 };
 
-static int socket_exchange(struct socket_transport *s, struct vgpu_socket_message *message, int *fds)
+/* Receives one message; fds are those that came with it, or -1. */
+static int socket_receive(int socket, struct vgpu_socket_message *message, int *fds)
 {
 	union {
 		char bytes[CMSG_SPACE(FD_COUNT * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec part = { .iov_base = message, .iov_len = sizeof *message };
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
-	uint32_t type = message->type;
+	struct msghdr header = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control,
+	};
 	struct cmsghdr *c;
+	ssize_t n;
+
+	for (int i = 0; i < FD_COUNT; i++)
+		fds[i] = -1;
+	do
+		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	c = CMSG_FIRSTHDR(&header);
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(FD_COUNT * sizeof(int)))
+		memcpy(fds, CMSG_DATA(c), FD_COUNT * sizeof(int));
+	return n == sizeof *message && message->magic == VGPU_SOCKET_MAGIC ? 0 : -EPROTO;
+}
+
+static void close_fds(int *fds)
+{
+	for (int i = 0; i < FD_COUNT; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+/* One request, one reply. The reply's file descriptors go to fds unless it is NULL. */
+static int socket_exchange(struct socket_transport *s, struct vgpu_socket_message *message, int *fds)
+{
+	uint32_t type = message->type;
+	int received[FD_COUNT], error;
 	ssize_t n;
 
 	message->magic = VGPU_SOCKET_MAGIC;
 	message->layout_version = VGPU_LAYOUT_VERSION;
+	message->number = ++s->number;
 	do
 		n = send(s->socket, message, sizeof *message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if (fds) {
-		header.msg_control = &control;
-		header.msg_controllen = sizeof control;
+	for (;;) {
+		error = socket_receive(s->socket, message, received);
+		if (error || message->number == s->number)
+			break;
+		close_fds(received); /* an answer that came twice */
 	}
-	do
-		n = recvmsg(s->socket, &header, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if (n != sizeof *message || message->magic != VGPU_SOCKET_MAGIC || message->type != type)
-		return -EPROTO;
-	if (message->error)
-		return -abs(message->error);
-	if (!fds)
-		return 0;
-	c = CMSG_FIRSTHDR(&header);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(FD_COUNT * sizeof(int)))
-		return -EPROTO;
-	memcpy(fds, CMSG_DATA(c), FD_COUNT * sizeof(int));
-	return 0;
+	if (!error && message->type != type)
+		error = -EPROTO;
+	if (!error && message->error)
+		error = -abs(message->error);
+	if (!error && fds && received[0] < 0)
+		error = -EPROTO;
+	if (error || !fds)
+		close_fds(received);
+	else
+		memcpy(fds, received, sizeof received);
+	return error;
 }
 
 static int socket_request(struct vg_transport *t, uint32_t type, uint32_t count, uint64_t *offset)
@@ -144,10 +180,9 @@ static void socket_close(struct vg_transport *t)
 {
 	struct socket_transport *s = (struct socket_transport *)t;
 
-	for (int i = 0; i < FD_COUNT; i++)
-		if (s->fds[i] >= 0)
-			close(s->fds[i]);
-	close(s->socket);
+	close_fds(s->fds);
+	if (s->socket >= 0)
+		close(s->socket);
 	free(s);
 }
 
@@ -182,11 +217,34 @@ static int socket_read_header(struct socket_transport *s, uint32_t channel)
 	return magic == VGPU_MAGIC && version == VGPU_LAYOUT_VERSION ? 0 : -EPROTO;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Connects and asks for a channel. */
+static int socket_open(struct socket_transport *s, const struct sockaddr_un *address, uint32_t *channel)
+{
+	struct vgpu_socket_message message = { .type = VGPU_SOCKET_OPEN };
+	int error;
+
+	s->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (s->socket < 0 || connect(s->socket, (const struct sockaddr *)address, sizeof *address) < 0)
+		return -ENOTCONN;
+	error = socket_exchange(s, &message, s->fds);
+	*channel = message.channel;
+	return error;
+}
+
 struct vg_transport *vg_transport_open_socket(const char *path, const char **reason)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct vgpu_socket_message message = { .type = VGPU_SOCKET_OPEN };
 	struct socket_transport *s = calloc(1, sizeof *s);
+	int64_t end = now_ms() + OPEN_TIMEOUT_MS;
+	uint32_t channel = 0;
 	int error;
 
 	if (!s || strlen(path) >= sizeof address.sun_path) {
@@ -200,24 +258,23 @@ struct vg_transport *vg_transport_open_socket(const char *path, const char **rea
 	vg_interrupts_init(&s->interrupts);
 	for (int i = 0; i < FD_COUNT; i++)
 		s->fds[i] = -1;
-	s->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (s->socket < 0 || connect(s->socket, (struct sockaddr *)&address, sizeof address) < 0) {
-		*reason = "connecting to the socket in VGPU_SOCKET failed: is mediatord running?";
-		socket_close(&s->base);
-		return NULL;
+	/* A mediatord that is started again loses what it had accepted and not yet answered. */
+	while ((error = socket_open(s, &address, &channel)) && (error == -ECONNRESET || error == -EPIPE) && now_ms() < end) {
+		close(s->socket);
+		usleep(OPEN_PAUSE_US);
 	}
-	error = socket_exchange(s, &message, s->fds);
 	if (error) {
-		*reason = error == -EBUSY ? "all channels of this session are in use by other processes" :
-					    "mediatord refused a channel";
+		*reason = error == -EBUSY    ? "all channels of this session are in use by other processes" :
+			  error == -ENOTCONN ? "connecting to the socket in VGPU_SOCKET failed: is mediatord running?" :
+					       "mediatord refused a channel";
 		socket_close(&s->base);
 		return NULL;
 	}
-	if (socket_read_header(s, message.channel)) {
+	if (socket_read_header(s, channel)) {
 		*reason = "mediatord speaks another version of the window layout: install matching packages";
 		socket_close(&s->base);
 		return NULL;
 	}
-	s->base.info.channel = message.channel;
+	s->base.info.channel = channel;
 	return &s->base;
 }

@@ -28,6 +28,7 @@ type message struct {
 	LayoutVersion  uint32
 	Channel, Count uint32
 	Offset         uint64
+	Number         uint64
 }
 
 // host plays mediatord's part of host-process mode as far as a program comes

@@ -2,6 +2,7 @@ package hostproc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,50 +13,83 @@ import (
 	"libvirt-vgpu/plugin/window"
 )
 
-// conversation is one connection: first nothing, then a channel or the hold.
+// Connection is a process's connection with what it got: a channel, or the hold.
+type Connection struct {
+	Conn    *net.UnixConn
+	Channel int    // -1 = none
+	Opened  uint64 // number of the request that got the channel
+	Holds   bool
+}
+
+// conversation is one connection in use.
 type conversation struct {
-	server  *Server
-	conn    *net.UnixConn
-	peer    *unix.Ucred
-	channel int // -1 = none
-	holds   bool
+	Connection
+	server *Server
+	peer   *unix.Ucred
+	forget func() // what Options.Keep returned
 }
 
 // converse answers a connection's requests until it ends, then frees what it
-// had.
-func (s *Server) converse(conn *net.UnixConn, peer *unix.Ucred) {
-	c := conversation{server: s, conn: conn, peer: peer, channel: -1}
+// had. A request is taken off the socket after its answer: if this process dies
+// in between, the next one answers it, perhaps a second time.
+func (c *conversation) converse() {
 	defer c.end()
 	buffer := make([]byte, MessageSize+1)
 	for {
-		n, _, flags, _, err := conn.ReadMsgUnix(buffer, nil)
+		n, err := c.receive(buffer, unix.MSG_PEEK)
 		if err != nil || n == 0 {
 			return
 		}
 		request, err := Decode(buffer[:n])
-		if err != nil || flags&unix.MSG_TRUNC != 0 {
-			s.log.WithField("pid", peer.Pid).Warn("process sent nonsense on the vgpu socket; closing its connection")
+		if err != nil {
+			c.server.log.WithField("pid", c.peer.Pid).Warn("process sent nonsense on the vgpu socket; closing its connection")
 			return
 		}
 		reply, files := c.answer(request)
 		if err := c.send(reply, files); err != nil {
 			return
 		}
+		if _, err := c.receive(buffer, 0); err != nil {
+			return
+		}
 	}
 }
 
-func (c *conversation) end() {
-	if c.channel >= 0 {
-		c.server.tables.close(c.channel)
+// receive waits for a message; 0 bytes are the end.
+func (c *conversation) receive(buffer []byte, flags int) (int, error) {
+	raw, err := c.Conn.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("receiving request: %w", err)
 	}
-	if c.holds {
+	var n int
+	var recvErr error
+	err = raw.Read(func(fd uintptr) bool {
+		for {
+			n, _, recvErr = unix.Recvfrom(int(fd), buffer, flags|unix.MSG_DONTWAIT)
+			if recvErr != unix.EINTR {
+				return recvErr != unix.EAGAIN
+			}
+		}
+	})
+	if err = errors.Join(err, recvErr); err != nil {
+		return 0, fmt.Errorf("receiving request: %w", err)
+	}
+	return n, nil
+}
+
+func (c *conversation) end() {
+	if c.Channel >= 0 {
+		c.server.tables.close(c.Channel)
+	}
+	c.forget()
+	if c.Holds {
 		c.server.held(false)
 	}
 }
 
 // answer makes the reply to a request and the files that go with it.
 func (c *conversation) answer(request Message) (Message, []*os.File) {
-	reply := Message{Type: request.Type, LayoutVersion: window.LayoutVersion}
+	reply := Message{Type: request.Type, LayoutVersion: window.LayoutVersion, Number: request.Number}
 	var files []*os.File
 	var errno unix.Errno
 	switch request.Type {
@@ -63,28 +97,30 @@ func (c *conversation) answer(request Message) (Message, []*os.File) {
 		files, errno = c.open(request)
 	case TypeStart:
 		if errno = c.needChannel(); errno == 0 {
-			c.server.tables.start(c.channel)
+			c.server.tables.start(c.Channel)
 		}
 	case TypeAlloc:
 		reply.Count = request.Count
 		reply.Offset, errno = c.alloc(request.Count)
 	case TypeFree:
 		if errno = c.needChannel(); errno == 0 {
-			errno = c.server.tables.free(c.channel, request.Offset, request.Count)
+			errno = c.server.tables.free(c.Channel, request.Offset, request.Count)
 		}
 	case TypeHold:
-		if c.channel >= 0 || c.holds {
+		switch {
+		case c.Channel >= 0:
 			errno = unix.EINVAL
-		} else {
-			c.holds = true
+		case !c.Holds:
+			c.Holds = true
+			c.forget = c.server.keep(c.Connection)
 			c.server.held(true)
 		}
 	default:
 		errno = unix.ENOTTY
 	}
 	reply.Error = int32(errno)
-	if c.channel >= 0 {
-		reply.Channel = uint32(c.channel)
+	if c.Channel >= 0 {
+		reply.Channel = uint32(c.Channel)
 	}
 	return reply, files
 }
@@ -93,7 +129,10 @@ func (c *conversation) open(request Message) ([]*os.File, unix.Errno) {
 	if request.LayoutVersion != window.LayoutVersion {
 		return nil, unix.EPROTO
 	}
-	if c.channel >= 0 || c.holds {
+	if c.Channel >= 0 && request.Number != 0 && request.Number == c.Opened {
+		return c.files(), 0 // asked of an earlier process, whose answer may have been lost
+	}
+	if c.Channel >= 0 || c.Holds {
 		return nil, unix.EINVAL
 	}
 	ctx, cancel := context.WithTimeout(c.server.ctx, patience)
@@ -104,8 +143,13 @@ func (c *conversation) open(request Message) ([]*os.File, unix.Errno) {
 	if errno != 0 {
 		return nil, errno
 	}
-	c.channel = channel
-	return []*os.File{c.server.window.File(), c.server.Doorbell(1 + channel), c.server.Interrupt(1 + channel)}, 0
+	c.Channel, c.Opened = channel, request.Number
+	c.forget = c.server.keep(c.Connection)
+	return c.files(), 0
+}
+
+func (c *conversation) files() []*os.File {
+	return []*os.File{c.server.window.File(), c.server.Doorbell(1 + c.Channel), c.server.Interrupt(1 + c.Channel)}
 }
 
 func (c *conversation) alloc(count uint32) (uint64, unix.Errno) {
@@ -114,12 +158,12 @@ func (c *conversation) alloc(count uint32) (uint64, unix.Errno) {
 	}
 	ctx, cancel := context.WithTimeout(c.server.ctx, patience)
 	defer cancel()
-	first, errno := c.server.tables.alloc(ctx, c.channel, count)
+	first, errno := c.server.tables.alloc(ctx, c.Channel, count)
 	return uint64(first) * window.ChunkSize, errno
 }
 
 func (c *conversation) needChannel() unix.Errno {
-	if c.channel < 0 {
+	if c.Channel < 0 {
 		return unix.EINVAL
 	}
 	return 0
@@ -134,7 +178,7 @@ func (c *conversation) send(reply Message, files []*os.File) error {
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	if _, _, err := c.conn.WriteMsgUnix(reply.Encode(), rights, nil); err != nil {
+	if _, _, err := c.Conn.WriteMsgUnix(reply.Encode(), rights, nil); err != nil {
 		return fmt.Errorf("answering: %w", err)
 	}
 	return nil

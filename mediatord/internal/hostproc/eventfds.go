@@ -13,7 +13,15 @@ type eventfds struct {
 	doorbells, interrupts []*os.File
 }
 
-func newEventfds(vectors int) (eventfds, error) {
+// newEventfds makes vectors pairs, unless an earlier process has made them.
+func newEventfds(vectors int, kept eventfds) (eventfds, error) {
+	if len(kept.doorbells) == vectors && len(kept.interrupts) == vectors {
+		return kept, nil
+	}
+	if len(kept.doorbells)+len(kept.interrupts) > 0 {
+		return eventfds{}, fmt.Errorf("adopting eventfds: %d doorbells and %d interrupts, there should be %d of each",
+			len(kept.doorbells), len(kept.interrupts), vectors)
+	}
 	var e eventfds
 	for vector := range vectors {
 		for name, list := range map[string]*[]*os.File{"doorbell": &e.doorbells, "interrupt": &e.interrupts} {

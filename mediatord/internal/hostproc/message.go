@@ -21,7 +21,7 @@ const (
 	TypeFree  uint32 = 4
 	TypeHold  uint32 = 5
 
-	MessageSize = 32
+	MessageSize = 40
 )
 
 // Message is struct vgpu_socket_message.
@@ -32,6 +32,7 @@ type Message struct {
 	Channel       uint32
 	Count         uint32
 	Offset        uint64 // bytes from the start of the arena
+	Number        uint64 // of the request; the reply has it too
 }
 
 var errMessage = errors.New("invalid message")
@@ -42,7 +43,7 @@ func (m Message) Encode() []byte {
 	for _, word := range []uint32{Magic, m.Type, uint32(m.Error), m.LayoutVersion, m.Channel, m.Count} {
 		out = binary.LittleEndian.AppendUint32(out, word)
 	}
-	return binary.LittleEndian.AppendUint64(out, m.Offset)
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(out, m.Offset), m.Number)
 }
 
 // Decode reads a message; anything but MessageSize bytes with the magic is an
@@ -55,5 +56,6 @@ func Decode(data []byte) (Message, error) {
 	return Message{
 		Type: word(4), Error: int32(word(8)), LayoutVersion: word(12),
 		Channel: word(16), Count: word(20), Offset: binary.LittleEndian.Uint64(data[24:]),
+		Number: binary.LittleEndian.Uint64(data[32:]),
 	}, nil
 }

@@ -24,7 +24,7 @@ func TestMessageHasTheLayoutOfTheStruct(t *testing.T) {
 #include %q
 int main(void)
 {
-	struct vgpu_socket_message m = {VGPU_SOCKET_MAGIC, VGPU_SOCKET_FREE, -12, 3, 4, 5, 0x123456789abcdef0};
+	struct vgpu_socket_message m = {VGPU_SOCKET_MAGIC, VGPU_SOCKET_FREE, -12, 3, 4, 5, 0x123456789abcdef0, 0xfedcba9876543210};
 	int types[] = {VGPU_SOCKET_OPEN, VGPU_SOCKET_START, VGPU_SOCKET_ALLOC, VGPU_SOCKET_FREE, VGPU_SOCKET_HOLD};
 	fwrite(&m, sizeof m, 1, stdout);
 	for (int i = 0; i < 5; i++)
@@ -45,7 +45,7 @@ int main(void)
 	if len(out) != MessageSize+5 {
 		t.Fatalf("the struct has %d bytes, ours %d", len(out)-5, MessageSize)
 	}
-	want := Message{Type: TypeFree, Error: -12, LayoutVersion: 3, Channel: 4, Count: 5, Offset: 0x123456789abcdef0}
+	want := Message{Type: TypeFree, Error: -12, LayoutVersion: 3, Channel: 4, Count: 5, Offset: 0x123456789abcdef0, Number: 0xfedcba9876543210}
 	got, err := Decode(out[:MessageSize])
 	if err != nil || got != want {
 		t.Errorf("decoded %+v, %v", got, err)

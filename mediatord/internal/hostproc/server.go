@@ -28,6 +28,7 @@ type Server struct {
 	log       logrus.FieldLogger
 	connected func()           // the number of processes changed
 	held      func(holds bool) // the session's HOLD connection came or went
+	keep      func(Connection) (forget func())
 
 	ctx  context.Context // ends at Close
 	end  context.CancelFunc
@@ -45,18 +46,27 @@ type Options struct {
 	// that holds the session did. Neither may call Close.
 	Connected func()
 	Held      func(holds bool)
-	Log       logrus.FieldLogger
+	// Keep is told of every connection that got something, for a process that
+	// starts after this one; what it returns is called at its end. It may be nil.
+	Keep func(Connection) (forget func())
+	Log  logrus.FieldLogger
+	// Doorbells and Interrupts are an earlier process's, one of each for every
+	// vector, or none. They are the Server's unless New fails.
+	Doorbells, Interrupts []*os.File
 }
 
-// New makes the server of a window with fresh eventfds.
+// New makes the server of a window.
 func New(o Options) (*Server, error) {
-	fds, err := newEventfds(int(o.Window.Channels) + 1)
+	fds, err := newEventfds(int(o.Window.Channels)+1, eventfds{o.Doorbells, o.Interrupts})
 	if err != nil {
 		return nil, fmt.Errorf("creating host-process server: %w", err)
 	}
 	s := &Server{
 		window: o.Window, owner: o.Owner, eventfds: fds, log: o.Log,
-		connected: o.Connected, held: o.Held, conns: map[*net.UnixConn]struct{}{},
+		connected: o.Connected, held: o.Held, keep: o.Keep, conns: map[*net.UnixConn]struct{}{},
+	}
+	if s.keep == nil {
+		s.keep = func(Connection) func() { return func() {} }
 	}
 	s.tables = newTables(o.Window, func() { signal(fds.doorbells[window.VectorControl]) })
 	s.ctx, s.end = context.WithCancel(context.Background())
@@ -108,29 +118,66 @@ func (s *Server) admit(conn *net.UnixConn) {
 	}
 	s.mu.Lock()
 	full := len(s.conns) >= 2*int(s.window.Channels)+2
-	closed := s.ctx.Err() != nil
-	if err == nil && !full && !closed {
-		s.conns[conn] = struct{}{}
-		s.work.Add(1)
-	}
 	s.mu.Unlock()
-	if err != nil || full || closed {
-		if err != nil {
-			s.log.WithError(err).Warn("turning a process away")
-		}
-		_ = conn.Close()
+	if err == nil && !full && s.begin(&conversation{server: s, Connection: Connection{Conn: conn, Channel: -1}, peer: peer, forget: func() {}}) {
 		return
 	}
+	if err != nil {
+		s.log.WithError(err).Warn("turning a process away")
+	}
+	_ = conn.Close()
+}
+
+// Adopt takes over the connections that an earlier process kept. A channel that
+// none of them has was opened for a process that was never told, or is gone: it
+// closes. Adopt must come before Serve.
+func (s *Server) Adopt(kept []Connection, forget []func()) {
+	owned := map[int]bool{}
+	for i, k := range kept {
+		peer, err := credentials(k.Conn)
+		if err != nil || k.Channel >= int(s.window.Channels) || owned[k.Channel] {
+			s.log.WithError(err).WithField("channel", k.Channel).Warn("a process's connection is lost")
+			forget[i]()
+			_ = k.Conn.Close()
+			continue
+		}
+		if k.Channel >= 0 {
+			owned[k.Channel] = true
+		}
+		if k.Holds {
+			s.held(true)
+		}
+		s.begin(&conversation{server: s, Connection: k, peer: peer, forget: forget[i]})
+	}
+	for i := range int(s.window.Channels) {
+		if state, _ := s.window.Guest(i); !owned[i] && (state == window.GuestOpen || state == window.GuestStart) {
+			s.tables.close(i)
+		}
+	}
+	s.tables.hostChanged()
+}
+
+// begin gives a conversation its goroutine; false after Disconnect.
+func (s *Server) begin(c *conversation) bool {
+	s.mu.Lock()
+	if s.ctx.Err() != nil {
+		s.mu.Unlock()
+		return false
+	}
+	s.conns[c.Conn] = struct{}{}
+	s.work.Add(1)
+	s.mu.Unlock()
 	s.connected()
 	go func() {
 		defer s.work.Done()
-		s.converse(conn, peer)
-		_ = conn.Close()
+		c.converse()
+		_ = c.Conn.Close()
 		s.mu.Lock()
-		delete(s.conns, conn)
+		delete(s.conns, c.Conn)
 		s.mu.Unlock()
 		s.connected()
 	}()
+	return true
 }
 
 // handleInterrupts plays vector 0's interrupt handler.

@@ -105,7 +105,7 @@ func TestSessionSlot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hold := []byte{0x55, 0x50, 0x47, 0x56, 5, 0, 0, 0, 31: 0} // magic, HOLD
+	hold := []byte{0x55, 0x50, 0x47, 0x56, 5, 0, 0, 0, 39: 0} // magic, HOLD
 	if _, err := conn.Write(hold); err != nil {
 		t.Fatal(err)
 	}
