@@ -109,21 +109,7 @@ VG_EXPORT CUresult cuArray3DCreate_v2(CUarray *array, const struct vg_array_3d *
 	return create(array, &copy);
 }
 
-VG_EXPORT CUresult cuArray3DCreate(CUarray *array, const struct vg_array_3d_v1 *d)
-{
-	if (!d)
-		return create(NULL, NULL);
-	return create(array, &(struct vg_array_3d){ d->width, d->height, d->depth, d->format, d->channels, d->flags });
-}
-
 VG_EXPORT CUresult cuArrayCreate_v2(CUarray *array, const struct vg_array_2d *d)
-{
-	if (!d)
-		return create(NULL, NULL);
-	return create(array, &(struct vg_array_3d){ d->width, d->height, 0, d->format, d->channels, 0 });
-}
-
-VG_EXPORT CUresult cuArrayCreate(CUarray *array, const struct vg_array_2d_v1 *d)
 {
 	if (!d)
 		return create(NULL, NULL);

@@ -14,14 +14,6 @@ struct vg_array_3d {
 	size_t width, height, depth;
 	uint32_t format, channels, flags;
 };
-struct vg_array_2d_v1 {
-	uint32_t width, height, format, channels;
-};
-struct vg_array_3d_v1 {
-	uint32_t width, height, depth, format, channels, flags;
-};
-_Static_assert(sizeof(struct vg_array_2d) == 24 && sizeof(struct vg_array_3d) == 40, "array descriptors");
-_Static_assert(sizeof(struct vg_array_2d_v1) == 16 && sizeof(struct vg_array_3d_v1) == 24, "array descriptors");
 
 struct vg_mipmap {
 	struct vg_object object;	/* VG_MIPMAP */

@@ -98,30 +98,3 @@ VG_EXPORT CUresult cuMemcpyHtoAAsync_v2_ptsz(CUarray dst, size_t to, const void 
 {
 	return copy(ARRAY(dst, to), HOST(src), size, stream, true, false);
 }
-
-/* The first versions have 32-bit sizes; those with 32-bit device pointers are refused. */
-
-VG_EXPORT CUresult cuMemcpyAtoA(CUarray dst, unsigned int to, CUarray src, unsigned int from, unsigned int size)
-{
-	return cuMemcpyAtoA_v2(dst, to, src, from, size);
-}
-
-VG_EXPORT CUresult cuMemcpyAtoH(void *dst, CUarray src, unsigned int from, unsigned int size)
-{
-	return cuMemcpyAtoH_v2(dst, src, from, size);
-}
-
-VG_EXPORT CUresult cuMemcpyAtoHAsync(void *dst, CUarray src, unsigned int from, unsigned int size, CUstream stream)
-{
-	return cuMemcpyAtoHAsync_v2(dst, src, from, size, stream);
-}
-
-VG_EXPORT CUresult cuMemcpyHtoA(CUarray dst, unsigned int to, const void *src, unsigned int size)
-{
-	return cuMemcpyHtoA_v2(dst, to, src, size);
-}
-
-VG_EXPORT CUresult cuMemcpyHtoAAsync(CUarray dst, unsigned int to, const void *src, unsigned int size, CUstream stream)
-{
-	return cuMemcpyHtoAAsync_v2(dst, to, src, size, stream);
-}

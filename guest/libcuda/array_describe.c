@@ -81,17 +81,6 @@ VG_EXPORT CUresult cuArray3DGetDescriptor_v2(struct vg_array_3d *out, CUarray ar
 	return result;
 }
 
-VG_EXPORT CUresult cuArray3DGetDescriptor(struct vg_array_3d_v1 *out, CUarray array)
-{
-	struct vg_array_3d d;
-	int result = describe(out, array, &d);
-
-	if (!result)
-		*out = (struct vg_array_3d_v1){ (uint32_t)d.width, (uint32_t)d.height, (uint32_t)d.depth, d.format,
-						d.channels, d.flags };
-	return result;
-}
-
 VG_EXPORT CUresult cuArrayGetDescriptor_v2(struct vg_array_2d *out, CUarray array)
 {
 	struct vg_array_3d d;
@@ -99,15 +88,5 @@ VG_EXPORT CUresult cuArrayGetDescriptor_v2(struct vg_array_2d *out, CUarray arra
 
 	if (!result)
 		*out = (struct vg_array_2d){ d.width, d.height, d.format, d.channels };
-	return result;
-}
-
-VG_EXPORT CUresult cuArrayGetDescriptor(struct vg_array_2d_v1 *out, CUarray array)
-{
-	struct vg_array_3d d;
-	int result = describe(out, array, &d);
-
-	if (!result)
-		*out = (struct vg_array_2d_v1){ (uint32_t)d.width, (uint32_t)d.height, d.format, d.channels };
 	return result;
 }

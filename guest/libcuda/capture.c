@@ -229,13 +229,12 @@ static CUresult take(struct vg_thread *t, struct vg_stream *s, struct vg_capture
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = vg_op_capture_end(t, s->object.number, g->object.number);
 	if (!result && atomic_load(&c->invalid)) {
-		if (!c->into)
-			vg_op_graph_destroy(t, g->object.number);
+		vg_op_graph_destroy(t, g->object.number);
 		result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
 	}
 	if (!result)
 		*out = g;
-	else if (!c->into)
+	else
 		vg_graph_end(g);
 	return result;
 }

@@ -5,7 +5,7 @@
 #include "abi.h"
 #include "calls.h"
 
-#define MODE_GLOBAL 0u
+#define MODE_RELAXED 2u	/* measured with driver 580: the thread may allocate meanwhile */
 
 CUresult cuStreamBeginCapture_v2(CUstream stream, unsigned int mode);
 CUresult cuStreamBeginCapture_v2_ptsz(CUstream stream, unsigned int mode);
@@ -16,12 +16,12 @@ CUresult cuStreamGetCaptureInfo_v2_ptsz(CUstream stream, unsigned int *status, u
 
 VG_EXPORT CUresult cuStreamBeginCapture(CUstream stream)
 {
-	return cuStreamBeginCapture_v2(stream, MODE_GLOBAL);
+	return cuStreamBeginCapture_v2(stream, MODE_RELAXED);
 }
 
 VG_EXPORT CUresult cuStreamBeginCapture_ptsz(CUstream stream)
 {
-	return cuStreamBeginCapture_v2_ptsz(stream, MODE_GLOBAL);
+	return cuStreamBeginCapture_v2_ptsz(stream, MODE_RELAXED);
 }
 
 VG_EXPORT CUresult cuStreamGetCaptureInfo(CUstream stream, unsigned int *status, unsigned long long *id)

@@ -20,7 +20,6 @@
 #include "texture.h"
 
 #define PRIMARY_NUMBER 1
-#define API_VERSION_1 3010	/* of contexts that cuCtxCreate makes, before its versions */
 #define API_VERSION 3020
 #define END_CALLBACKS 4
 
@@ -303,7 +302,14 @@ struct vg_context *vg_context_new(unsigned int flags, unsigned int api_version)
 
 VG_EXPORT CUresult cuCtxCreate(CUcontext *context, unsigned int flags, CUdevice device)
 {
-	return create(context, flags, device, API_VERSION_1);
+	int result = device_check(device);
+
+	if (result)
+		return result;
+	if (!context || !vg_context_flags_valid(flags))
+		return CUDA_ERROR_INVALID_VALUE;
+	/* a context for addresses of 32 bits: measured with driver 580 */
+	return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 VG_EXPORT CUresult cuCtxCreate_v2(CUcontext *context, unsigned int flags, CUdevice device)
@@ -316,9 +322,6 @@ static int check_affinity(const struct affinity_param *params, int count)
 {
 	if (count < 0 || (count && !params))
 		return CUDA_ERROR_INVALID_VALUE;
-	for (int i = 0; i < count; i++)
-		if (params[i].type)
-			return CUDA_ERROR_INVALID_VALUE;
 	return count ? CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY : 0;
 }
 
@@ -350,6 +353,8 @@ VG_EXPORT CUresult cuCtxDestroy_v2(CUcontext context)
 
 	if (result)
 		return result;
+	if (!context)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!c || !t || c == &primary || c->base != c)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (!atomic_load(&c->retained))

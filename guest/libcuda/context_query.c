@@ -5,6 +5,8 @@
 #include "enter.h"
 #include "gen/ops.h"
 
+#define FLAG_MAP_HOST 8u	/* the primary context has it, whatever was asked for */
+
 static int current(struct vg_context **c)
 {
 	struct vg_thread *t = vg_thread_get();
@@ -21,12 +23,13 @@ static int current(struct vg_context **c)
 	return 0;
 }
 
+/* An ended context tells its device still. */
 VG_EXPORT CUresult cuCtxGetDevice(CUdevice *device)
 {
 	struct vg_context *c;
 	int result = current(&c);
 
-	if (result)
+	if (result && result != CUDA_ERROR_CONTEXT_IS_DESTROYED)
 		return result;
 	if (!device)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -69,7 +72,7 @@ VG_EXPORT CUresult cuCtxGetFlags(unsigned int *flags)
 		return result;
 	if (!flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	*flags = c->base->flags;
+	*flags = c->base->flags | (c->base == vg_primary() ? FLAG_MAP_HOST : 0);
 	return CUDA_SUCCESS;
 }
 

@@ -59,6 +59,8 @@ static CUresult batch(const CUdeviceptr *dsts, const CUdeviceptr *srcs, const si
 	size_t sort = 0, index;
 	int result;
 
+	if (!handle)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!failed)
 		failed = &index;
 	*failed = NO_INDEX;
@@ -67,6 +69,12 @@ static CUresult batch(const CUdeviceptr *dsts, const CUdeviceptr *srcs, const si
 		return result;
 	if (!dsts || !srcs || !sizes || !count || !valid_attributes(attributes, firsts, sorts, count))
 		return CUDA_ERROR_INVALID_VALUE;
+	for (size_t i = 0; i < count; i++) {
+		if (sizes[i])
+			continue;
+		*failed = i;
+		return CUDA_ERROR_INVALID_VALUE;
+	}
 	for (size_t i = 0; i < count && !result; i++) {
 		enum vg_place source = vg_place_of(srcs[i]);
 

@@ -9,9 +9,10 @@
 
 /* CUDA_MEMCPY3D_PEER is CUDA_MEMCPY3D with the contexts in its reserved places. */
 
+/* No context is as good as any: addresses tell. */
 static int check(const void *dst, const void *src)
 {
-	return vg_context_valid(dst) && vg_context_valid(src) ? 0 : CUDA_ERROR_INVALID_CONTEXT;
+	return (!dst || vg_context_valid(dst)) && (!src || vg_context_valid(src)) ? 0 : CUDA_ERROR_INVALID_CONTEXT;
 }
 
 static CUresult copy(CUdeviceptr dst, CUcontext to, CUdeviceptr src, CUcontext from, size_t size, CUstream stream,

@@ -142,6 +142,12 @@ static CUresult get(int attribute, void *value, size_t *size)
 	return CUDA_SUCCESS;
 }
 
+/* What triggers a dump from outside is the process's, and no context has it. */
+static bool of_process_only(int attribute)
+{
+	return attribute == ENABLE_USER_TRIGGER || attribute == PIPE_NAME;
+}
+
 static CUresult set(int attribute, const void *value, size_t *size)
 {
 	bool name = attribute == FILE_NAME || attribute == PIPE_NAME;
@@ -166,6 +172,8 @@ VG_EXPORT CUresult cuCoredumpGetAttribute(int attribute, void *value, size_t *si
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
+	if (!result && of_process_only(attribute))
+		result = CUDA_ERROR_INVALID_VALUE;
 	return result ? result : get(attribute, value, size);
 }
 
@@ -181,8 +189,8 @@ VG_EXPORT CUresult cuCoredumpSetAttribute(int attribute, void *value, size_t *si
 
 	if (result)
 		return result;
-	if (attribute == ENABLE_USER_TRIGGER || attribute == PIPE_NAME)
-		return CUDA_ERROR_NOT_PERMITTED;
+	if (of_process_only(attribute))
+		return CUDA_ERROR_INVALID_VALUE;
 	return set(attribute, value, size);
 }
 

@@ -46,7 +46,7 @@ VG_EXPORT CUresult cuDriverGetVersion(int *version)
 
 VG_EXPORT CUresult cuDeviceGetCount(int *count)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;

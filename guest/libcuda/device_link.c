@@ -26,10 +26,14 @@ VG_EXPORT CUresult cuDeviceGetP2PAttribute(int *value, unsigned int attribute, C
 
 	if (result)
 		return result;
-	if (!value || attribute < 1 || attribute > P2P_ATTRIBUTES)
+	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
-	*value = 0;
-	return check_pair(from, to);
+	result = check_pair(from, to);
+	if (!result && (attribute < 1 || attribute > P2P_ATTRIBUTES))
+		result = CUDA_ERROR_INVALID_VALUE;
+	if (!result)
+		*value = 0;
+	return result;
 }
 
 static int check_operations(const unsigned int *capabilities, const int *operations, unsigned int count)
@@ -76,7 +80,7 @@ VG_EXPORT CUresult cuCtxEnablePeerAccess(CUcontext peer, unsigned int flags)
 		return result;
 	if (flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!vg_context_find(peer) || peer == t->current)
+	if (!vg_context_find(peer))
 		return CUDA_ERROR_INVALID_CONTEXT;
 	return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
 }

@@ -33,6 +33,15 @@ static inline int vg_enter(struct vg_thread **t)
 	return __builtin_expect(result != 0, 0) ? vg_lost(self, result) : 0;
 }
 
+/* For calls that are answered here and know no context: 0, 3 before cuInit, 4 at exit, or 800 in a callback. */
+static inline int vg_enter_local(void)
+{
+	struct vg_thread *self = vg_thread_get();
+	int result = vg_process_ready();
+
+	return result || !self || !self->in_callback ? result : CUDA_ERROR_NOT_PERMITTED;
+}
+
 /*
  * For calls that need the executor but no context (libraries): as vg_enter, without
  * 201 and 709. Starts the executor if it is not there yet.

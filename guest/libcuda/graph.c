@@ -3,6 +3,7 @@
 #include "graph.h"
 
 #include "callback.h"
+#include "capture.h"
 #include "calls.h"
 #include "gen/ops.h"
 #include "references.h"
@@ -86,7 +87,7 @@ static CUgraphNode node_of(struct vg_graph *g, uint32_t number)
 
 static CUresult instantiate(CUgraphExec *exec, CUgraph graph, unsigned long long flags, uint32_t *outcome, CUgraphNode *node)
 {
-	uint32_t driver_result = 0, number = 0;
+	uint32_t driver_result = 0, number = 0, allocates = 0;
 	struct vg_graphexec *x;
 	struct vg_thread *t;
 	int result = vg_graph_enter(&t, graph);
@@ -109,9 +110,10 @@ static CUresult instantiate(CUgraphExec *exec, CUgraph graph, unsigned long long
 	result = vg_references_copy(&x->references, graph->references);
 	if (!result)
 		result = vg_op_graph_instantiate(t, x->object.number, graph->object.number, flags, &driver_result, outcome,
-						 &number);
+						 &number, &allocates);
 	if (!result) {
 		*node = node_of(graph, number);
+		x->allocates = allocates;
 		result = (int)driver_result;
 	}
 	if (result) {
@@ -137,8 +139,8 @@ VG_EXPORT CUresult cuGraphInstantiate(CUgraphExec *exec, CUgraph graph, CUgraphN
 	CUgraphNode node;
 	int result = instantiate(exec, graph, 0, &outcome, &node);
 
-	if (error_node)
-		*error_node = node;
+	/* who is to blame is told by cuGraphInstantiateWithParams only */
+	(void)error_node;
 	if (log && size)
 		*log = 0;
 	return result;
@@ -160,17 +162,21 @@ static CUresult launch(CUgraphExec exec, CUstream handle, bool per_thread, bool 
 		result = vg_stream_get(t, handle, per_thread, &s);
 	if (result)
 		return result;
+	/* measured with driver 580: launches of graphs are not captured */
+	if (!upload)
+		result = vg_capture_break(s);
+	if (result)
+		return result;
 	if (exec->references && !upload) {
-		struct vg_capture *c = atomic_load(&s->capture);
-
-		if (c)
-			result = vg_references_copy(&c->references, exec->references);
 		exec->stream = s;
 		exec->stream_id = s->id;
 	}
-	if (!result)
-		result = upload ? vg_op_graph_upload(t, exec->object.number, s->object.number) :
-				  vg_op_graph_launch(t, exec->object.number, s->object.number);
+	if (upload)
+		result = vg_op_graph_upload(t, exec->object.number, s->object.number);
+	else if (__builtin_expect(exec->allocates, 0))
+		result = vg_op_graph_launch_now(t, exec->object.number, s->object.number);
+	else
+		result = vg_op_graph_launch(t, exec->object.number, s->object.number);
 	if (!result)
 		vg_stream_busy(s);
 	return result;

@@ -29,6 +29,7 @@ struct vg_graphexec {
 	/* where it was launched last, noted if it has references; 0: nowhere */
 	struct vg_stream *stream;
 	uint64_t stream_id;
+	bool allocates;		/* memory, when it runs */
 };
 
 struct vg_node {

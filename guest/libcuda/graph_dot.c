@@ -18,7 +18,6 @@ CUresult cuGraphChildGraphNodeGetGraph(CUgraphNode node, CUgraph *graph);
 /* CUgraphDebugDot_flags */
 #define VERBOSE 1u
 #define HANDLES (1u << 10)
-#define FLAGS 0xffffu
 
 /* what shows the parameters of a type of node; 0: always shown or nothing to show */
 static const unsigned int params_flag[NODE_TYPES] = {
@@ -184,7 +183,7 @@ VG_EXPORT CUresult cuGraphDebugDotPrint(CUgraph graph, const char *path, unsigne
 
 	if (result)
 		return result;
-	if (!path || (flags & ~FLAGS))
+	if (!path)
 		return CUDA_ERROR_INVALID_VALUE;
 	out.file = fopen(path, "w");
 	if (!out.file)

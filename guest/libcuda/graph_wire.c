@@ -74,7 +74,7 @@ static int encode_kernel(struct vg_node_wire *w, uint32_t before)
 	int result;
 
 	if (!f)
-		return CUDA_ERROR_INVALID_VALUE;
+		return CUDA_ERROR_INVALID_HANDLE;
 	result = vg_function_check(f);
 	if (!result && k->kern)
 		result = k->kern->object.kind == VG_KERNEL ? 0 : CUDA_ERROR_INVALID_HANDLE;

@@ -96,12 +96,12 @@ VG_EXPORT CUresult cuGreenCtxCreate(CUgreenCtx *out, void *desc, CUdevice device
 {
 	struct vg_thread *t = vg_thread_get();
 	CUcontext primary;
-	uint32_t number;
+	uint32_t number = 0;	/* no description: the whole device */
 	int result = vg_process_ready();
 
 	if (result)
 		return result;
-	if (!out || !t || flags != DEFAULT_STREAM || vg_number(VG_DESC, desc, &number))
+	if (!out || !t || flags != DEFAULT_STREAM || (desc && vg_number(VG_DESC, desc, &number)))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = cuDevicePrimaryCtxRetain(&primary, device);
 	if (result)
@@ -228,10 +228,10 @@ static CUresult stream_context(CUstream handle, CUcontext *context, CUgreenCtx *
 		result = vg_stream_find(t, handle, per_thread, &s);
 	if (result)
 		return result;
-	if (!context || !green)
-		return CUDA_ERROR_INVALID_VALUE;
-	*context = s->context->base;
-	*green = s->context->green;
+	if (context)
+		*context = s->context->base;
+	if (green)
+		*green = s->context->green;
 	return CUDA_SUCCESS;
 }
 
@@ -247,7 +247,5 @@ VG_EXPORT CUresult cuStreamGetCtx_v2_ptsz(CUstream stream, CUcontext *context, C
 
 VG_EXPORT CUresult cuStreamGetGreenCtx(CUstream stream, CUgreenCtx *green)
 {
-	CUcontext base;
-
-	return stream_context(stream, &base, green, false);
+	return green ? stream_context(stream, NULL, green, false) : CUDA_ERROR_INVALID_VALUE;
 }

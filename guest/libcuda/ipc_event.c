@@ -32,9 +32,8 @@ VG_EXPORT CUresult cuIpcGetEventHandle(struct handle *out, CUevent event)
 		return result;
 	if (!out)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_number(VG_EVENT, event, &number);
-	if (result)
-		return result;
+	if (vg_number(VG_EVENT, event, &number))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!(event->flags & EVENT_IPC))
 		return CUDA_ERROR_INVALID_HANDLE;
 	result = vg_op_event_export(t, number, h.token);
@@ -51,8 +50,10 @@ VG_EXPORT CUresult cuIpcOpenEventHandle(CUevent *event, struct handle h)
 
 	if (result)
 		return result;
-	if (!event || h.magic != EVENT_MAGIC)
+	if (!event)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (h.magic != EVENT_MAGIC)
+		return CUDA_ERROR_MAP_FAILED;
 	if (h.process == vg_process_nonce())
 		return CUDA_ERROR_INVALID_CONTEXT;
 	e = vg_object_new(VG_EVENT, sizeof *e);

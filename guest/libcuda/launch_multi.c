@@ -28,7 +28,9 @@ VG_EXPORT CUresult cuLaunchCooperativeKernelMultiDevice(struct launch_params *li
 	if (!list || !count || count > (unsigned int)vg_process.device_count || (flags & ~FLAGS))
 		return CUDA_ERROR_INVALID_VALUE;
 	/* streams of the program's own only */
-	if (!list->stream || list->stream == CU_STREAM_LEGACY || list->stream == CU_STREAM_PER_THREAD)
+	if (!list->stream)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (list->stream == CU_STREAM_LEGACY || list->stream == CU_STREAM_PER_THREAD)
 		return CUDA_ERROR_INVALID_VALUE;
 	return cuLaunchCooperativeKernel(list->function, list->gx, list->gy, list->gz, list->bx, list->by, list->bz,
 					 list->shared, list->stream, list->params);

@@ -26,7 +26,8 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 
 	switch (id) {
 	case ATTR_CONTEXT:
-		word = r ? (uint64_t)(uintptr_t)r->context : 0;
+		/* stream-ordered memory belongs to none */
+		word = r && r->kind != VG_RANGE_POOL ? (uint64_t)(uintptr_t)r->context : 0;
 		size = 8;
 		break;
 	case ATTR_MEMORY_TYPE:
@@ -93,7 +94,7 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 VG_EXPORT CUresult cuPointerGetAttribute(void *out, int id, CUdeviceptr address)
 {
 	struct vg_range r;
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -111,7 +112,7 @@ VG_EXPORT CUresult cuPointerGetAttributes(unsigned int count, const int *ids, vo
 {
 	struct vg_range r;
 	bool known;
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;

@@ -123,8 +123,12 @@ static CUresult allocate(CUdeviceptr *out, size_t size, CUmemoryPool pool, CUstr
 		result = check_pool(pool);
 	if (result)
 		return result;
-	if (!out || !size)
+	if (!out)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!size) {
+		*out = 0;
+		return CUDA_SUCCESS;
+	}
 	result = vg_op_mem_alloc_async(t, &r.base, size, pool->object.number, s->object.number);
 	if (result)
 		return result;
@@ -343,10 +347,9 @@ VG_EXPORT CUresult cuMemPoolGetAccess(unsigned int *flags, CUmemoryPool pool, co
 		result = check_pool(pool);
 	if (result)
 		return result;
-	if (!flags || !location || location->type != LOCATION_DEVICE)
+	if (!flags || !location || location->type != LOCATION_DEVICE || check_device(location->id))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = check_device(location->id);
-	return result ? result : vg_op_pool_get_access(t, pool->object.number, flags);
+	return vg_op_pool_get_access(t, pool->object.number, flags);
 }
 
 /* Which pool is the device's is settled here: every allocation names its pool. */

@@ -121,6 +121,12 @@ int vg_process_driver_version(void)
 	return version ? version : VG_API_VERSION;
 }
 
+/* As the driver: anything else, the empty word too, is an error. */
+static bool order_known(const char *order)
+{
+	return !order || strcmp(order, "FASTEST_FIRST") == 0 || strcmp(order, "PCI_BUS_ID") == 0;
+}
+
 static int initialise(void)
 {
 	int visible, result = attach();
@@ -134,6 +140,10 @@ static int initialise(void)
 	vg_process.pci_domain = info->has_pci ? info->pci_domain : d->pci_domain;
 	vg_process.pci_bus = info->has_pci ? info->pci_bus : d->pci_bus;
 	vg_process.pci_device = info->has_pci ? info->pci_device : d->pci_device;
+	if (!order_known(getenv("CUDA_DEVICE_ORDER"))) {
+		vg_log("no vGPU: CUDA_DEVICE_ORDER is neither FASTEST_FIRST nor PCI_BUS_ID");
+		return CUDA_ERROR_INVALID_DEVICE;
+	}
 	visible = d->device_count ? vg_visible(getenv("CUDA_VISIBLE_DEVICES"), d->uuid) : 0;
 	if (visible < 0) {
 		vg_log("no vGPU: CUDA_VISIBLE_DEVICES names it twice");

@@ -179,7 +179,7 @@ static int find_taken(uint64_t address, uint64_t size)
 
 	if (!vg_range_find_overlap(address, size, &other))
 		return 0;
-	return vg_range_is_host(&other) ? CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED : CUDA_ERROR_INVALID_VALUE;
+	return other.kind == VG_RANGE_REGISTERED ? CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* The lock is held. The executor may refuse, so it comes before the program's memory is touched. */
@@ -270,9 +270,10 @@ VG_EXPORT CUresult cuMemHostUnregister(void *address)
 		return result;
 	if (!address)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!vg_range_find((uint64_t)(uintptr_t)address, &r) || r.kind != VG_RANGE_REGISTERED ||
-	    r.base != (uint64_t)(uintptr_t)address)
+	if (!vg_range_find((uint64_t)(uintptr_t)address, &r))
 		return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+	if (r.kind != VG_RANGE_REGISTERED || r.base != (uint64_t)(uintptr_t)address)
+		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_context_wait(t, r.context);
 	if (vg_channel_lost(t->channel))
 		return result;

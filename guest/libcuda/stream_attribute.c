@@ -9,7 +9,7 @@
 #define VALUE_SIZE 64u	/* CUlaunchAttributeValue */
 
 enum { SYNCHRONIZATION_POLICY = 3, PRIORITY = 8 };
-enum { POLICY_AUTO = 1, POLICY_BLOCKING = 4 };
+enum { POLICY_UNSET = -1, POLICY_AUTO = 1, POLICY_BLOCKING = 4 };
 
 static int find(struct vg_thread **t, CUstream handle, bool per_thread, struct vg_stream **s)
 {
@@ -30,7 +30,7 @@ static CUresult get(CUstream handle, unsigned int attribute, void *value, bool p
 	if (!value)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (attribute == SYNCHRONIZATION_POLICY) {
-		unsigned int policy = s->policy ? s->policy : POLICY_AUTO;
+		int policy = s->policy ? (int)s->policy : POLICY_UNSET;
 
 		memcpy(value, &policy, sizeof policy);
 		return CUDA_SUCCESS;

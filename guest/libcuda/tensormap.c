@@ -11,7 +11,6 @@
 
 #define RANK_MAX	5
 #define MAP_BYTES	128
-#define MAP_ALIGNMENT	64
 #define KEPT		256	/* answers, a power of two */
 
 /* What a map has whatever its sort: arrays of dimensions hold rank, strides one less. */
@@ -72,15 +71,10 @@ static void keep(const struct tiled *of, const void *map)
 	pthread_mutex_unlock(&cache.lock);
 }
 
-static bool misplaced(const void *map)
-{
-	return !map || (uintptr_t)map % MAP_ALIGNMENT;
-}
-
 static int read_region(struct region *r, unsigned int element, uint32_t rank, const void *address,
 		       const uint64_t *sizes, const uint64_t *strides, const uint32_t *steps)
 {
-	if (!rank || rank > RANK_MAX || !sizes || !steps || (rank > 1 && !strides))
+	if (!rank || rank > RANK_MAX || !sizes || !steps || !strides)
 		return CUDA_ERROR_INVALID_VALUE;
 	memset(r, 0, sizeof *r);
 	r->element = element;
@@ -105,7 +99,7 @@ VG_EXPORT CUresult cuTensorMapEncodeTiled(void *map, unsigned int element, uint3
 
 	if (result)
 		return result;
-	if (misplaced(map) || !box)
+	if (!map || !box)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = read_region(&of.region, element, rank, address, sizes, strides, steps);
 	if (result)
@@ -139,7 +133,7 @@ VG_EXPORT CUresult cuTensorMapEncodeIm2col(void *map, unsigned int element, uint
 
 	if (result)
 		return result;
-	if (misplaced(map) || !lower || !upper)
+	if (!map || !lower || !upper)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = read_region(&r, element, rank, address, sizes, strides, steps);
 	if (result)
@@ -164,7 +158,7 @@ VG_EXPORT CUresult cuTensorMapEncodeIm2colWide(void *map, unsigned int element, 
 
 	if (result)
 		return result;
-	if (misplaced(map))
+	if (!map)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = read_region(&r, element, rank, address, sizes, strides, steps);
 	if (result)
@@ -180,7 +174,7 @@ VG_EXPORT CUresult cuTensorMapReplaceAddress(void *map, void *address)
 
 	if (result)
 		return result;
-	if (misplaced(map))
+	if (!map)
 		return CUDA_ERROR_INVALID_VALUE;
 	return vg_op_tensor_map_replace(t, map, (uint64_t)(uintptr_t)address, map);
 }

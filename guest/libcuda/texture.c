@@ -55,6 +55,8 @@ static int translate(struct resource *out, const struct resource *in)
 	*out = *in;
 	if (!is_array(in))
 		return 0;
+	if (!in->handle)
+		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_number(in->type == RESOURCE_ARRAY ? VG_ARRAY : VG_MIPMAP, in->handle, &number);
 	memset(out->rest, 0, sizeof out->rest);
 	memcpy(out->rest, &number, sizeof number);

@@ -39,9 +39,7 @@ static int check_prop(const struct allocation_prop *prop)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (prop->location.id >= vg_process.device_count)
 		return CUDA_ERROR_INVALID_DEVICE;
-	/* out of the process goes a descriptor and nothing else */
-	if (prop->handleTypes & ~(VG_HANDLE_DESCRIPTOR | VG_HANDLE_FABRIC))
-		return CUDA_ERROR_INVALID_VALUE;
+	/* out of the process goes a descriptor and nothing else; what no handle is called is overlooked, as natively */
 	return prop->handleTypes & VG_HANDLE_FABRIC ? CUDA_ERROR_NOT_SUPPORTED : 0;
 }
 
@@ -110,6 +108,7 @@ VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
 VG_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size, const struct allocation_prop *prop,
 			       unsigned long long flags)
 {
+	struct allocation_prop known;
 	struct vg_memory *m;
 	struct vg_thread *t;
 	int result = vg_enter(&t);
@@ -120,10 +119,12 @@ VG_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size
 		return result;
 	if (!handle || !size || flags || size % vg_memory_granularity())
 		return CUDA_ERROR_INVALID_VALUE;
-	m = vg_memory_new(size, prop);
+	known = *prop;
+	known.handleTypes &= VG_HANDLE_DESCRIPTOR;
+	m = vg_memory_new(size, &known);
 	if (!m)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = vg_op_mem_create(t, m->object.number, size, prop, flags);
+	result = vg_op_mem_create(t, m->object.number, size, &known, flags);
 	if (result)
 		vg_memory_forget(m);
 	else

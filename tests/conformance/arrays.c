@@ -15,39 +15,30 @@ static struct array_3d describe(size_t width, size_t height, size_t depth, int f
 static bool descriptions(void)
 {
 	BIND(cuArrayCreate_v2, CUarray *, const struct array_2d *);
-	BIND(cuArrayCreate, CUarray *, const struct array_2d_v1 *);
 	BIND(cuArray3DCreate_v2, CUarray *, const struct array_3d *);
-	BIND(cuArray3DCreate, CUarray *, const struct array_3d_v1 *);
 	BIND(cuArrayGetDescriptor_v2, struct array_2d *, CUarray);
-	BIND(cuArrayGetDescriptor, struct array_2d_v1 *, CUarray);
 	BIND(cuArray3DGetDescriptor_v2, struct array_3d *, CUarray);
-	BIND(cuArray3DGetDescriptor, struct array_3d_v1 *, CUarray);
 	BIND(cuArrayDestroy, CUarray);
 	struct array_2d plane = { 37, 19, FORMAT_FLOAT, 2 }, got_plane;
-	struct array_2d_v1 old_plane = { 64, 0, FORMAT_UINT8, 4 }, got_old_plane;
+	struct array_2d line = { 64, 0, FORMAT_UINT8, 4 };
 	struct array_3d box = describe(16, 8, 4, FORMAT_UINT16, 1, ARRAY_SURFACE), got;
-	struct array_3d_v1 old_box = { 32, 32, 6, FORMAT_UINT32, 4, ARRAY_CUBEMAP }, got_old;
+	struct array_3d cube = describe(32, 32, 6, FORMAT_UINT32, 4, ARRAY_CUBEMAP);
 	CUarray arrays[4];
 
 	USE_DEVICE;
 	DO(cuArrayCreate_v2(&arrays[0], &plane));
-	DO(cuArrayCreate(&arrays[1], &old_plane));
+	DO(cuArrayCreate_v2(&arrays[1], &line));
 	DO(cuArray3DCreate_v2(&arrays[2], &box));
-	DO(cuArray3DCreate(&arrays[3], &old_box));
+	DO(cuArray3DCreate_v2(&arrays[3], &cube));
 	for (int i = 0; i < 4; i++) {
 		memset(&got, 0, sizeof(got));
 		DO(cuArray3DGetDescriptor_v2(&got, arrays[i]));
 		check_note("%zux%zux%zu %d %u %#x", got.width, got.height, got.depth, got.format, got.channels,
 			   got.flags);
-		DO(cuArray3DGetDescriptor(&got_old, arrays[i]));
-		THAT(got_old.width == got.width && got_old.depth == got.depth && got_old.flags == got.flags);
 		NOTE(cuArrayGetDescriptor_v2(&got_plane, arrays[i]));
-		NOTE(cuArrayGetDescriptor(&got_old_plane, arrays[i]));
 	}
 	DO(cuArrayGetDescriptor_v2(&got_plane, arrays[0]));
 	THAT(!memcmp(&got_plane, &plane, sizeof(plane)));
-	DO(cuArrayGetDescriptor(&got_old_plane, arrays[1]));
-	THAT(!memcmp(&got_old_plane, &old_plane, sizeof(old_plane)));
 	CODE(cuArrayGetDescriptor_v2(NULL, arrays[0]));
 	CODE(cuArray3DGetDescriptor_v2(NULL, arrays[0]));
 	CODE(cuArray3DGetDescriptor_v2(&got, NULL));
@@ -243,9 +234,6 @@ static bool rows(void)
 	BIND(cuMemcpyAtoA_v2, CUarray, size_t, CUarray, size_t, size_t);
 	BIND(cuMemcpyHtoAAsync_v2, CUarray, size_t, const void *, size_t, CUstream);
 	BIND(cuMemcpyAtoHAsync_v2, void *, CUarray, size_t, size_t, CUstream);
-	BIND(cuMemcpyHtoA, CUarray, unsigned int, const void *, unsigned int);
-	BIND(cuMemcpyAtoH, void *, CUarray, unsigned int, unsigned int);
-	BIND(cuMemcpyAtoA, CUarray, unsigned int, CUarray, unsigned int, unsigned int);
 	struct array_2d line = { COUNT, 0, FORMAT_UINT32, 1 }, plane = { COUNT, 4, FORMAT_UINT32, 1 };
 	int in[COUNT], out[COUNT], *pinned;
 	CUarray first, second, high;
@@ -272,10 +260,6 @@ static bool rows(void)
 	DO(cuMemcpyAtoHAsync_v2(out, second, 0, sizeof(out), stream));
 	DO(cu.StreamSynchronize(stream));
 	THAT(!memcmp(out, in, sizeof(in)));
-	DO(cuMemcpyHtoA(first, 4, in, 40));
-	DO(cuMemcpyAtoA(second, 0, first, 4, 40));
-	DO(cuMemcpyAtoH(out, second, 0, 40));
-	THAT(!memcmp(out, in, 40));
 	/* beyond the end, parts of an element, more than one row, nothing, nobody */
 	NOTE(cuMemcpyHtoA_v2(first, COUNT * 4 - 8, in, 16));
 	NOTE(cuMemcpyHtoA_v2(first, 2, in, 16));

@@ -126,7 +126,7 @@ static bool holds_its_stream(void)
 }
 
 /* What the driver answers to calls in a callback. */
-enum { FORBIDDEN = 12 };
+enum { FORBIDDEN = 18 };
 
 static void try_calls(void *data)
 {
@@ -137,6 +137,8 @@ static void try_calls(void *data)
 	size_t a, b;
 	int n, version;
 	const char *name;
+	unsigned int flags;
+	CUdevice found;
 
 	*codes++ = cu.MemAlloc(&address, 4096);
 	*codes++ = cu.CtxSynchronize();
@@ -150,6 +152,12 @@ static void try_calls(void *data)
 	*codes++ = cu.DriverGetVersion(&version);
 	*codes++ = cu.GetErrorName(1, &name);
 	*codes++ = cu.PointerGetAttribute(&n, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, 16);
+	*codes++ = cu.DeviceGet(&found, 0);
+	*codes++ = cu.DeviceGetAttribute(&n, 1, device);
+	*codes++ = cu.CtxGetDevice(&found);
+	*codes++ = cu.DevicePrimaryCtxGetState(device, &flags, &n);
+	*codes++ = cu.Init(0);
+	*codes++ = cu.CtxSetCurrent(NULL);
 }
 
 static bool calls_inside(void)

@@ -45,6 +45,6 @@ FAMILIES(DECLARE)
 #define BIND(symbol, ...) CUresult (*symbol)(__VA_ARGS__) = (CUresult(*)(__VA_ARGS__))cuda_driver_symbol(#symbol)
 
 /* The result of a call, whatever it is, becomes a note. */
-#define NOTE(call) check_note("%d", (int)(call))
+#define NOTE(call) (check_line = __LINE__, check_note("%d", (int)(call)))
 
 #endif

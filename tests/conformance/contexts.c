@@ -26,15 +26,19 @@ static bool versions(void)
 	BIND(cuCtxDestroy_v2, CUcontext);
 	BIND(cuCtxGetApiVersion, CUcontext, unsigned int *);
 	struct create_params none = { NULL, 0, NULL };
-	CUcontext made[4], current;
+	CUcontext made[3], current;
 	unsigned int version;
 
 	USE_DEVICE;
-	DO(cuCtxCreate(&made[0], 0, device));
-	DO(cuCtxCreate_v2(&made[1], 4, device));
-	DO(cuCtxCreate_v3(&made[2], NULL, 0, 0, device));
-	DO(cuCtxCreate_v4(&made[3], &none, 0, device));
-	for (int i = 3; i >= 0; i--) {
+	/* the first version is for addresses of 32 bits, which there are none of */
+	CODE(cuCtxCreate(&made[0], 0, device));
+	CODE(cuCtxCreate(NULL, 0, device));
+	CODE(cuCtxCreate(&made[0], 3, device));
+	CODE(cuCtxCreate(&made[0], 0, 77));
+	DO(cuCtxCreate_v2(&made[0], 4, device));
+	DO(cuCtxCreate_v3(&made[1], NULL, 0, 0, device));
+	DO(cuCtxCreate_v4(&made[2], &none, 0, device));
+	for (int i = 2; i >= 0; i--) {
 		DO(cu.CtxGetCurrent(&current));
 		THAT(current == made[i]);
 		version = 0;
@@ -114,6 +118,8 @@ static bool primary_flags(void)
 	DO(cu.DevicePrimaryCtxGetState(device, &before, &active));
 	THAT(active);
 	check_note("%#x", before);
+	DO(cuCtxGetFlags(&now));
+	check_note("%#x", now);
 	NOTE(cuDevicePrimaryCtxSetFlags_v2(device, 4));
 	DO(cu.DevicePrimaryCtxGetState(device, &now, &active));
 	check_note("%#x", now);
@@ -277,6 +283,7 @@ static bool whole_context_events(void)
 	/* what comes now waits for the gate, whatever its stream */
 	DO(cu.EventRecord(gated, streams[0]));
 	DO(cuCtxWaitEvent(context, gated));
+	DO(cu.LaunchKernel(kernels.empty, 1, 1, 1, 1, 1, 1, 0, streams[1], NULL, NULL));
 	RESULT(CUDA_ERROR_NOT_READY, cu.StreamQuery(streams[1]));
 	*gate = 1;
 	DO(cu.EventSynchronize(all));

@@ -190,7 +190,8 @@ static bool logs(void)
 	DO(cuLogsCurrent(&iterator, 0));
 	NOTE(cuLogsCurrent(&iterator, 1));
 	NOTE(cuLogsCurrent(NULL, 0));
-	/* nothing new has been said */
+	/* what failed may have been logged */
+	DO(cuLogsCurrent(&iterator, 0));
 	DO(cuLogsDumpToMemory(&iterator, text, &size, 0));
 	THAT(size == 0);
 	size = 0;

@@ -52,6 +52,17 @@ static bool instantiate_results(void)
 	DO(cu.StreamSynchronize(stream));
 	DO(cu.GraphExecDestroy(exec));
 	NOTE(cuGraphInstantiateWithFlags(&exec, graph, 2));
+	for (unsigned int wanted = 1; wanted <= 8; wanted <<= 3) {
+		DO(cuGraphInstantiateWithFlags(&exec, graph, wanted));
+		DO(cuGraphExecGetFlags(exec, &flags));
+		check_note("%u as %llu", wanted, flags);
+		DO(cu.GraphExecDestroy(exec));
+	}
+	p.flags = 8;
+	DO(cuGraphInstantiateWithParams(&exec, graph, &p));
+	DO(cuGraphExecGetFlags(exec, &flags));
+	check_note("%llu", flags);
+	DO(cu.GraphExecDestroy(exec));
 	CODE(cuGraphInstantiateWithFlags(&exec, graph, 1 << 20));
 	CODE(cuGraphInstantiateWithParams(&exec, graph, NULL));
 

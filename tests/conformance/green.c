@@ -34,6 +34,7 @@ static bool splits(void)
 	static const unsigned int minima[] = { 0, 1, 2, 7, 8, 9, 16, 64, 132 };
 	struct resource whole, remaining;
 	unsigned int groups, asked, sum;
+	CUresult result;
 	BIND_RESOURCES;
 
 	USE_DEVICE;
@@ -45,7 +46,12 @@ static bool splits(void)
 			if (minima[m] > whole.multiprocessors)
 				continue;
 			asked = 0;
-			DO(cuDevSmResourceSplitByCount(NULL, &asked, &whole, NULL, flags, minima[m]));
+			check_line = __LINE__;
+			result = cuDevSmResourceSplitByCount(NULL, &asked, &whole, NULL, flags, minima[m]);
+			if (result) {
+				check_note("%d", (int)result);
+				continue;
+			}
 			groups = PARTS_MAX;
 			DO(cuDevSmResourceSplitByCount(parts, &groups, &whole, &remaining, flags, minima[m]));
 			THAT(groups == asked && groups <= PARTS_MAX);
@@ -81,7 +87,7 @@ static bool bad_splits(void)
 	CODE(cuDevSmResourceSplitByCount(&part, NULL, &whole, NULL, 0, 8));
 	CODE(cuDevSmResourceSplitByCount(&part, &groups, NULL, NULL, 0, 8));
 	CODE(cuDevSmResourceSplitByCount(&part, &groups, &nothing, NULL, 0, 8));
-	CODE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0x80, 8));
+	NOTE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0x80, 8));
 	CODE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0, whole.multiprocessors + 1));
 	groups = 0;
 	NOTE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0, 8));
@@ -231,6 +237,7 @@ static bool events(void)
 	DO(cu.LaunchKernel(kernels.wait_for_gate, 1, 1, 1, 1, 1, 1, 0, other, PARAMETERS(&gate, &bound), NULL));
 	DO(cu.EventRecord(gated, other));
 	DO(cuGreenCtxWaitEvent(green, gated));
+	DO(cu.LaunchKernel(kernels.empty, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
 	RESULT(CUDA_ERROR_NOT_READY, cu.StreamQuery(stream));
 	*gate = 1;
 	DO(cu.CtxSynchronize());
@@ -251,11 +258,12 @@ static bool ends(void)
 	BIND(cuGreenCtxCreate, CUgreenCtx *, void *, CUdevice, unsigned int);
 	BIND(cuGreenCtxStreamCreate, CUstream *, CUgreenCtx, unsigned int, int);
 	BIND(cuGreenCtxGetId, CUgreenCtx, unsigned long long *);
+	BIND(cuGreenCtxGetDevResource, CUgreenCtx, struct resource *, int);
 	BIND(cuCtxFromGreenCtx, CUcontext *, CUgreenCtx);
 	BIND(cuGreenCtxDestroy, CUgreenCtx);
 	unsigned int multiprocessors;
 	unsigned long long id;
-	struct resource whole;
+	struct resource whole, part;
 	CUcontext as_context;
 	CUgreenCtx green;
 	CUstream stream;
@@ -268,7 +276,11 @@ static bool ends(void)
 	CODE(cuGreenCtxCreate(NULL, desc, device, DEFAULT_STREAM));
 	CODE(cuGreenCtxCreate(&green, desc, device, 0));
 	CODE(cuGreenCtxCreate(&green, desc, 77, DEFAULT_STREAM));
-	CODE(cuGreenCtxCreate(&green, NULL, device, DEFAULT_STREAM));
+	/* without a description it is the whole device */
+	DO(cuGreenCtxCreate(&green, NULL, device, DEFAULT_STREAM));
+	DO(cuGreenCtxGetDevResource(green, &part, MULTIPROCESSORS));
+	check_note("%u", part.multiprocessors);
+	DO(cuGreenCtxDestroy(green));
 	CODE(cuGreenCtxGetId(NULL, &id));
 	CODE(cuCtxFromGreenCtx(&as_context, NULL));
 	DO(smallest(&green, &multiprocessors));

@@ -64,7 +64,6 @@ static bool first_call_errors(void)
 	NOTE(cuFuncSetBlockShape(f, 0, 1, 1));
 	NOTE(cuFuncSetBlockShape(f, -1, 1, 1));
 	NOTE(cuFuncSetBlockShape(f, 2048, 1, 1));
-	NOTE(cuFuncSetBlockShape(NULL, 1, 1, 1));
 	NOTE(cuFuncSetBlockShape(f, 1, 1, 1));
 	NOTE(cuLaunchGrid(f, 0, 1));
 	NOTE(cuLaunchGrid(f, 1, -1));
@@ -73,7 +72,6 @@ static bool first_call_errors(void)
 	NOTE(cuParamSetSize(f, 0));
 	NOTE(cuParamSetf(f, -4, 1));
 	NOTE(cuParamSetf(f, 1 << 20, 1));
-	NOTE(cuParamSetv(f, 0, NULL, 4));
 	NOTE(cuParamSetv(f, 0, &byte, 1));
 	NOTE(cuFuncSetSharedSize(f, 1 << 30));
 	NOTE(cuLaunch(f));

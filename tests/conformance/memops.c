@@ -84,6 +84,7 @@ static bool errors(void)
 	CODE(cuStreamWriteValue32_v2(NULL, 0, 1, 0));
 	CODE(cuStreamWriteValue32_v2(NULL, host, 1, 0));
 	CODE(cuStreamWriteValue32_v2(NULL, memory, 1, 2));
+	NOTE(cuStreamWriteValue32_v2(NULL, memory, 1, 1));
 	CODE(cuStreamWaitValue32_v2(NULL, memory + 1, 1, 0));
 	CODE(cuStreamWaitValue32_v2(NULL, memory, 1, 4));
 	CODE(cuStreamWaitValue64_v2(NULL, memory + 4, 1, 0));
@@ -193,7 +194,8 @@ static bool stream_releases(void)
 		DO(cuStreamWriteValue64_v2(other, memory, (1ull << 40) - 1, 0));
 		DO(cu.StreamSynchronize(other));
 		RESULT(CUDA_ERROR_NOT_READY, cu.StreamQuery(held));
-		DO(cuStreamWriteValue64_v2(other, memory, 1ull << 40, 1));
+		NOTE(cuStreamWriteValue64_v2(other, memory, 1ull << 40, 1));
+		DO(cuStreamWriteValue64_v2(other, memory, 1ull << 40, 0));
 		DO(cu.StreamSynchronize(held));
 	}
 	DO(cu.MemFree(memory));

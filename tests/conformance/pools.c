@@ -299,7 +299,11 @@ static bool errors(void)
 
 	USE_DEVICE;
 	CODE(cu.MemAllocAsync(NULL, 100, NULL));
-	CODE(cu.MemAllocAsync(&a, 0, NULL));
+	a = 4711;
+	NOTE(cu.MemAllocAsync(&a, 0, NULL));
+	check_note("%s", a == 4711 ? "untouched" : a ? "an address" : "0");
+	if (a && a != 4711)
+		NOTE(cu.MemFreeAsync(a, NULL));
 	CODE(cu.MemAllocAsync(&a, 1ull << 46, NULL));
 	CODE(cuMemAllocFromPoolAsync(&a, 100, NULL, NULL));
 	NOTE(cu.MemFreeAsync(0, NULL));

@@ -199,11 +199,8 @@ static bool surfaces(void)
 		THAT(!memcmp(in, out, sizeof(in)));
 		DO(cu.ModuleUnload(module));
 	}
-	CODE(cuSurfObjectCreate(NULL, &resources[0]));
-	CODE(cuSurfObjectCreate(&none, NULL));
 	resources[1] = (struct resource){ .type = RESOURCE_LINEAR };
 	CODE(cuSurfObjectCreate(&none, &resources[1]));
-	CODE(cuSurfObjectGetResourceDesc(NULL, objects[0]));
 	DO(cuSurfObjectDestroy(objects[0]));
 	DO(cuSurfObjectDestroy(objects[1]));
 	NOTE(cuSurfObjectDestroy(objects[1]));

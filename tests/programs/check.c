@@ -13,6 +13,8 @@ static char reason[512], notes[512];
 static char running[128];
 static unsigned int passed, failed;
 
+volatile int check_line;
+
 bool check_reason(const char *format, ...)
 {
 	va_list arguments;
@@ -41,11 +43,25 @@ static void say(const char *text)
 		_exit(3);
 }
 
+/* snprintf is not for signal handlers. */
+static void say_line(void)
+{
+	char text[32] = " (line ......)\n";
+	int rest = check_line;
+
+	for (int i = 12; i > 6; i--) {
+		text[i] = rest ? (char)('0' + rest % 10) : ' ';
+		rest /= 10;
+	}
+	say(text);
+}
+
 static void died(int signal_number)
 {
 	say("FAILED ");
 	say(running);
-	say(signal_number == SIGALRM ? " took too long\n" : " died of a signal\n");
+	say(signal_number == SIGALRM ? " took too long" : " died of a signal");
+	say_line();
 	signal(signal_number, SIG_DFL);
 	if (signal_number == SIGALRM)
 		_exit(1);
@@ -59,6 +75,7 @@ static void run_check(const struct check_group *group, const struct check *check
 	snprintf(running, sizeof(running), "%s.%s", group->name, check->name);
 	snprintf(reason, sizeof(reason), "no reason given");
 	notes[0] = '\0';
+	check_line = 0;
 	alarm(SECONDS_PER_CHECK);
 	good = check->run();
 	alarm(0);

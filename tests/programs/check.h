@@ -40,8 +40,12 @@ bool check_reason(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Adds to the running check's ok line what a native and a virtual run must have in common, such as a code. */
 void check_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The line of the check that runs: where a check that dies has come to. */
+extern volatile int check_line;
+
 #define RESULT(expected, call)                                                                                    \
 	do {                                                                                                      \
+		check_line = __LINE__;                                                                            \
 		int result_ = (int)(call);                                                                        \
 		if (result_ != (expected))                                                                        \
 			return check_reason("%s: result %d, expected %d (line %d)", #call, result_, (expected),   \
@@ -53,6 +57,7 @@ void check_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Must fail; the code becomes a note, for where the driver's documentation leaves it open. */
 #define CODE(call)                                                                                                \
 	do {                                                                                                      \
+		check_line = __LINE__;                                                                            \
 		int result_ = (int)(call);                                                                        \
 		if (!result_)                                                                                     \
 			return check_reason("%s: succeeded (line %d)", #call, __LINE__);                          \
@@ -61,6 +66,7 @@ void check_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define THAT(condition)                                                                                           \
 	do {                                                                                                      \
+		check_line = __LINE__;                                                                            \
 		if (!(condition))                                                                                 \
 			return check_reason("not so: %s (line %d)", #condition, __LINE__);                        \
 	} while (0)

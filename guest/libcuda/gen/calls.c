@@ -1046,10 +1046,7 @@ extern int cuMemAdvise();
 
 extern int cuMemAdvise_v2();
 
-VG_EXPORT int cuMemAlloc(void)
-{
-	return vg_refuse(348);
-}
+extern int cuMemAlloc();
 
 extern int cuMemAllocAsync();
 
@@ -1068,10 +1065,7 @@ VG_EXPORT int cuMemAllocManaged(void)
 	return vg_refuse(353);
 }
 
-VG_EXPORT int cuMemAllocPitch(void)
-{
-	return vg_refuse(354);
-}
+extern int cuMemAllocPitch();
 
 extern int cuMemAllocPitch_v2();
 
@@ -1091,24 +1085,15 @@ extern int cuMemcpy();
 
 extern int cuMemcpy_ptds();
 
-VG_EXPORT int cuMemcpy2D(void)
-{
-	return vg_refuse(359);
-}
+extern int cuMemcpy2D();
 
-VG_EXPORT int cuMemcpy2DAsync(void)
-{
-	return vg_refuse(360);
-}
+extern int cuMemcpy2DAsync();
 
 extern int cuMemcpy2DAsync_v2();
 
 extern int cuMemcpy2DAsync_v2_ptsz();
 
-VG_EXPORT int cuMemcpy2DUnaligned(void)
-{
-	return vg_refuse(362);
-}
+extern int cuMemcpy2DUnaligned();
 
 extern int cuMemcpy2DUnaligned_v2();
 
@@ -1118,15 +1103,9 @@ extern int cuMemcpy2D_v2();
 
 extern int cuMemcpy2D_v2_ptds();
 
-VG_EXPORT int cuMemcpy3D(void)
-{
-	return vg_refuse(365);
-}
+extern int cuMemcpy3D();
 
-VG_EXPORT int cuMemcpy3DAsync(void)
-{
-	return vg_refuse(366);
-}
+extern int cuMemcpy3DAsync();
 
 extern int cuMemcpy3DAsync_v2();
 
@@ -1162,10 +1141,7 @@ extern int cuMemcpyAtoA_v2();
 
 extern int cuMemcpyAtoA_v2_ptds();
 
-VG_EXPORT int cuMemcpyAtoD(void)
-{
-	return vg_refuse(376);
-}
+extern int cuMemcpyAtoD();
 
 extern int cuMemcpyAtoD_v2();
 
@@ -1191,24 +1167,15 @@ extern int cuMemcpyBatchAsync_v2();
 
 extern int cuMemcpyBatchAsync_v2_ptsz();
 
-VG_EXPORT int cuMemcpyDtoA(void)
-{
-	return vg_refuse(384);
-}
+extern int cuMemcpyDtoA();
 
 extern int cuMemcpyDtoA_v2();
 
 extern int cuMemcpyDtoA_v2_ptds();
 
-VG_EXPORT int cuMemcpyDtoD(void)
-{
-	return vg_refuse(386);
-}
+extern int cuMemcpyDtoD();
 
-VG_EXPORT int cuMemcpyDtoDAsync(void)
-{
-	return vg_refuse(387);
-}
+extern int cuMemcpyDtoDAsync();
 
 extern int cuMemcpyDtoDAsync_v2();
 
@@ -1218,15 +1185,9 @@ extern int cuMemcpyDtoD_v2();
 
 extern int cuMemcpyDtoD_v2_ptds();
 
-VG_EXPORT int cuMemcpyDtoH(void)
-{
-	return vg_refuse(390);
-}
+extern int cuMemcpyDtoH();
 
-VG_EXPORT int cuMemcpyDtoHAsync(void)
-{
-	return vg_refuse(391);
-}
+extern int cuMemcpyDtoHAsync();
 
 extern int cuMemcpyDtoHAsync_v2();
 
@@ -1248,15 +1209,9 @@ extern int cuMemcpyHtoA_v2();
 
 extern int cuMemcpyHtoA_v2_ptds();
 
-VG_EXPORT int cuMemcpyHtoD(void)
-{
-	return vg_refuse(398);
-}
+extern int cuMemcpyHtoD();
 
-VG_EXPORT int cuMemcpyHtoDAsync(void)
-{
-	return vg_refuse(399);
-}
+extern int cuMemcpyHtoDAsync();
 
 extern int cuMemcpyHtoDAsync_v2();
 
@@ -1298,10 +1253,7 @@ VG_EXPORT int cuMemDiscardBatchAsync_ptsz(void)
 
 extern int cuMemExportToShareableHandle();
 
-VG_EXPORT int cuMemFree(void)
-{
-	return vg_refuse(408);
-}
+extern int cuMemFree();
 
 extern int cuMemFreeAsync();
 
@@ -1313,10 +1265,7 @@ extern int cuMemFree_v2();
 
 extern int cuMemGetAccess();
 
-VG_EXPORT int cuMemGetAddressRange(void)
-{
-	return vg_refuse(413);
-}
+extern int cuMemGetAddressRange();
 
 extern int cuMemGetAddressRange_v2();
 
@@ -1349,10 +1298,7 @@ extern int cuMemGetMemPool();
 
 extern int cuMemHostAlloc();
 
-VG_EXPORT int cuMemHostGetDevicePointer(void)
-{
-	return vg_refuse(425);
-}
+extern int cuMemHostGetDevicePointer();
 
 extern int cuMemHostGetDevicePointer_v2();
 
@@ -1440,10 +1386,7 @@ extern int cuMemRetainAllocationHandle();
 
 extern int cuMemSetAccess();
 
-VG_EXPORT int cuMemsetD16(void)
-{
-	return vg_refuse(453);
-}
+extern int cuMemsetD16();
 
 extern int cuMemsetD16Async();
 
@@ -1453,10 +1396,7 @@ extern int cuMemsetD16_v2();
 
 extern int cuMemsetD16_v2_ptds();
 
-VG_EXPORT int cuMemsetD2D16(void)
-{
-	return vg_refuse(456);
-}
+extern int cuMemsetD2D16();
 
 extern int cuMemsetD2D16Async();
 
@@ -1466,10 +1406,7 @@ extern int cuMemsetD2D16_v2();
 
 extern int cuMemsetD2D16_v2_ptds();
 
-VG_EXPORT int cuMemsetD2D32(void)
-{
-	return vg_refuse(459);
-}
+extern int cuMemsetD2D32();
 
 extern int cuMemsetD2D32Async();
 
@@ -1479,10 +1416,7 @@ extern int cuMemsetD2D32_v2();
 
 extern int cuMemsetD2D32_v2_ptds();
 
-VG_EXPORT int cuMemsetD2D8(void)
-{
-	return vg_refuse(462);
-}
+extern int cuMemsetD2D8();
 
 extern int cuMemsetD2D8Async();
 
@@ -1492,10 +1426,7 @@ extern int cuMemsetD2D8_v2();
 
 extern int cuMemsetD2D8_v2_ptds();
 
-VG_EXPORT int cuMemsetD32(void)
-{
-	return vg_refuse(465);
-}
+extern int cuMemsetD32();
 
 extern int cuMemsetD32Async();
 
@@ -1505,10 +1436,7 @@ extern int cuMemsetD32_v2();
 
 extern int cuMemsetD32_v2_ptds();
 
-VG_EXPORT int cuMemsetD8(void)
-{
-	return vg_refuse(468);
-}
+extern int cuMemsetD8();
 
 extern int cuMemsetD8Async();
 

@@ -120,6 +120,7 @@
 #define VG_OP_CAPTURE_INTO 0x0740
 #define VG_OP_CAPTURE_DEPENDENCIES 0x0741
 #define VG_OP_CAPTURE_UPDATE 0x0742
+#define VG_OP_GRAPH_LAUNCH_NOW 0x0743
 #define VG_OP_LAUNCH_HOST_FUNC 0x0800
 #define VG_OP_STREAM_ADD_CALLBACK 0x0801
 #define VG_OP_HOST_REGISTER 0x0810
@@ -2565,10 +2566,11 @@ struct vg_rep_graph_instantiate {
 	uint32_t code;
 	uint32_t outcome;
 	uint32_t node;
+	uint32_t allocates;
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct vg_rep_graph_instantiate) == 16, "graph_instantiate");
 
-static inline int vg_op_graph_instantiate(struct vg_thread *t, uint32_t x, uint32_t g, uint64_t flags, uint32_t *code, uint32_t *outcome, uint32_t *node)
+static inline int vg_op_graph_instantiate(struct vg_thread *t, uint32_t x, uint32_t g, uint64_t flags, uint32_t *code, uint32_t *outcome, uint32_t *node, uint32_t *allocates)
 {
 	struct vg_reply *reply;
 	int result;
@@ -2595,6 +2597,8 @@ static inline int vg_op_graph_instantiate(struct vg_thread *t, uint32_t x, uint3
 			*outcome = o->outcome;
 		if (node)
 			*node = o->node;
+		if (allocates)
+			*allocates = o->allocates;
 	}
 	vg_release_reply(t, reply);
 	return result;
@@ -3431,6 +3435,30 @@ static inline int vg_op_capture_update(struct vg_thread *t, uint32_t s, uint32_t
 	r->flags = flags;
 	if (after_size)
 		memcpy((uint8_t *)r + 32, after, after_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_graph_launch_now {
+	struct vg_record h;
+	uint32_t x;
+	uint32_t s;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_graph_launch_now) == 32, "graph_launch_now");
+
+static inline int vg_op_graph_launch_now(struct vg_thread *t, uint32_t x, uint32_t s)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_graph_launch_now *r = vg_reserve_replied(t, VG_OP_GRAPH_LAUNCH_NOW, sizeof(struct vg_rec_graph_launch_now));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->x = x;
+	r->s = s;
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;

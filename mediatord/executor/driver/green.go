@@ -17,7 +17,7 @@ type GreenContexts interface {
 	// multiprocessors; groups 0 only asks how many could be made.
 	ResourceSplit(input *Resource, groups, flags, minimum uint32) (parts []Resource, remaining Resource, made uint32, r Result)
 	ResourceDescribe(parts []Resource) (Desc, Result)
-	// GreenCreate retains the primary context, GreenDestroy releases it.
+	// GreenCreate takes the whole device for d 0. It retains the primary context, GreenDestroy releases it.
 	GreenCreate(d Desc, flags uint32) (Green, Result)
 	GreenDestroy(g Green) Result
 	// GreenContext is the green context as a context.

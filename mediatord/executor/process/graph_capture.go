@@ -6,16 +6,20 @@ import (
 )
 
 // CaptureEnd implements wire.Handler. A graph that the process has seen or begun
-// to capture into has its number already.
+// to capture into has its number already; a capture that fails takes it along
+// (measured with driver 580: the graph is no handle any more).
 func (p *Process) CaptureEnd(_ wire.Call, in wire.CaptureEnd) driver.Result {
 	s, ok := p.stream(in.S)
 	expected, known := p.graph(in.G)
 	if !ok || !known && !p.tables.Free(driver.KindGraph, in.G) {
 		return driver.ErrorInvalidHandle
 	}
+	into := p.captures[s]
 	g, r := p.Driver.CaptureEnd(s)
 	// A failure ends most captures too.
-	if status, asked := p.Driver.Capturing(s); asked != driver.Success || status == 0 {
+	status, asked := p.Driver.Capturing(s)
+	ended := asked != driver.Success || status == 0
+	if ended {
 		delete(p.captures, s)
 	}
 	switch {
@@ -28,7 +32,7 @@ func (p *Process) CaptureEnd(_ wire.Call, in wire.CaptureEnd) driver.Result {
 			return p.violate("a capture ends in a graph that is not %d", in.G)
 		}
 		p.graphs.state(in.G).captured = false
-	case p.graphs.state(in.G).captured:
+	case p.graphs.state(in.G).captured, ended && into == in.G:
 		p.forgetGraph(in.G)
 	}
 	return r
@@ -56,7 +60,7 @@ func (p *Process) CaptureInto(_ wire.Call, in wire.CaptureInto) driver.Result {
 		return r
 	}
 	if r = p.Driver.CaptureInto(s, g, after, captureRelaxed); r == driver.Success {
-		p.captures[s] = struct{}{}
+		p.captures[s] = in.G
 	}
 	return r
 }

@@ -34,6 +34,10 @@ func (p *Process) NodeAdd(_ wire.Call, in wire.NodeAdd) (reply wire.NodeAddReply
 	if r != driver.Success {
 		return reply, r
 	}
+	// a graph inside itself has no end, and the driver does not look
+	if params.Type() == driver.NodeGraph && binary.LittleEndian.Uint32(in.Params[driver.GraphAt:]) == in.G {
+		return reply, driver.ErrorInvalidValue
+	}
 	n, r := p.Driver.NodeAdd(g, after, &params, in.General != 0)
 	if r != driver.Success {
 		return reply, r

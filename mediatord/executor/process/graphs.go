@@ -48,6 +48,9 @@ func (p *Process) GraphInstantiate(_ wire.Call, in wire.GraphInstantiate) (wire.
 	}
 	x, about, r := p.Driver.GraphInstantiate(g, in.Flags)
 	reply := wire.GraphInstantiateReply{Code: uint32(r), Outcome: about.Outcome}
+	if bytes != 0 {
+		reply.Allocates = 1
+	}
 	p.graphs.memory.made(x)
 	p.lost(r, wire.OpGraphInstantiate)
 	if r == driver.Success {
@@ -55,6 +58,19 @@ func (p *Process) GraphInstantiate(_ wire.Call, in wire.GraphInstantiate) (wire.
 	}
 	reply.Node, r = p.numberIfAny(in.G, about.Node)
 	return reply, r
+}
+
+// GraphLaunchNow implements wire.Handler: a launch that is waited for. That of a
+// graph whose memory is not free yet fails at once.
+func (p *Process) GraphLaunchNow(_ wire.Call, in wire.GraphLaunchNow) driver.Result {
+	x, ok1 := p.tables.Get(driver.KindGraphExec, in.X)
+	s, ok2 := p.stream(in.S)
+	if !ok1 || !ok2 {
+		return driver.ErrorInvalidHandle
+	}
+	r := p.native.GraphLaunch(driver.GraphExec(x), s)
+	p.lost(r, wire.OpGraphLaunchNow)
+	return r
 }
 
 // allocations is what a graph will allocate, in bytes. Most processes have no

@@ -141,7 +141,11 @@ func (p *Process) ResourceDescribe(_ wire.Call, in wire.ResourceDescribe) driver
 // GreenCreate implements wire.Handler: the green context, and the context that
 // it is as well.
 func (p *Process) GreenCreate(_ wire.Call, in wire.GreenCreate) driver.Result {
-	d, ok := p.tables.Get(driver.KindDesc, in.D)
+	var d uint64 // none: the whole device
+	ok := in.D == 0
+	if !ok {
+		d, ok = p.tables.Get(driver.KindDesc, in.D)
+	}
 	if !ok || !p.tables.Free(driver.KindGreen, in.G) || in.C <= primary || !p.tables.Free(driver.KindContext, in.C) {
 		return driver.ErrorInvalidHandle
 	}

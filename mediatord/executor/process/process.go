@@ -80,7 +80,7 @@ type Process struct {
 	images    images
 	names     map[handle.Owner][]string
 	fences    fences
-	captures  map[driver.Stream]struct{}
+	captures  map[driver.Stream]uint32 // capturing streams; number of the graph that the process gave, or 0
 	graphs    graphNumbers
 	launch    driver.Launch
 	refused   map[uint32]uint64
@@ -103,7 +103,7 @@ func New(c Config) *Process {
 	p := &Process{
 		Config:   c,
 		names:    map[handle.Owner][]string{},
-		captures: map[driver.Stream]struct{}{},
+		captures: map[driver.Stream]uint32{},
 		bindless: bindless{},
 		linkers:  map[uint32]*linker{},
 		refused:  map[uint32]uint64{},
@@ -180,7 +180,7 @@ func (p *Process) Idle() {
 // native carries the native ops, with what an executor adds to them.
 type native struct {
 	driver.Driver
-	captures map[driver.Stream]struct{}
+	captures map[driver.Stream]uint32
 	fences   *fences
 	process  *Process
 }
@@ -193,7 +193,7 @@ const captureRelaxed = 2
 func (n *native) CaptureBegin(s driver.Stream, _ uint32) driver.Result {
 	r := n.Driver.CaptureBegin(s, captureRelaxed)
 	if r == driver.Success {
-		n.captures[s] = struct{}{}
+		n.captures[s] = 0
 	}
 	return r
 }

@@ -82,10 +82,10 @@ func (n *native) surface(object uint64) bool {
 	return ok
 }
 
-// TextureDestroy refuses what the process was not given.
+// TextureDestroy leaves alone what the process was not given, as the driver does.
 func (n *native) TextureDestroy(object uint64) driver.Result {
 	if !n.texture(object) {
-		return driver.ErrorInvalidValue
+		return driver.Success
 	}
 	r := n.Driver.TextureDestroy(object)
 	if r == driver.Success {

@@ -106,6 +106,9 @@ func (d *Driver) ResourceDescribe(parts []driver.Resource) (driver.Desc, driver.
 // GreenCreate implements driver.GreenContexts.
 func (d *Driver) GreenCreate(desc driver.Desc, flags uint32) (driver.Green, driver.Result) {
 	f, ok := d.descs.items[uint64(desc)]
+	if desc == 0 {
+		f, ok = smResource(multiprocessors), true
+	}
 	if !ok || flags != greenDefaultStream {
 		return 0, driver.ErrorInvalidValue
 	}

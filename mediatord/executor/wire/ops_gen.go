@@ -126,6 +126,7 @@ const (
 	OpCaptureInto             uint16 = 0x0740
 	OpCaptureDependencies     uint16 = 0x0741
 	OpCaptureUpdate           uint16 = 0x0742
+	OpGraphLaunchNow          uint16 = 0x0743
 	OpLaunchHostFunc          uint16 = 0x0800
 	OpStreamAddCallback       uint16 = 0x0801
 	OpHostRegister            uint16 = 0x0810
@@ -1981,9 +1982,10 @@ func (m *GraphInstantiate) decode(b []byte) error {
 
 // GraphInstantiateReply is what op graph_instantiate returns.
 type GraphInstantiateReply struct {
-	Code    uint32
-	Outcome uint32
-	Node    uint32
+	Code      uint32
+	Outcome   uint32
+	Node      uint32
+	Allocates uint32
 }
 
 func (m *GraphInstantiateReply) append(b []byte) []byte {
@@ -1991,6 +1993,7 @@ func (m *GraphInstantiateReply) append(b []byte) []byte {
 	binary.LittleEndian.PutUint32(f[0:], uint32(m.Code))
 	binary.LittleEndian.PutUint32(f[4:], uint32(m.Outcome))
 	binary.LittleEndian.PutUint32(f[8:], uint32(m.Node))
+	binary.LittleEndian.PutUint32(f[12:], uint32(m.Allocates))
 	b = append(b, f[:]...)
 	return b
 }
@@ -2575,6 +2578,21 @@ func (m *CaptureUpdate) decode(b []byte) error {
 	m.S = binary.LittleEndian.Uint32(b[0:])
 	m.Flags = binary.LittleEndian.Uint32(b[4:])
 	m.After = b[8:]
+	return nil
+}
+
+// GraphLaunchNow is the request of op graph_launch_now.
+type GraphLaunchNow struct {
+	X uint32
+	S uint32
+}
+
+func (m *GraphLaunchNow) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.X = binary.LittleEndian.Uint32(b[0:])
+	m.S = binary.LittleEndian.Uint32(b[4:])
 	return nil
 }
 
@@ -4975,6 +4993,7 @@ type Handler interface {
 	CaptureInto(c Call, in CaptureInto) driver.Result
 	CaptureDependencies(c Call, in CaptureDependencies) (CaptureDependenciesReply, driver.Result)
 	CaptureUpdate(c Call, in CaptureUpdate) driver.Result
+	GraphLaunchNow(c Call, in GraphLaunchNow) driver.Result
 	LaunchHostFunc(c Call, in LaunchHostFunc) driver.Result
 	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
 	HostRegister(c Call, in HostRegister) driver.Result
@@ -5135,6 +5154,7 @@ var ops = [...]struct {
 	OpCaptureInto:             {"capture_into", true},
 	OpCaptureDependencies:     {"capture_dependencies", true},
 	OpCaptureUpdate:           {"capture_update", true},
+	OpGraphLaunchNow:          {"graph_launch_now", true},
 	OpLaunchHostFunc:          {"launch_host_func", false},
 	OpStreamAddCallback:       {"stream_add_callback", false},
 	OpHostRegister:            {"host_register", true},
@@ -6275,6 +6295,12 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.CaptureUpdate(c, in), nil
+	case OpGraphLaunchNow:
+		var in GraphLaunchNow
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.GraphLaunchNow(c, in), nil
 	case OpLaunchHostFunc:
 		var in LaunchHostFunc
 		if err := in.decode(payload); err != nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // resultStale is what a process reads whose handle names nothing any more:
-// CUDA_ERROR_INVALID_VALUE.
-const resultStale = 1
+// CUDA_ERROR_INVALID_HANDLE, as the driver answers when the owner has ended.
+const resultStale = 400
 
 // request is a parcel under way between two executors of the domain.
 type request struct {
