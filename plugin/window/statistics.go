@@ -19,11 +19,12 @@ type Statistics struct {
 	BytesIn       uint64 // copied to the device
 	BytesOut      uint64 // copied from the device
 	BytesWithin   uint64 // copied on the device, and filled
+	GPUTime       uint64 // nanoseconds that the GPU worked for it; 0: not measured
 }
 
 // fields lists the counters in their order in memory, which is for ever.
-func (s *Statistics) fields() [7]*uint64 {
-	return [...]*uint64{&s.Calls, &s.Waits, &s.Launches, &s.GraphLaunches, &s.BytesIn, &s.BytesOut, &s.BytesWithin}
+func (s *Statistics) fields() [8]*uint64 {
+	return [...]*uint64{&s.Calls, &s.Waits, &s.Launches, &s.GraphLaunches, &s.BytesIn, &s.BytesOut, &s.BytesWithin, &s.GPUTime}
 }
 
 // SetStatistics publishes what channel i's executor has counted. It panics

@@ -10,7 +10,7 @@ func TestStatisticsAreOneChannels(t *testing.T) {
 	if err := a.Reserve(5, 100); err != nil {
 		t.Fatal(err)
 	}
-	want := Statistics{Calls: 1, Waits: 2, Launches: 3, GraphLaunches: 4, BytesIn: 5, BytesOut: 6, BytesWithin: 7}
+	want := Statistics{Calls: 1, Waits: 2, Launches: 3, GraphLaunches: 4, BytesIn: 5, BytesOut: 6, BytesWithin: 7, GPUTime: 8}
 	a.SetStatistics(5, want)
 	a.SetStatistics(MaxChannels-1, Statistics{Calls: 9, BytesWithin: math.MaxUint64})
 	if got := a.Statistics(5); got != want {

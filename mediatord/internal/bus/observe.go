@@ -50,7 +50,7 @@ func toEvent(e events.Event) Event {
 func statistics(s window.Statistics) map[string]uint64 {
 	return map[string]uint64{
 		"Calls": s.Calls, "Waits": s.Waits, "Launches": s.Launches, "GraphLaunches": s.GraphLaunches,
-		"BytesIn": s.BytesIn, "BytesOut": s.BytesOut, "BytesWithin": s.BytesWithin,
+		"BytesIn": s.BytesIn, "BytesOut": s.BytesOut, "BytesWithin": s.BytesWithin, "GPUTime": s.GPUTime,
 	}
 }
 

@@ -1,11 +1,21 @@
 package daemon_test
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"libvirt-vgpu/mediatord/internal/bus"
+	"libvirt-vgpu/mediatord/internal/daemontest"
 	"libvirt-vgpu/mediatord/internal/executortest"
+	"libvirt-vgpu/mediatord/internal/metrics"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -70,5 +80,55 @@ func TestWhatHappenedShowsOnTheBus(t *testing.T) {
 	}
 	if rest := s.events(8); len(rest) != 1 || rest[0].Kind != "slot-refused" || rest[0].Text == "" {
 		t.Errorf("after the eighth came %+v", rest)
+	}
+}
+
+func TestMetricsFollowTheDomains(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "metrics.sock")
+	d := daemontest.Start(t, daemontest.Bus(t), onePool(), "--metrics", "unix:"+path+",127.0.0.1:0")
+	s := &stage{T: t, Daemon: d, conn: d.Connect(t)}
+	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", path)
+	}}}
+	shown := func(line string) bool {
+		response, err := client.Get("http://mediatord/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), line)
+	}
+	s.mustReserve(uuid)
+	g := s.boot(uuid)
+	defer g.off()
+	g.set(0, window.GuestStart, 1)
+	g.untilHost(0, window.HostReady, 1)
+	g.order(0, executortest.OrderAllocate)
+	line := `vgpu_domain_calls_total{domain="web",domain_uuid="` + uuid + `",pool="default"} 1`
+	s.until("the call in the metrics", func() bool { return shown(line) })
+	if !shown(`vgpu_pool_slots_used{pool="default"} 1`) || !shown(`vgpu_events_total{kind="executor-ready"} 1`) {
+		t.Error("pool or events are not shown")
+	}
+	if err := s.call("Release", uuid); err != nil {
+		t.Fatal(err)
+	}
+	if shown(uuid) {
+		t.Error("a domain that is gone is shown")
+	}
+	d.Stop(t)
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
+
+func TestMetricsAddressThatOthersReach(t *testing.T) {
+	_, err := daemontest.Run([]string{"--bus", daemontest.Bus(t), "--pools", t.TempDir(), "--run-dir", t.TempDir(), "--executor", "/bin/true",
+		"--module-cache", t.TempDir(), "--metrics", "0.0.0.0:9835"})
+	if !errors.Is(err, metrics.ErrAddress) {
+		t.Errorf("error is %v", err)
 	}
 }

@@ -27,6 +27,7 @@ type options struct {
 	executorUser                                     string
 	sessionWindow                                    string
 	readyWithin                                      time.Duration
+	metrics                                          []string
 	logFormat, logLevel                              string
 }
 
@@ -71,6 +72,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.executorUser, "executor-user", "", "user that executors run as (default: mediatord's)")
 	f.StringVar(&o.sessionWindow, "session-window", "4GiB", "size of the shared window of host processes")
 	f.DurationVar(&o.readyWithin, "executor-timeout", time.Minute, "time an executor may take to start")
+	f.StringSliceVar(&o.metrics, "metrics", nil, "where to serve Prometheus metrics: unix:/PATH, 127.0.0.1:PORT, or both with a comma (default: nowhere)")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warning or error")
 	return cmd

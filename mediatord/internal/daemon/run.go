@@ -50,6 +50,12 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	}
 	warm := make(chan struct{})
 	warmCtx, cancelWarm := context.WithCancel(ctx)
+	defer cancelWarm()
+	watching, err := o.serveMetrics(warmCtx, m, inventory, version, log)
+	if err != nil {
+		m.Close()
+		return err
+	}
 	go func() {
 		defer close(warm)
 		m.Warm(warmCtx)
@@ -63,6 +69,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	notify(log, daemon.SdNotifyStopping+"\nSTATUS=Ending executors")
 	cancelWarm()
 	<-warm
+	watching.Wait()
 	m.Close()
 	return err
 }

@@ -76,9 +76,9 @@ type Daemon struct {
 	done    chan error
 }
 
-// Start runs a mediatord with pools of the given names and TOML texts. The
-// calling test binary must call executortest.MaybeRun in its TestMain.
-func Start(t *testing.T, address string, pools map[string]string) *Daemon {
+// Start runs a mediatord with pools of the given names and TOML texts, and more
+// arguments if there are any. The calling test binary must call executortest.MaybeRun in its TestMain.
+func Start(t *testing.T, address string, pools map[string]string, arguments ...string) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range pools {
@@ -99,10 +99,10 @@ func Start(t *testing.T, address string, pools map[string]string) *Daemon {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
 	cmd := daemon.NewCommand("test", d.log)
-	cmd.SetArgs([]string{
+	cmd.SetArgs(append([]string{
 		"--bus", address, "--pools", dir, "--run-dir", runDir, "--executor", self,
 		"--module-cache", filepath.Join(dir, "modules"), "--session-window", "64MiB", "--log-format", "json",
-	})
+	}, arguments...))
 	go func() { d.done <- cmd.ExecuteContext(ctx) }()
 	t.Cleanup(func() { d.Stop(t) })
 	d.awaitName(t)

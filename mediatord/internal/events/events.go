@@ -5,6 +5,7 @@
 package events
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -38,6 +39,15 @@ const (
 	ProcessResumed Kind = "process-resumed"
 	WatchdogFired  Kind = "watchdog-fired"
 )
+
+// Kinds lists every kind.
+func Kinds() []Kind {
+	return []Kind{
+		SlotReserved, SlotRefused, SlotReleased, DomainStarted, DomainStopped,
+		ExecutorStarted, ExecutorReady, ExecutorEnded, ChannelFailed, Fault,
+		LeaseGranted, LeaseEnded, ProcessParked, ProcessResumed, WatchdogFired,
+	}
+}
 
 // scheduling says that a kind comes so often that it would drive the others out.
 func (k Kind) scheduling() bool { return k == LeaseGranted || k == LeaseEnded }
@@ -78,11 +88,12 @@ type Log struct {
 	sequence  uint64
 	lives     ring
 	decisions ring
+	counts    map[Kind]uint64
 }
 
 // New makes an empty log that reads the time from now.
 func New(now func() time.Time) *Log {
-	return &Log{now: now, lives: ring{limit: keptLives}, decisions: ring{limit: keptDecisions}}
+	return &Log{now: now, lives: ring{limit: keptLives}, decisions: ring{limit: keptDecisions}, counts: map[Kind]uint64{}}
 }
 
 // Record adds an event. Time may be given; it is now otherwise.
@@ -100,11 +111,22 @@ func (l *Log) Record(e Event) {
 	defer l.mu.Unlock()
 	l.sequence++
 	e.Sequence = l.sequence
+	l.counts[e.Kind]++
 	if e.Kind.scheduling() {
 		l.decisions.add(e)
 	} else {
 		l.lives.add(e)
 	}
+}
+
+// Counts tells how many events of each kind there were, those dropped included.
+func (l *Log) Counts() map[Kind]uint64 {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.counts)
 }
 
 // Since returns at most limit events that came after number sequence, the oldest

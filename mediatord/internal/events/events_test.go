@@ -52,6 +52,9 @@ func TestDecisionsDoNotDriveLivesOut(t *testing.T) {
 	if len(all) != keptDecisions+2 || all[0].Kind != SlotReserved || all[len(all)-1].Kind != Fault {
 		t.Fatalf("%d events, from %s to %s", len(all), all[0].Kind, all[len(all)-1].Kind)
 	}
+	if counts := l.Counts(); counts[LeaseGranted] != keptDecisions+1000 || counts[Fault] != 1 {
+		t.Errorf("counts are %v", counts)
+	}
 	if all[1].Sequence != 1002 {
 		t.Errorf("the oldest decision is number %d", all[1].Sequence)
 	}

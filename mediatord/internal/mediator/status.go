@@ -134,6 +134,9 @@ func (m *Mediator) Events(since uint64, limit int) []events.Event {
 	return m.events.Since(since, limit)
 }
 
+// EventCounts tells how many events of each kind there were.
+func (m *Mediator) EventCounts() map[events.Kind]uint64 { return m.events.Counts() }
+
 func (m *Mediator) recordRefusal(name string, id window.UUID, err error) {
 	if err == nil {
 		return
