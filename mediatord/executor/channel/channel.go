@@ -27,6 +27,8 @@ type Channel struct {
 	memory []byte // the channel, ChannelSize bytes
 	ring   []byte // the ring twice in a row
 	head   uint64
+	// published is the head that the producers know.
+	published uint64
 	// buffer is the private copy of the current record.
 	buffer []byte
 

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/plugin/window"
 )
 
 // mapTwice maps size bytes of fd at offset twice in a row, so that a record that
@@ -42,6 +44,18 @@ func (c *Channel) word32(offset int) *atomic.Uint32 {
 func (c *Channel) word64(offset int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&c.memory[offset : offset+8][0]))
 }
+
+// clear zeroes the first word of each line from a position of the ring on. The
+// stores may be late, but not later than the next atomic one: HEAD's.
+func (c *Channel) clear(position, lines uint64) {
+	for at := position; lines > 0; lines-- {
+		*(*uint32)(unsafe.Pointer(&c.ring[at : at+4][0])) = 0
+		at += window.Line
+	}
+}
+
+// fetch brings the lines at a position of the ring, below RingSize, closer.
+func (c *Channel) fetch(position uint64) { prefetch(unsafe.Pointer(&c.ring[position])) }
 
 // ringWord is the aligned word at a position of the ring below RingSize.
 func (c *Channel) ringWord(position uint64) *atomic.Uint32 {

@@ -34,6 +34,8 @@ func (c *Channel) Next(r *Record) (bool, error) {
 	if reserved := c.tail.Load() - c.head; reserved < r.lines*window.Line || reserved > window.RingSize {
 		return false, fmt.Errorf("%w: %d bytes committed, %d reserved", ErrRecord, size, reserved)
 	}
+	// The next record comes from another processor while this one is executed.
+	c.fetch((at + r.lines*window.Line) % window.RingSize)
 	b := c.buffer[:size]
 	copy(b, c.ring[at:at+size])
 	le := binary.LittleEndian
@@ -59,11 +61,17 @@ func (c *Channel) Next(r *Record) (bool, error) {
 	return true, nil
 }
 
-// Advance gives the lines of the record back to the producers.
+// publishEvery is how many bytes of a full ring are given back together: a word
+// that both sides write and read with every record would cost more than the rest.
+const publishEvery = 16 << 10
+
+// Advance gives the lines of the record back to the producers, at once if no
+// other record is there.
 func (c *Channel) Advance(r *Record) {
-	for line := range r.lines {
-		c.ringWord((c.head + line*window.Line) % window.RingSize).Store(0)
-	}
+	c.clear(c.head%window.RingSize, r.lines)
 	c.head += r.lines * window.Line
-	c.headWord.Store(c.head)
+	if c.head-c.published >= publishEvery || c.ringWord(c.head%window.RingSize).Load() == 0 {
+		c.published = c.head
+		c.headWord.Store(c.head)
+	}
 }
