@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -64,6 +65,16 @@ type slotStatus struct {
 	MemoryUsed   uint64            `json:"memory_used"`
 	Channels     []channelStatus   `json:"channels"`
 	RefusedCalls map[string]uint64 `json:"refused_calls"`
+	activity
+	Faults           map[uint32]uint64 `json:"faults"` // contexts lost, by CUresult
+	ExecutorsStarted uint64            `json:"executors_started"`
+	ExecutorsDied    uint64            `json:"executors_died"`
+}
+
+// activity counts what executors did: Calls, Waits, Launches, GraphLaunches,
+// BytesIn, BytesOut, BytesWithin, and GPUTime in nanoseconds, 0 if not measured.
+type activity struct {
+	Statistics map[string]uint64 `json:"statistics"`
 }
 
 type channelStatus struct {
@@ -75,6 +86,8 @@ type channelStatus struct {
 	ExecutorPID uint32 `json:"executor_pid"`
 	MemoryUsed  uint64 `json:"memory_used"`
 	Message     string `json:"message"`
+	Queued      uint64 `json:"queued"` // bytes of commands that wait
+	activity
 }
 
 func newStatusCommand(address *string) *cobra.Command {
@@ -89,11 +102,7 @@ func newStatusCommand(address *string) *cobra.Command {
 				return err
 			}
 			defer c.close()
-			var managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
-			if err := c.call(cmd.Context(), "org.freedesktop.DBus.ObjectManager.GetManagedObjects", nil, &managed); err != nil {
-				return err
-			}
-			s, err := decodeStatus(managed)
+			s, err := c.status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -107,6 +116,15 @@ func newStatusCommand(address *string) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// status reads everything.
+func (c *client) status(ctx context.Context) (status, error) {
+	var managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
+	if err := c.call(ctx, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", nil, &managed); err != nil {
+		return status{}, err
+	}
+	return decodeStatus(managed)
 }
 
 // decodeStatus sorts out what GetManagedObjects answered.
@@ -154,14 +172,16 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 	err := take(values, fields{"UUID": &slot.UUID, "DomainName": &slot.DomainName, "Kind": &slot.Kind, "Pool": &slot.Pool,
 		"Priority": &slot.Priority, "Weight": &slot.Weight, "State": &slot.State, "Connected": &slot.Connected,
 		"SocketPath": &slot.SocketPath, "GPU": &slot.GPU, "MemoryQuota": &slot.MemoryQuota, "MemoryUsed": &slot.MemoryUsed,
-		"Channels": &channels, "RefusedCalls": &slot.RefusedCalls})
+		"Channels": &channels, "RefusedCalls": &slot.RefusedCalls, "Statistics": &slot.Statistics, "Faults": &slot.Faults,
+		"ExecutorsStarted": &slot.ExecutorsStarted, "ExecutorsDied": &slot.ExecutorsDied})
 	if err != nil {
 		return slot, err
 	}
 	for _, values := range channels {
 		var c channelStatus
 		if err := take(values, fields{"Channel": &c.Channel, "PID": &c.PID, "UID": &c.UID, "Comm": &c.Comm, "State": &c.State,
-			"ExecutorPID": &c.ExecutorPID, "MemoryUsed": &c.MemoryUsed, "Message": &c.Message}); err != nil {
+			"ExecutorPID": &c.ExecutorPID, "MemoryUsed": &c.MemoryUsed, "Message": &c.Message,
+			"Queued": &c.Queued, "Statistics": &c.Statistics}); err != nil {
 			return slot, err
 		}
 		slot.Channels = append(slot.Channels, c)
