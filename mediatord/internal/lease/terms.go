@@ -1,0 +1,48 @@
+package lease
+
+import (
+	"math"
+	"time"
+)
+
+// Unlimited as a budget lets an executor submit without a look at anything else.
+const Unlimited time.Duration = math.MaxInt64
+
+// Never is the instant that does not come.
+const Never time.Duration = math.MaxInt64
+
+// Fallback is the budget of an executor whose lease has expired: mediatord is
+// gone, and nobody should stop for good, nor take the GPU for itself.
+const Fallback = 2 * time.Millisecond
+
+// Terms are what mediatord allows one executor. Instants are those of the
+// monotonic clock, as nanoseconds since its start.
+type Terms struct {
+	// Budget is the predicted GPU time in flight beyond which nothing more is
+	// submitted; with nothing in flight one submission of any length may go. 0:
+	// nothing may.
+	Budget time.Duration
+	// ClearBy is when the GPU is needed by somebody else: what would not be done
+	// by then waits. Never: by nobody.
+	ClearBy time.Duration
+	// Expiry is when the terms end and Fallback begins.
+	Expiry time.Duration
+}
+
+// Admit says whether work of a predicted length may be submitted behind what is
+// in flight.
+func (t Terms) Admit(now, inFlight, work time.Duration) bool {
+	if now >= t.Expiry {
+		t.Budget, t.ClearBy = Fallback, Never
+	}
+	if t.Budget == Unlimited {
+		return true
+	}
+	if t.ClearBy != Never && now+inFlight+work > t.ClearBy {
+		return false
+	}
+	if inFlight == 0 {
+		return t.Budget > 0
+	}
+	return inFlight+work <= t.Budget
+}

@@ -1,0 +1,325 @@
+// Package sched decides which domains may put work on a GPU, and how much of it:
+// start-time fair queueing over the weights of pools and domains, under strict
+// classes. It knows no clock and does nothing by itself: the time is an argument,
+// what executors say goes in, leases come out. mediatord and the simulation use
+// the same object.
+//
+// A domain's virtual time is the GPU time it used, divided by its weight; it
+// counts for all of the domain's processes together. The domains with the lowest
+// virtual times run. One that gets more than a turn ahead of a domain that wants
+// to run waits until the other has caught up. One that wanted nothing for a while
+// comes back at most a turn behind the others, so idling saves nothing up.
+//
+// While a high domain is armed, which it is for a while after its work, the
+// others run one at a time, with little in flight, and only while no high domain
+// has work. If it comes at regular times they also keep the GPU clear for it.
+//
+// Nothing here may be used by two goroutines at once.
+package sched
+
+import (
+	"slices"
+	"time"
+)
+
+// soonest and latest bound the time to the next decision while domains compete.
+const soonest = 200 * time.Microsecond
+
+// Scheduler is the policy for one GPU.
+type Scheduler struct {
+	options Options
+	domains []*Domain
+	// virtual is, for each class, the virtual time that every active domain of it
+	// has reached.
+	virtual [High + 1]float64
+	next    Time
+	made    int
+}
+
+// Domain is one domain on the GPU. Its methods and the Scheduler's exclude one
+// another.
+type Domain struct {
+	settings Settings
+	number   int // order of arrival, so that decisions are deterministic
+	virtual  float64
+	rate     float64 // of virtual time per GPU time
+	report   Report
+	running  bool // may submit, and is active
+	lease    Lease
+	served   Time // when it last got GPU time, or began to want it
+	seen     Time // when it was last active
+	stopped  Time // when it left the run set
+	came     bool // is active, and was not at the last decision
+	beat     beat
+}
+
+// New makes the policy of a GPU without domains.
+func New(o Options) *Scheduler {
+	o.RunSet = max(o.RunSet, 1)
+	return &Scheduler{options: o}
+}
+
+// Add makes a domain known. It starts level with the others.
+func (s *Scheduler) Add(settings Settings) *Domain {
+	s.made++
+	d := &Domain{settings: settings, number: s.made, virtual: s.virtual[settings.Class], seen: -Never / 2}
+	s.domains = append(s.domains, d)
+	return d
+}
+
+// Remove forgets a domain.
+func (s *Scheduler) Remove(d *Domain) {
+	s.domains = slices.DeleteFunc(s.domains, func(o *Domain) bool { return o == d })
+}
+
+// Set changes a domain's terms from now on. In another class it starts level with
+// those that are there.
+func (s *Scheduler) Set(d *Domain, settings Settings) {
+	if settings.Class != d.settings.Class {
+		d.virtual = s.virtual[settings.Class]
+		d.running = false
+	}
+	d.settings = settings
+}
+
+// Lease is the last decision about the domain.
+func (d *Domain) Lease() Lease { return d.lease }
+
+// Settings are the domain's terms.
+func (d *Domain) Settings() Settings { return d.settings }
+
+// Running says that the domain is in the run set.
+func (d *Domain) Running() bool { return d.running }
+
+// Report takes what the domain's executors say at now.
+func (s *Scheduler) Report(now Time, d *Domain, r Report) {
+	came := r.Active && !d.report.Active
+	gone := d.seen
+	d.came = d.came && r.Active || came
+	if r.Active || r.Used > 0 || d.report.Active {
+		d.seen = now
+	}
+	if came {
+		d.served = now
+		if arrived := min(r.Arrived, now); arrived > gone {
+			d.beat.came(arrived, arrived-gone)
+		}
+	}
+	if r.Used > 0 {
+		d.virtual += float64(r.Used) * s.rate(d)
+		d.served = now
+	}
+	d.report = r
+	d.report.Used = 0
+}
+
+// rate is the virtual time that the domain pays for GPU time: a pool's weight is
+// divided among those of its domains that are active.
+func (s *Scheduler) rate(d *Domain) float64 {
+	siblings := d.settings.Weight
+	for _, o := range s.domains {
+		if o != d && o.settings.Pool == d.settings.Pool && o.report.Active {
+			siblings += o.settings.Weight
+		}
+	}
+	return float64(siblings) / float64(max(d.settings.PoolWeight, 1)) / float64(max(d.settings.Weight, 1))
+}
+
+// Next is when Decide must be called again even if no report comes; Never if
+// nothing changes by itself.
+func (s *Scheduler) Next() Time { return s.next }
+
+// wake brings the next decision forward.
+func (s *Scheduler) wake(at Time) { s.next = min(s.next, at) }
+
+// Decide makes every domain's lease for now.
+func (s *Scheduler) Decide(now Time) {
+	s.next = Never
+	if len(s.domains) == 1 { // nobody to share with
+		d := s.domains[0]
+		d.running, d.came, d.lease = d.report.Active, false, Lease{Budget: Unlimited, ClearBy: Never}
+		s.virtual[d.settings.Class] = max(s.virtual[d.settings.Class], d.virtual)
+		return
+	}
+	top, active := s.survey()
+	s.level()
+	armed, clear := s.armed(now, top)
+	limit, budget := s.options.RunSet, s.options.Budget
+	if armed {
+		limit = 1
+	}
+	set := s.choose(top, limit)
+	for _, d := range s.domains {
+		if d.running && !slices.Contains(set, d) {
+			d.running, d.stopped = false, now
+		}
+	}
+	if top != High { // a high domain waits for nobody
+		set = s.admit(now, set, limit)
+	}
+	for _, d := range s.domains {
+		d.running = slices.Contains(set, d)
+		d.lease = Lease{ClearBy: Never}
+		switch {
+		case d.settings.Class == High:
+			// A high domain that comes needs to ask nobody first.
+			if d.running || !d.report.Active && top != High {
+				d.lease.Budget = budget
+			}
+		case d.running && armed:
+			d.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: clear}
+		case d.running, !armed && !d.report.Active && d.settings.Class >= top && len(set) < limit:
+			d.lease.Budget = budget
+		}
+	}
+	s.console(now, armed && top == High)
+	if active > 1 {
+		s.wake(now + s.turnLeft(set))
+	}
+}
+
+// survey finds the highest class that is active (Low if none is) and how many
+// domains are, and lets virtual time go on.
+func (s *Scheduler) survey() (top Class, active int) {
+	least := [High + 1]float64{-1, -1, -1}
+	for _, d := range s.domains {
+		if !d.report.Active {
+			continue
+		}
+		active++
+		class := d.settings.Class
+		top = max(top, class)
+		if d.came {
+			continue
+		}
+		if least[class] < 0 || d.virtual < least[class] {
+			least[class] = d.virtual
+		}
+	}
+	for class := range s.virtual {
+		s.virtual[class] = max(s.virtual[class], least[class])
+	}
+	return top, active
+}
+
+// level lets those that come begin level with the others but for a turn, so that
+// short gaps, as between a kernel and the next one, cost no share.
+func (s *Scheduler) level() {
+	for _, d := range s.domains {
+		if d.came {
+			d.came = false
+			d.virtual = max(d.virtual, s.virtual[d.settings.Class]-float64(s.options.Turn)*s.rate(d))
+		}
+	}
+}
+
+// admit takes the newcomers out of the set for whom there is no place yet: who has
+// left it may still have work on the GPU. Its place is given away when that is
+// done, so that nobody is charged for another's work: the last microseconds of it
+// could wait for many slices. If it takes too long, the hardware shares.
+func (s *Scheduler) admit(now Time, set []*Domain, limit int) []*Domain {
+	places := limit
+	for _, d := range s.domains {
+		if d.running {
+			places--
+			continue
+		}
+		if patience := d.stopped + 2*s.options.Budget; d.report.Flying && now < patience {
+			places--
+			s.wake(patience)
+		}
+	}
+	return slices.DeleteFunc(set, func(d *Domain) bool {
+		if d.running {
+			return false
+		}
+		places--
+		return places < 0
+	})
+}
+
+// choose makes the run set of a class: those that run go on until they are a turn
+// ahead; then who is furthest behind comes first.
+func (s *Scheduler) choose(class Class, limit int) []*Domain {
+	type candidate struct {
+		*Domain
+		key float64
+	}
+	var all []candidate
+	var least float64
+	for _, d := range s.domains {
+		if !d.report.Active || d.settings.Class != class {
+			continue
+		}
+		turn := float64(s.options.Turn) * s.rate(d)
+		key := d.virtual
+		if d.running {
+			key -= turn
+		} else {
+			key -= turn / 4 // let equals run together
+		}
+		if len(all) == 0 || d.virtual < least {
+			least = d.virtual
+		}
+		all = append(all, candidate{d, key})
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		switch {
+		case a.key != b.key && a.key < b.key:
+			return -1
+		case a.key != b.key:
+			return 1
+		}
+		return a.number - b.number
+	})
+	var set []*Domain
+	for _, c := range all {
+		if len(set) < limit && c.key <= least {
+			set = append(set, c.Domain)
+		}
+	}
+	return set
+}
+
+// turnLeft is the time until a member of the set may have had its turn.
+func (s *Scheduler) turnLeft(set []*Domain) time.Duration {
+	left := s.options.Turn
+	for _, d := range set {
+		rate := s.rate(d)
+		for _, o := range s.domains {
+			if o.report.Active && o.settings.Class == d.settings.Class && o != d {
+				ahead := (d.virtual - o.virtual) / rate
+				left = min(left, s.options.Turn-time.Duration(ahead))
+			}
+		}
+	}
+	return max(left, soonest)
+}
+
+// console gives a domain that higher classes have kept waiting for too long what
+// it waits for: one submission, whatever it takes. While a high domain is at work
+// it waits as long again, for a gap.
+func (s *Scheduler) console(now Time, busy bool) {
+	var longest *Domain
+	for _, d := range s.domains {
+		// What runs under a reservation may wait for ever as well.
+		if !d.report.Waiting || d.settings.Class == High || d.running && d.lease.ClearBy == Never {
+			continue
+		}
+		patience := s.options.Patience
+		if busy {
+			patience *= 2
+		}
+		if due := d.served + patience; now < due {
+			s.wake(due)
+			continue
+		}
+		if longest == nil || d.served < longest.served {
+			longest = d
+		}
+	}
+	if longest != nil {
+		longest.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: Never}
+		s.wake(now + max(s.options.Patience, soonest))
+	}
+}

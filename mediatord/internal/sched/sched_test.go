@@ -1,0 +1,121 @@
+package sched
+
+import (
+	"testing"
+	"time"
+)
+
+const ms = time.Millisecond
+
+func add(s *Scheduler, class Class) *Domain {
+	return s.Add(Settings{Pool: "gold", PoolWeight: 100, Weight: 100, Class: class})
+}
+
+func TestAloneIsUnlimited(t *testing.T) {
+	s := New(Defaults())
+	d := add(s, Low)
+	s.Report(ms, d, Report{Active: true, Arrived: ms})
+	s.Decide(ms)
+	if d.Lease() != (Lease{Budget: Unlimited, ClearBy: Never}) || s.Next() != Never {
+		t.Errorf("lease %+v, next %v", d.Lease(), s.Next())
+	}
+}
+
+func TestNobodyActiveWakesNobody(t *testing.T) {
+	s := New(Defaults())
+	for range 100 {
+		add(s, Normal)
+	}
+	s.Decide(ms)
+	if s.Next() != Never {
+		t.Errorf("decides again at %v", s.Next())
+	}
+	for _, d := range s.domains {
+		if d.Lease().Budget != Defaults().Budget {
+			t.Fatalf("idle domain has %+v", d.Lease())
+		}
+	}
+}
+
+func TestHighStopsLow(t *testing.T) {
+	o := Defaults()
+	s := New(o)
+	high, low, normal := add(s, High), add(s, Low), add(s, Normal)
+	s.Report(ms, low, Report{Active: true, Arrived: ms})
+	s.Decide(ms)
+	if low.Lease().Budget != o.Budget || high.Lease().Budget != o.Budget {
+		t.Fatalf("low %+v, high %+v", low.Lease(), high.Lease())
+	}
+	s.Report(2*ms, high, Report{Active: true, Arrived: 2 * ms})
+	s.Decide(2 * ms)
+	if low.Lease().Budget != 0 || normal.Lease().Budget != 0 || high.Lease().Budget != o.Budget {
+		t.Fatalf("low %+v, normal %+v, high %+v", low.Lease(), normal.Lease(), high.Lease())
+	}
+	s.Report(3*ms, high, Report{Used: ms})
+	s.Decide(3 * ms)
+	if low.Lease().Budget != o.ArmedBudget {
+		t.Fatalf("in the gap low has %+v", low.Lease())
+	}
+	s.Report(4*ms+o.Armed, low, Report{Active: true, Used: ms})
+	s.Decide(4*ms + o.Armed)
+	if low.Lease().Budget != o.Budget {
+		t.Errorf("long after, low has %+v", low.Lease())
+	}
+}
+
+func TestRhythm(t *testing.T) {
+	var b beat
+	at := Time(0)
+	for i := range 20 {
+		at += 10 * ms
+		late := time.Duration(i%3) * 20 * time.Microsecond
+		b.came(at+late, 7*ms)
+		b.came(at+late+ms, 100*time.Microsecond) // within the step
+	}
+	early, late, ok := b.next(at + 2*ms)
+	if !ok || early > at+10*ms || late < at+10*ms || late-early > ms {
+		t.Errorf("next is %v to %v, %v; it comes at %v", early, late, ok, at+10*ms)
+	}
+	if early, _, ok = b.next(at + 12*ms); !ok || early < at+19*ms {
+		t.Errorf("after one that did not come: %v, %v", early, ok)
+	}
+	b.came(at+3*time.Second, 3*time.Second)
+	if _, _, ok = b.next(at + 3*time.Second); ok {
+		t.Error("still confident after a long pause")
+	}
+}
+
+func TestMergeSharesOverlaps(t *testing.T) {
+	reports := Merge([][]Sample{
+		{{Busy: []Span{{0, 4 * ms}}, Active: true, Arrived: 3 * ms}, {Busy: []Span{{2 * ms, 4 * ms}}, Active: true, Arrived: 2 * ms}},
+		{{Busy: []Span{{0, ms}, {2 * ms, 6 * ms}}, Waiting: true, Flying: true}},
+		{},
+	})
+	third := time.Duration(2*ms) / 3
+	want := []time.Duration{ms/2 + ms + 2*third, ms/2 + third + 2*ms, 0}
+	for i, r := range reports {
+		if off := r.Used - want[i]; off > 10 || off < -10 {
+			t.Errorf("domain %d used %v, want %v", i, r.Used, want[i])
+		}
+	}
+	if !reports[0].Active || reports[0].Arrived != 2*ms || reports[1].Active || !reports[1].Waiting || !reports[1].Flying {
+		t.Errorf("reports %+v", reports)
+	}
+}
+
+func TestChangedClassStartsLevel(t *testing.T) {
+	s := New(Defaults())
+	a, b := add(s, Normal), add(s, Low)
+	s.Report(ms, a, Report{Active: true, Arrived: ms})
+	s.Decide(ms)
+	s.Report(500*ms, a, Report{Active: true, Used: 499 * ms})
+	s.Decide(500 * ms)
+	settings := b.Settings()
+	settings.Class = Normal
+	s.Set(b, settings)
+	s.Report(501*ms, b, Report{Active: true, Waiting: true, Arrived: 501 * ms})
+	s.Decide(501 * ms)
+	if behind := a.virtual - b.virtual; behind > float64(2*Defaults().Turn) {
+		t.Errorf("it came back %v behind", time.Duration(behind))
+	}
+}

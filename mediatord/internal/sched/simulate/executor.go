@@ -1,0 +1,78 @@
+package simulate
+
+import (
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/lease"
+	"libvirt-vgpu/mediatord/internal/sched"
+)
+
+// executor consumes the ring of one guest process under its lease.
+type executor struct {
+	sim     *Simulation
+	tenant  *Tenant
+	context context
+	terms   lease.Terms
+	ring    []*work
+	flying  time.Duration // predicted
+	count   int           // in flight
+	arrived sched.Time
+	active  bool
+	retry   sched.Time
+}
+
+// post puts work on the ring, as the guest process does.
+func (e *executor) post(now sched.Time, length time.Duration, done func(sched.Time)) {
+	if !e.active {
+		e.active, e.arrived = true, now
+		e.sim.ringDoorbell(now)
+	}
+	e.ring = append(e.ring, &work{length: length, left: length, done: done})
+	e.consume(now)
+}
+
+// consume submits what the lease allows.
+func (e *executor) consume(now sched.Time) {
+	for len(e.ring) > 0 {
+		w := e.ring[0]
+		predicted := time.Duration(float64(w.length) * e.sim.wrong())
+		if !e.terms.Admit(now, e.flying, predicted) {
+			e.sim.waits(now, e)
+			return
+		}
+		e.ring = e.ring[1:]
+		e.flying += predicted
+		e.count++
+		done := w.done
+		w.done = func(at sched.Time) {
+			e.sim.after(at, e.sim.Hardware.Marker, func(at sched.Time) { e.finished(at, predicted, done) })
+		}
+		e.sim.gpu.push(now, &e.context, w)
+		e.sim.planGPU()
+	}
+}
+
+func (e *executor) finished(now sched.Time, predicted time.Duration, done func(sched.Time)) {
+	e.flying -= predicted
+	e.count--
+	if done != nil {
+		done(now)
+	}
+	e.consume(now)
+	if e.count == 0 {
+		e.active = len(e.ring) > 0
+		e.sim.ringDoorbell(now)
+	}
+}
+
+// sample is what mediatord reads.
+func (e *executor) sample(now sched.Time) sched.Sample {
+	e.sim.gpu.advance(now)
+	s := sched.Sample{Busy: e.context.spans, Active: e.active, Waiting: len(e.ring) > 0, Arrived: e.arrived, Flying: e.count > 0}
+	e.context.spans = nil
+	if len(e.context.queue) > 0 {
+		s.Busy = append(s.Busy, sched.Span{Start: e.context.occupied, End: now})
+		e.context.occupied = now
+	}
+	return s
+}

@@ -1,0 +1,110 @@
+package simulate
+
+import (
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/sched"
+)
+
+// gpu runs one context at a time and slices among those that have work, as the
+// hardware does.
+type gpu struct {
+	hardware Hardware
+	ready    []*context // wait for their slice, first in first out
+	current  *context
+	last     *context
+	since    sched.Time // when current got the GPU, or work went on after a switch
+	sliceEnd sched.Time
+	until    sched.Time // next event
+	version  int
+	busy     time.Duration
+}
+
+// context is the queue of one executor on the GPU.
+type context struct {
+	queue    []*work
+	occupied sched.Time // since when the queue has not been empty
+	spans    []sched.Span
+	onGPU    time.Duration // time that it really had
+}
+
+// work is one submission.
+type work struct {
+	length, left time.Duration
+	done         func(now sched.Time)
+}
+
+func (g *gpu) push(now sched.Time, c *context, w *work) {
+	g.advance(now)
+	if len(c.queue) == 0 {
+		c.occupied = now
+		g.ready = append(g.ready, c)
+	}
+	c.queue = append(c.queue, w)
+	if g.current == nil {
+		g.next(now)
+	}
+	g.plan(now)
+}
+
+// advance lets the current work progress until now.
+func (g *gpu) advance(now sched.Time) {
+	if g.current == nil || now <= g.since {
+		return
+	}
+	progress := now - g.since
+	g.current.queue[0].left -= progress
+	g.current.onGPU += progress
+	g.busy += progress
+	g.since = now
+}
+
+// next gives the GPU to who has waited longest, if anybody does.
+func (g *gpu) next(now sched.Time) {
+	if len(g.ready) == 0 {
+		return
+	}
+	c := g.ready[0]
+	g.ready = g.ready[1:]
+	if g.last != c && g.last != nil {
+		now += g.hardware.Switch
+	}
+	g.last, g.current, g.since, g.sliceEnd = c, c, now, now+g.hardware.Slice
+}
+
+// plan computes the next event.
+func (g *gpu) plan(now sched.Time) {
+	g.version++
+	if g.current == nil {
+		g.until = sched.Never
+		return
+	}
+	g.until = max(g.since, now) + g.current.queue[0].left
+	if len(g.ready) > 0 {
+		g.until = min(g.until, max(g.sliceEnd, now))
+	}
+}
+
+// event happens at until.
+func (g *gpu) event(now sched.Time) {
+	g.advance(now)
+	c := g.current
+	var done *work
+	if c.queue[0].left <= 0 {
+		done = c.queue[0]
+		c.queue = c.queue[1:]
+	}
+	switch {
+	case len(c.queue) == 0:
+		c.spans = append(c.spans, sched.Span{Start: c.occupied, End: now})
+		g.current = nil
+		g.next(now)
+	case now >= g.sliceEnd && len(g.ready) > 0:
+		g.ready = append(g.ready, c)
+		g.next(now)
+	}
+	g.plan(now)
+	if done != nil {
+		done.done(now)
+	}
+}

@@ -1,0 +1,290 @@
+package simulate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/sched"
+)
+
+const ms, us = time.Millisecond, time.Microsecond
+
+func settings(class sched.Class, weight int) sched.Settings {
+	return sched.Settings{Pool: "gold", PoolWeight: 100, Weight: weight, Class: class}
+}
+
+func quantile(all []time.Duration, q float64) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	sorted := slices.Clone(all)
+	slices.Sort(sorted)
+	return sorted[int(q*float64(len(sorted)-1))]
+}
+
+// describe is what a failed test should say.
+func describe(s *Simulation) string {
+	line := fmt.Sprintf("busy %v of %v, unused %v, %d decisions", s.Busy(), s.now, s.Unused(), s.Decisions())
+	for i, x := range s.Tenants {
+		line += fmt.Sprintf("\n%d: class %d weight %d, %d processes, %+v: %.2f%%, charged %.2f%%, p50 %v, p99 %v, gap %v", i, x.Settings.Class, x.Settings.Weight,
+			max(x.Processes, 1), x.Program, 100*float64(x.GPUTime())/float64(s.now), 100*float64(x.Charged)/float64(s.now), quantile(x.Latencies, .5), quantile(x.Latencies, .99), x.Gap)
+	}
+	return line
+}
+
+func share(x *Tenant, of []*Tenant) float64 {
+	var sum time.Duration
+	for _, o := range of {
+		sum += o.GPUTime()
+	}
+	return float64(x.GPUTime()) / float64(sum)
+}
+
+func between(r *rand.Rand, low, high int) int { return low + r.IntN(high-low+1) }
+
+// each runs f with many seeds.
+func each(t *testing.T, seeds int, f func(t *testing.T, seed uint64, r *rand.Rand) (s *Simulation, bad string)) {
+	t.Helper()
+	for seed := range uint64(seeds) {
+		if s, bad := f(t, seed, rand.New(rand.NewPCG(seed, 7))); bad != "" {
+			t.Fatalf("seed %d: %s\n%s", seed, bad, describe(s))
+		}
+	}
+}
+
+// hog is a random program that always has work, of kernels up to longest.
+func hog(r *rand.Rand, longest time.Duration) Hog {
+	return Hog{Length: 20*us + time.Duration(r.Int64N(int64(longest))), Depth: between(r, 2, 16)}
+}
+
+// A domain pays for the switches between its own processes.
+func TestSharesFollowWeights(t *testing.T) {
+	each(t, 150, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		var tenants []*Tenant
+		sum := 0
+		for range between(r, 2, 6) {
+			weight := between(r, 50, 400)
+			sum += weight
+			tenants = append(tenants, &Tenant{Settings: settings(sched.Normal, weight), Program: hog(r, ms), Processes: between(r, 1, 4)})
+		}
+		o := sched.Defaults()
+		s := New(o, H200(), seed, tenants...)
+		s.Errors = .3
+		s.Run(4 * time.Second)
+		for _, x := range tenants {
+			if off := share(x, tenants) - float64(x.Settings.Weight)/float64(sum); off > .02 || off < -.02 {
+				return s, fmt.Sprintf("share of weight %d of %d is off by %.4f", x.Settings.Weight, sum, off)
+			}
+		}
+		return s, ""
+	})
+}
+
+func TestThreeToOne(t *testing.T) {
+	each(t, 100, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		tenants := []*Tenant{
+			{Settings: settings(sched.Normal, 300), Program: hog(r, ms)},
+			{Settings: settings(sched.Normal, 100), Program: hog(r, ms)},
+		}
+		s := New(sched.Defaults(), H200(), seed, tenants...)
+		s.Run(4 * time.Second)
+		if got := share(tenants[0], tenants); got < .74 || got > .76 {
+			return s, fmt.Sprintf("share is %.4f", got)
+		}
+		return s, ""
+	})
+}
+
+func TestWeightsOfPools(t *testing.T) {
+	of := func(pool string, weight, own int) sched.Settings {
+		return sched.Settings{Pool: pool, PoolWeight: weight, Weight: own, Class: sched.Normal}
+	}
+	tenants := []*Tenant{
+		{Settings: of("gold", 300, 100), Program: Hog{300 * us, 8}},
+		{Settings: of("gold", 300, 200), Program: Hog{500 * us, 8}},
+		{Settings: of("lead", 100, 400), Program: Hog{200 * us, 8}},
+	}
+	s := New(sched.Defaults(), H200(), 1, tenants...)
+	s.Run(5 * time.Second)
+	for i, want := range []float64{.25, .5, .25} {
+		if got := share(tenants[i], tenants); got < want-.015 || got > want+.015 {
+			t.Errorf("share %d is %.4f, want %.2f\n%s", i, got, want, describe(s))
+		}
+	}
+}
+
+func TestProcessesGainNothing(t *testing.T) {
+	each(t, 100, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		length := 50*us + time.Duration(r.IntN(int(ms)))
+		one := &Tenant{Settings: settings(sched.Normal, 100), Program: Hog{length, 8}}
+		many := &Tenant{Settings: settings(sched.Normal, 100), Program: Hog{length, 8}, Processes: between(r, 2, 16)}
+		s := New(sched.Defaults(), H200(), seed, one, many)
+		s.Run(4 * time.Second)
+		// The switches between its processes are charged to it, so it gets less
+		// work done; what one loses besides is waiting for sixteen to finish.
+		charged := float64(many.Charged) / float64(one.Charged+many.Charged)
+		if got := share(many, s.Tenants); got > .53 || charged > .505 {
+			return s, fmt.Sprintf("%d processes get %.4f, charged %.4f", many.Processes, got, charged)
+		}
+		return s, ""
+	})
+}
+
+// Two that always have work are never further apart than a few turns, whatever
+// part of the run one looks at.
+func TestLagIsBounded(t *testing.T) {
+	each(t, 100, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		a := &Tenant{Settings: settings(sched.Normal, 100), Program: hog(r, 2*ms)}
+		b := &Tenant{Settings: settings(sched.Normal, 100), Program: hog(r, 2*ms)}
+		o := sched.Defaults()
+		s := New(o, H200(), seed, a, b)
+		bound := 4*o.Turn + 2*o.Budget
+		for at := 10 * ms; at < time.Second; at += 10 * ms {
+			s.Run(at)
+			if lag := (a.GPUTime() - b.GPUTime()).Abs(); lag > bound {
+				return s, fmt.Sprintf("lag is %v, bound %v", lag, bound)
+			}
+		}
+		return s, ""
+	})
+}
+
+// Whoever comes back after idling gets its share from then on and nothing for the past.
+func TestIdlingSavesNothingUp(t *testing.T) {
+	each(t, 50, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		steady := &Tenant{Settings: settings(sched.Normal, 100), Program: hog(r, ms)}
+		late := &Tenant{Settings: settings(sched.Normal, 100), Program: hog(r, ms), Start: 2 * time.Second}
+		s := New(sched.Defaults(), H200(), seed, steady, late)
+		s.Run(2 * time.Second)
+		before := steady.GPUTime()
+		s.Run(2200 * ms)
+		if got := steady.GPUTime() - before; got < 80*ms {
+			return s, fmt.Sprintf("the one that was there got %v of 200 ms", got)
+		}
+		return s, ""
+	})
+}
+
+// random is a tenant of any class and kind.
+func random(r *rand.Rand) *Tenant {
+	x := &Tenant{
+		Settings:  sched.Settings{Pool: []string{"gold", "lead"}[r.IntN(2)], PoolWeight: 100, Weight: between(r, 50, 400), Class: sched.Class(r.IntN(3))},
+		Processes: between(r, 1, 3),
+		Start:     time.Duration(r.IntN(int(100 * ms))),
+	}
+	switch r.IntN(3) {
+	case 0:
+		x.Program = hog(r, 3*ms)
+	case 1:
+		x.Program = Paced{Every: time.Duration(between(r, 2, 30)) * ms, Kernels: between(r, 1, 20), Length: time.Duration(between(r, 5, 100)) * us, Jitter: 60 * us}
+	case 2:
+		x.Program = Thinking{Kernels: between(r, 1, 40), Length: time.Duration(between(r, 5, 500)) * us, Pause: time.Duration(between(r, 10, 10000)) * us}
+	}
+	return x
+}
+
+func TestNobodyStarves(t *testing.T) {
+	each(t, 300, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		var tenants []*Tenant
+		for range between(r, 2, 8) {
+			tenants = append(tenants, random(r))
+		}
+		o := sched.Defaults()
+		o.Patience = 50 * ms
+		s := New(o, H200(), seed, tenants...)
+		s.Errors = .3
+		s.Run(time.Second)
+		// Lower classes wait twice Patience for each other; within a class
+		// everybody has a turn in between.
+		bound := time.Duration(len(tenants)) * (2*o.Patience + 2*o.Turn + 10*ms)
+		for i, x := range tenants {
+			if gap := max(x.Gap, x.Waited(s.now)); gap > bound {
+				return s, fmt.Sprintf("tenant %d got nothing for %v, bound %v", i, gap, bound)
+			}
+		}
+		return s, ""
+	})
+}
+
+// Without a high domain the GPU stands still only for as long as a doorbell takes.
+func TestWorkIsConserved(t *testing.T) {
+	each(t, 1000, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		var tenants []*Tenant
+		for range between(r, 1, 8) {
+			x := random(r)
+			x.Settings.Class = sched.Class(r.IntN(2))
+			tenants = append(tenants, x)
+		}
+		s := New(sched.Defaults(), H200(), seed, tenants...)
+		s.Errors = .3
+		s.Run(500 * ms)
+		if s.Unused() > time.Duration(s.Decisions())*100*us || s.Unused() > 60*ms {
+			return s, fmt.Sprintf("the GPU stood still for %v although there was work", s.Unused())
+		}
+		return s, ""
+	})
+}
+
+func TestDeadMediator(t *testing.T) {
+	each(t, 150, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		var tenants []*Tenant
+		for range between(r, 2, 6) {
+			tenants = append(tenants, random(r))
+		}
+		s := New(sched.Defaults(), H200(), seed, tenants...)
+		s.Dies = time.Duration(between(r, 200, 500)) * ms
+		s.Run(s.Dies + 2*Lifetime)
+		for _, x := range tenants {
+			x.Gap, x.progress = 0, s.now
+		}
+		unused := s.Unused()
+		s.Run(s.Dies + 2*Lifetime + time.Second)
+		var processes int
+		for _, x := range tenants {
+			processes += x.Processes
+		}
+		bound := time.Duration(processes) * 2 * (H200().Slice + 4*ms)
+		for i, x := range tenants {
+			if gap := max(x.Gap, x.Waited(s.now)); gap > bound {
+				return s, fmt.Sprintf("tenant %d got nothing for %v after mediatord's death, bound %v", i, gap, bound)
+			}
+		}
+		if stood := s.Unused() - unused; stood > 50*ms {
+			return s, fmt.Sprintf("the GPU stood still for %v", stood)
+		}
+		return s, ""
+	})
+}
+
+// What the issue of many tenants is about: steps of 1 ms every 3 ms beside a hog.
+func TestHighBesideHog(t *testing.T) {
+	const alone = 1065 * us
+	for _, tc := range []struct {
+		kernel  time.Duration
+		predict bool
+		p99     float64 // against alone, at most
+		hog     float64 // of the GPU, at least
+	}{
+		{200 * us, true, 1.05, .40},
+		{ms, true, 1.05, .30},
+		{5 * ms, true, 1.5, .005}, // fits in no gap: patience decides
+		{200 * us, false, 1.30, .45},
+		{ms, false, 2.1, .55},
+		{5 * ms, false, 3.0, .60}, // the hardware's slices bound it
+	} {
+		o := sched.Defaults()
+		o.Predict = tc.predict
+		high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Jitter: 60 * us}}
+		low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: tc.kernel, Depth: 8}}
+		s := New(o, H200(), 1, high, low)
+		s.Run(10 * time.Second)
+		ratio := float64(quantile(high.Latencies, .99)) / float64(alone)
+		hog := float64(low.GPUTime()) / float64(10*time.Second)
+		if ratio > tc.p99 || hog < tc.hog {
+			t.Errorf("%v kernels, predict %v: p99 %.2f times alone, want %.2f; hog has %.3f, want %.3f\n%s", tc.kernel, tc.predict, ratio, tc.p99, hog, tc.hog, describe(s))
+		}
+	}
+}
