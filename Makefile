@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   make demo    a VM computes on a vGPU, on a machine without a GPU
-#   make test    every test that needs no GPU
-#   make build   everything into build/
-#   make lint    style and static checks
-#   make bench   microbenchmarks on the GPU there is (software otherwise)
-#   make deps    installs the Debian packages that the above need; they call it themselves
+#   make demo      a VM computes on a vGPU, on a machine without a GPU
+#   make test      every test that needs no GPU
+#   make build     everything into build/
+#   make packages  deb and rpm for host and guest into build/packages
+#   make lint      style and static checks
+#   make bench     microbenchmarks on the GPU there is (software otherwise)
+#   make deps      installs the Debian packages that the above need; they call it themselves
 #
 # Needs Debian 12 or newer, Go 1.26 or newer, gcc, root for deps and for what runs libvirtd.
 
@@ -16,7 +17,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo lint bench clean
+.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo packages lint bench clean
 
 all: build
 
@@ -55,6 +56,10 @@ e2e: build
 
 demo: build
 	$(GO) run ./tests/demo
+
+packages: deps guest
+	packaging/build.sh $(BUILD) $(BUILD)/packages
+	packaging/check.sh $(BUILD)/packages
 
 lint: deps
 	packaging/develop/lint.sh

@@ -17,7 +17,9 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := daemon.NewCommand(version, os.Stderr).ExecuteContext(ctx); err != nil {
+	cmd := daemon.NewCommand(version, os.Stderr)
+	addManpages(cmd)
+	if err := cmd.ExecuteContext(ctx); err != nil {
 		stop()
 		os.Exit(1)
 	}

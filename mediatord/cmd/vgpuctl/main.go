@@ -53,5 +53,6 @@ func newCommand() *cobra.Command {
 	}
 	bus := cmd.PersistentFlags().String("bus", "system", `message bus of mediatord: "system", "session" or a D-Bus address`)
 	cmd.AddCommand(newStatusCommand(bus), newRunCommand(bus), newAttachCommand(bus), newAPICommand(), newTopCommand(bus))
+	addManpages(cmd)
 	return cmd
 }
