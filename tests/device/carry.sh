@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Packs what a bare machine with a GPU needs into .carry/, which git ignores, in pieces that fit one transfer:
 #   carry.sh tools CUDART12.so CUDART13.so   our binaries, test programs, a D-Bus daemon     -> .carry/tools
-#   carry.sh vm CUDART12.so                  QEMU, a Debian kernel, an initramfs             -> .carry/vm
+#   carry.sh vm CUDART12.so                  QEMU, virtiofsd, a Debian kernel, an initramfs  -> .carry/vm
 #   carry.sh llama PACKAGE_DIRECTORY         the unmodified llama.cpp libraries              -> .carry/llama-0, -1 ...
 # unpack.sh joins and verifies them there. Expects `make build` and `make -C tests/device` to have been run.
 set -euo pipefail
@@ -61,11 +61,12 @@ stage_vm() {
 	local kernel
 	kernel=$(ls -v /boot/vmlinuz-*-cloud-amd64 | tail -1)
 	bundle "$(command -v qemu-system-x86_64)" qemu
+	bundle /usr/lib/qemu/virtiofsd virtiofsd
 	mkdir -p "$stage"/qemu/{modules,firmware} "$stage/guest"
 	cp /usr/lib/x86_64-linux-gnu/qemu/accel-tcg-*.so "$stage/qemu/modules/"
 	cp -L /usr/share/seabios/bios-256k.bin /usr/share/qemu/{kvmvapic,linuxboot_dma,linuxboot}.bin "$stage/qemu/firmware/"
 	cp "$kernel" "$stage/guest/vmlinuz"
-	(cd "$root" && go run ./tests/device/guestimage -build "$build" -cudart "$1" -out "$stage/guest/initramfs")
+	(cd "$root" && go run ./tests/device/guestimage -build "$build" -cudart "$1" -modules "/lib/modules/${kernel#*vmlinuz-}" -out "$stage/guest/initramfs")
 }
 
 stage_llama() {

@@ -19,7 +19,9 @@ from host import Host
 STAGES = ("functions", "bench", "scale", "modules", "tuning", "llama", "vm", "conformance", "programs")
 REHEARSAL = {"scale": {"counts": (1, 2), "rounds": 1, "milliseconds": 200}, "modules": {"size": 4 << 20, "rounds": 1},
              "llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads": 2, "rounds": 1,
-                       "shape": ("2", "512", "1024", "8", "2", "4096")}}
+                       "shape": ("2", "512", "1024", "8", "2", "4096")},
+             "vm": {"llama": {"gpu_layers": 0, "prompt": 4, "new_tokens": 2, "threads": 2,
+                              "shape": ("2", "256", "512", "4", "2", "512")}}}
 
 
 def stage_request(text):

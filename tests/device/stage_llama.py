@@ -13,8 +13,8 @@ ROUNDS = 3
 KINDS = [("graphs", {}), ("no_graphs", {"GGML_CUDA_DISABLE_GRAPHS": "1"})]
 
 
-def model(shape):
-    path = payload("model.gguf")
+def model(shape, name="model.gguf"):
+    path = payload(name)
     if not os.path.exists(path):
         result = run([payload("tests/gguf"), path, *shape], 120)
         if result["status"] != 0:

@@ -1,6 +1,7 @@
-// Command guestimage writes the initramfs of a VM that runs the test programs on its vGPU; see vm.py, which boots it on a machine with a GPU.
+// Command guestimage writes the initramfs of a VM that runs programs on its vGPU: the test programs, which it brings along, and the host's own,
+// from the host's root directory, which it mounts read-only. stage_vm.py boots it on a machine with a GPU.
 //
-//	guestimage -build BUILD -cudart LIBCUDART.SO.12 -out FILE
+//	guestimage -build BUILD -cudart LIBCUDART.SO.12 -modules DIR -out FILE
 package main
 
 import (
@@ -20,15 +21,16 @@ const libraries = "/usr/lib/x86_64-linux-gnu/"
 func main() {
 	build := flag.String("build", "build", "directory of what make build made")
 	cudart := flag.String("cudart", "", "unmodified libcudart.so.12 for the guest")
+	modules := flag.String("modules", "", "/lib/modules/VERSION of the guest's kernel")
 	out := flag.String("out", "initramfs", "file to write")
 	flag.Parse()
-	if err := write(*build, *cudart, *out); err != nil {
+	if err := write(*build, *cudart, *modules, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "guestimage:", err)
 		os.Exit(1)
 	}
 }
 
-func write(build, cudart, out string) error {
+func write(build, cudart, modules, out string) error {
 	dir, err := os.MkdirTemp("", "guestimage")
 	if err != nil {
 		return fmt.Errorf("making temporary directory: %w", err)
@@ -48,6 +50,11 @@ func write(build, cudart, out string) error {
 		},
 		Manifest: manifest.Manifest{Modules: []string{"/lib/modules/vgpu.ko"}, Steps: steps()},
 	}
+	for _, module := range sharing {
+		guest := "/lib/modules/" + filepath.Base(module) + ".ko"
+		image.Files = append(image.Files, vm.File{Guest: guest, Host: filepath.Join(modules, "kernel", module+".ko")})
+		image.Manifest.Modules = append(image.Manifest.Modules, guest)
+	}
 	for _, program := range []string{"driverapi", "runtimeapi", "spin", "bench"} {
 		image.Files = append(image.Files, vm.File{Guest: "/usr/bin/" + program, Host: filepath.Join(build, "tests", program)})
 	}
@@ -55,7 +62,39 @@ func write(build, cudart, out string) error {
 		image.Files = append(image.Files, vm.File{Guest: "/usr/bin/vectors", Host: vectors})
 		image.Manifest.Steps = append(image.Manifest.Steps, step("vectors", time.Minute, "/usr/bin/vectors"))
 	}
+	image.Manifest.Steps = append(image.Manifest.Steps, hostSteps()...)
 	return image.Write(out)
+}
+
+// sharing is what the guest's kernel needs for a directory of the host, in order.
+var sharing = []string{
+	"drivers/virtio/virtio_ring", "drivers/virtio/virtio", "drivers/virtio/virtio_pci_legacy_dev",
+	"drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "fs/fuse/fuse", "fs/fuse/virtiofs",
+}
+
+const (
+	root   = "/host"              // the host's root directory in the guest
+	script = "/tmp/vgpu-in-vm.sh" // on the host; stage_vm.py writes it
+)
+
+// hostSteps run the host's own programs: each is a word that the script understands.
+func hostSteps() []manifest.Step {
+	steps := []manifest.Step{
+		{Name: "root", Mount: &manifest.Mount{Type: "virtiofs", Source: "host", Target: root, ReadOnly: true}},
+		{Name: "root-dev", Mount: &manifest.Mount{Source: "/dev", Target: root + "/dev"}},
+		{Name: "root-proc", Mount: &manifest.Mount{Source: "/proc", Target: root + "/proc"}},
+		{Name: "root-sys", Mount: &manifest.Mount{Source: "/sys", Target: root + "/sys"}},
+		{Name: "root-run", Mount: &manifest.Mount{Type: "tmpfs", Source: "tmpfs", Target: root + "/run"}},
+	}
+	for _, program := range []struct {
+		name    string
+		timeout time.Duration
+	}{{"ready", time.Minute}, {"fork", time.Minute}, {"llama", 2 * time.Minute}, {"torch", 4 * time.Minute}} {
+		one := step(program.name, program.timeout, "/bin/sh", script, program.name)
+		one.Root, one.Dir = root, "/"
+		steps = append(steps, one)
+	}
+	return steps
 }
 
 func steps() []manifest.Step {

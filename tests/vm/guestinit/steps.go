@@ -42,6 +42,11 @@ func (r *runner) run(steps []manifest.Step) error {
 			reported = true
 		case step.Sleep > 0:
 			time.Sleep(step.Sleep)
+		case step.Mount != nil:
+			if err := mount(step.Mount); err != nil {
+				newLines(r.out, step.Name).emit(err.Error())
+				exit = 1
+			}
 		default:
 			target, err := r.target(step)
 			if err != nil {
@@ -111,7 +116,7 @@ func (r *runner) start(step manifest.Step) {
 	cmd.Dir = step.Dir
 	cmd.Stdout = output
 	cmd.Stderr = output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Chroot: step.Root}
 	// a child of the program may keep its output open after its death
 	cmd.WaitDelay = time.Second
 	if step.UID != 0 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/tests/vm/manifest"
 )
 
 // SYSLOG_ACTION_CONSOLE_OFF of syslog(2).
@@ -32,6 +34,25 @@ func mountAll() error {
 		if err := os.Chmod(dir, 0o1777); err != nil {
 			return fmt.Errorf("mounting %s: %w", dir, err)
 		}
+	}
+	return nil
+}
+
+func mount(m *manifest.Mount) error {
+	if _, err := os.Stat(m.Target); err != nil {
+		if err := os.MkdirAll(m.Target, 0o755); err != nil {
+			return fmt.Errorf("mounting on %s: %w", m.Target, err)
+		}
+	}
+	var flags uintptr
+	if m.Type == "" {
+		flags = unix.MS_BIND | unix.MS_REC
+	}
+	if m.ReadOnly {
+		flags |= unix.MS_RDONLY
+	}
+	if err := unix.Mount(m.Source, m.Target, m.Type, flags, ""); err != nil {
+		return fmt.Errorf("mounting %s on %s: %w", m.Source, m.Target, err)
 	}
 	return nil
 }

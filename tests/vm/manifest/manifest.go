@@ -33,7 +33,16 @@ type Manifest struct {
 	Commands string `json:"commands,omitempty"`
 }
 
-// Step is one thing to do; exactly one of Argv, Kill, Wait, Expect and Sleep is
+// Mount is a file system to mount, or a directory to show at a second place
+// when Type is "".
+type Mount struct {
+	Type     string `json:"type,omitempty"`
+	Source   string `json:"source"`
+	Target   string `json:"target"` // made if it is missing
+	ReadOnly bool   `json:"read_only,omitempty"`
+}
+
+// Step is one thing to do; exactly one of Argv, Mount, Kill, Wait, Expect and Sleep is
 // set. Steps are done in order. A step that names another names an earlier
 // Background one.
 type Step struct {
@@ -42,9 +51,12 @@ type Step struct {
 	Argv       []string      `json:"argv,omitempty"` // program and arguments
 	Env        []string      `json:"env,omitempty"`  // NAME=value, added to PATH and HOME
 	Dir        string        `json:"dir,omitempty"`
+	Root       string        `json:"root,omitempty"`       // its root directory, chroot(2); the guest's own otherwise
 	UID        uint32        `json:"uid,omitempty"`        // run as this user and group
 	Timeout    time.Duration `json:"timeout,omitempty"`    // killed then, exit=124; 0 is a minute
 	Background bool          `json:"background,omitempty"` // go on at once; its @@ line comes when it ends
+
+	Mount *Mount `json:"mount,omitempty"` // exit=0, or 1 and why
 
 	Kill   string `json:"kill,omitempty"`   // send Signal to that step's process; exit=0, or 1 if it is gone
 	Signal int    `json:"signal,omitempty"` // 0 is SIGKILL
