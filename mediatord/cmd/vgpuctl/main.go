@@ -52,7 +52,8 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	bus := cmd.PersistentFlags().String("bus", "system", `message bus of mediatord: "system", "session" or a D-Bus address`)
-	cmd.AddCommand(newStatusCommand(bus), newRunCommand(bus), newAttachCommand(bus), newAPICommand(), newTopCommand(bus))
+	cmd.AddCommand(newStatusCommand(bus), newRunCommand(bus), newAttachCommand(bus), newAPICommand())
+	cmd.AddCommand(newTopCommand(bus), newEventsCommand(bus), newCapacityCommand(bus))
 	addManpages(cmd)
 	return cmd
 }
