@@ -146,7 +146,8 @@
 
 /*
  * Description: what the shims answer without asking the host. Written by
- * mediatord; guest processes map it read-only. Bytes past the last field are 0.
+ * mediatord; guest processes map it read-only. What is neither the description
+ * nor the list of processes in it reads as 0.
  */
 #define VGPU_DESC_VERSION		1
 #define VGPU_DESC_ATTRIBUTES		200
@@ -173,6 +174,14 @@ struct vgpu_description {
 		int value;
 		unsigned int result;	/* CUresult of the query on the GPU */
 	} attributes[VGPU_DESC_ATTRIBUTES];
+};
+
+/* The domain's processes, struct vgpu_process[VGPU_MAX_CHANNELS] by channel, from the start of the description. */
+#define VGPU_DESC_PROCESSES		0x1000
+struct vgpu_process {
+	unsigned int pid;		/* as the guest numbers it; 0 = the channel has no executor */
+	unsigned int reserved;
+	unsigned long long used_memory;	/* live, bytes on the device */
 };
 
 #endif

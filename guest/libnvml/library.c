@@ -155,6 +155,29 @@ nvmlReturn_t vn_view_device(struct vn_view *view, nvmlDevice_t handle, const voi
 	return handle == &device && out && view->description.device_count ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 
+nvmlReturn_t vn_users(nvmlDevice_t handle, struct vgpu_process users[VGPU_MAX_CHANNELS], unsigned int *count)
+{
+	struct vn_view view;
+	nvmlReturn_t result = vn_view_device(&view, handle, count);
+
+	if (result)
+		return result;
+	pthread_mutex_lock(&library.lock);
+	result = library.initialised ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;	/* another thread may have ended it */
+	*count = 0;
+	for (unsigned int i = 0; !result && i < VGPU_MAX_CHANNELS; i++) {
+		const struct vgpu_process *now = (const struct vgpu_process *)((const char *)library.description +
+									       VGPU_DESC_PROCESSES) + i;
+		struct vgpu_process *user = &users[*count];
+
+		user->pid = VG_LIVE(now->pid);
+		user->used_memory = VG_LIVE(now->used_memory);
+		*count += user->pid != 0;
+	}
+	pthread_mutex_unlock(&library.lock);
+	return result;
+}
+
 nvmlReturn_t vn_constant(nvmlDevice_t handle, unsigned int *out, unsigned int value)
 {
 	struct vn_view view;

@@ -49,6 +49,13 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsig
 	return vn_constant(device, count, 0);
 }
 
+VN_EXPORT nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending)
+{
+	nvmlReturn_t result = vn_constant(device, pending ? current : NULL, 0);
+
+	return result ? result : vn_constant(device, pending, 0);
+}
+
 VN_EXPORT nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device, unsigned int *mode)
 {
 	struct vn_view view;

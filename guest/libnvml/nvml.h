@@ -21,6 +21,7 @@ enum {
 	NVML_ERROR_UNINITIALIZED = 1,
 	NVML_ERROR_INVALID_ARGUMENT = 2,
 	NVML_ERROR_NOT_SUPPORTED = 3,
+	NVML_ERROR_NO_PERMISSION = 4,
 	NVML_ERROR_NOT_FOUND = 6,
 	NVML_ERROR_INSUFFICIENT_SIZE = 7,
 	NVML_ERROR_DRIVER_NOT_LOADED = 9,
@@ -44,6 +45,9 @@ struct vn_view {
 nvmlReturn_t vn_view(struct vn_view *view);
 /* The same for a call about a device with a place for its answer. */
 nvmlReturn_t vn_view_device(struct vn_view *view, nvmlDevice_t device, const void *out);
+
+/* The domain's processes that use the device, by channel. */
+nvmlReturn_t vn_users(nvmlDevice_t device, struct vgpu_process users[VGPU_MAX_CHANNELS], unsigned int *count);
 
 /* The answer to a call about a device that is the same for every vGPU. */
 nvmlReturn_t vn_constant(nvmlDevice_t device, unsigned int *out, unsigned int value);

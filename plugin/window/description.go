@@ -211,3 +211,26 @@ func (w *Window) SetSensors(utilization, temperature, milliwatts uint32) {
 	w.word(w.DescribedAt + descTemperature).Store(temperature)
 	w.word(w.DescribedAt + descPower).Store(milliwatts)
 }
+
+const processEntry = 16 // bytes of struct vgpu_process
+
+// SetUser says which guest process uses the device through channel i and how many bytes
+// of its memory are in use; pid 0 is none. It panics beyond MaxChannels.
+func (w *Window) SetUser(i int, pid uint32, used uint64) {
+	at := w.userAt(i)
+	w.double(at + 8).Store(used)
+	w.word(at).Store(pid)
+}
+
+// User reads back what SetUser wrote. It panics beyond MaxChannels.
+func (w *Window) User(i int) (pid uint32, used uint64) {
+	at := w.userAt(i)
+	return w.word(at).Load(), w.double(at + 8).Load()
+}
+
+func (w *Window) userAt(i int) uint64 {
+	if i < 0 || i >= MaxChannels {
+		panic(fmt.Errorf("%w: channel %d", ErrRange, i))
+	}
+	return w.DescribedAt + DescProcesses + uint64(i)*processEntry
+}

@@ -97,6 +97,7 @@ const (
 
 	DescVersion    = 1
 	DescAttributes = 200
+	DescProcesses  = 0x1000
 )
 
 // GuestState is the guest's half of a control entry.

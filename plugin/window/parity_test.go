@@ -47,7 +47,7 @@ func goValues() map[string]uint64 {
 		"REP_DATA_MAX": RepDataMax,
 		"DEVICE_BASE":  DeviceBase, "DEVICE_SIZE": DeviceSize, "PINNED_BASE": PinnedBase, "PINNED_SIZE": PinnedSize,
 		"VECTOR_CONTROL": VectorControl, "PEER_HOST": PeerHost, "PEER_GUEST": PeerGuest,
-		"DESC_VERSION": DescVersion, "DESC_ATTRIBUTES": DescAttributes,
+		"DESC_VERSION": DescVersion, "DESC_ATTRIBUTES": DescAttributes, "DESC_PROCESSES": DescProcesses,
 	}
 }
 

@@ -17,7 +17,7 @@ func TestNVML(t *testing.T) {
 			"utilization": "42", "temperature": "37", "power": "error 3", "capability": "9.0", "architecture": "9",
 			"graphics_clock": "1980", "total": "17179869184", "used": "1073741824", "free": "16106127360",
 			"pci": "00000001:1B:02.0", "pci_short": "0001:1B:02.0", "pci_numbers": "1:27:2",
-			"pci_device": "233510de", "pci_subsystem": "18be10de",
+			"pci_device": "233510de", "pci_subsystem": "18be10de", "processes": "0",
 			"error": "Not Supported", "unknown": "Unknown Error",
 		})
 		if n := h.started.Load(); n != 0 {
@@ -34,10 +34,13 @@ func TestNVML(t *testing.T) {
 	})
 	t.Run("live values", func(t *testing.T) {
 		h := startHost(t, testDescription(t))
+		h.window.SetUser(0, 4711, 1<<30)
+		h.window.SetUser(window.MaxChannels-1, 4712, 5)
 		h.window.SetUsedMemory(2 << 30)
 		h.window.SetSensors(7, 0, 123456)
 		expect(t, run(t, h.environment(), program), map[string]string{
 			"used": "2147483648", "utilization": "7", "temperature": "error 3", "power": "123456", "power_field": "0 1 123456",
+			"processes": "2", "process0": "4711 1073741824", "process1": "4712 5",
 		})
 	})
 	t.Run("no device", func(t *testing.T) {

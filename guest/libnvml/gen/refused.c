@@ -521,11 +521,6 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(void)
 	return vn_refuse("nvmlDeviceGetMigDeviceHandleByIndex");
 }
 
-VN_EXPORT nvmlReturn_t nvmlDeviceGetMigMode(void)
-{
-	return vn_refuse("nvmlDeviceGetMigMode");
-}
-
 VN_EXPORT nvmlReturn_t nvmlDeviceGetMinMaxClockOfPState(void)
 {
 	return vn_refuse("nvmlDeviceGetMinMaxClockOfPState");
@@ -749,11 +744,6 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetRetiredPages_v2(void)
 VN_EXPORT nvmlReturn_t nvmlDeviceGetRowRemapperHistogram(void)
 {
 	return vn_refuse("nvmlDeviceGetRowRemapperHistogram");
-}
-
-VN_EXPORT nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(void)
-{
-	return vn_refuse("nvmlDeviceGetRunningProcessDetailList");
 }
 
 VN_EXPORT nvmlReturn_t nvmlDeviceGetSamples(void)
@@ -1389,11 +1379,6 @@ VN_EXPORT nvmlReturn_t nvmlSystemGetHicVersion(void)
 VN_EXPORT nvmlReturn_t nvmlSystemGetNvlinkBwMode(void)
 {
 	return vn_refuse("nvmlSystemGetNvlinkBwMode");
-}
-
-VN_EXPORT nvmlReturn_t nvmlSystemGetProcessName(void)
-{
-	return vn_refuse("nvmlSystemGetProcessName");
 }
 
 VN_EXPORT nvmlReturn_t nvmlSystemGetTopologyGpuSet(void)

@@ -92,6 +92,7 @@ func (l *Loop) ready(i int) {
 	c := &l.channels[i]
 	l.Window.SetChannelState(i, window.HostReady)
 	l.setHost(i, window.HostReady, c.generation)
+	l.showUse() // before the process can ask
 	l.interrupt(1 + i)
 	l.pause = refreshFast
 	l.refresh.Reset(l.pause)
@@ -184,7 +185,7 @@ func (l *Loop) exited(e event) {
 	l.abandon(gone)
 	l.counted(func(m *meter) { m.retire(e.channel, l.Account.Statistics(e.channel)) })
 	l.Account.Clear(e.channel)
-	l.updateUsed()
+	l.showUse()
 	state, generation := l.Window.Guest(e.channel)
 	if state == window.GuestStart && generation == c.generation {
 		l.counted(func(m *meter) { m.Died++ })

@@ -190,6 +190,7 @@ func TestUsedMemoryAndSensorsFollow(t *testing.T) {
 	if err := s.window.SetDescription(&window.Description{DeviceCount: 1}); err != nil {
 		t.Fatal(err)
 	}
+	s.window.SetProcess(0, window.Process{PID: 4711})
 	e := s.running(0, 1)
 	if err := s.account.Reserve(0, 12345); err != nil {
 		t.Fatal(err)
@@ -198,8 +199,16 @@ func TestUsedMemoryAndSensorsFollow(t *testing.T) {
 	if d, err := s.window.Description(); err != nil || d.Utilization != 11 || d.Temperature != 22 || d.PowerMilliwatts != 33 {
 		t.Errorf("sensors are %+v, %v", d, err)
 	}
+	s.until("the process and its memory", func() bool { pid, used := s.window.User(0); return pid == 4711 && used == 12345 })
+	if pid, _ := s.window.User(1); pid != 0 {
+		t.Errorf("channel 1 has user %d", pid)
+	}
 	e.end(719, "died")
 	s.until("no used memory", func() bool { d, err := s.window.Description(); return err == nil && d.UsedMemory == 0 })
+	s.until("no sensors", func() bool { d, err := s.window.Description(); return err == nil && d.Utilization == 0 && d.Temperature == 0 })
+	if pid, used := s.window.User(0); pid != 0 || used != 0 {
+		t.Errorf("the dead process is shown: %d with %d bytes", pid, used)
+	}
 }
 
 func TestRefusedCallsAreCounted(t *testing.T) {

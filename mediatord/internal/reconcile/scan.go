@@ -70,23 +70,34 @@ func (l *Loop) refreshAccount() {
 	for i := range l.channels {
 		ready = ready || l.channels[i].executor != nil && l.channels[i].state == window.HostReady
 	}
-	if l.updateUsed() {
+	if l.showUse() {
 		l.pause = refreshFast
 	} else {
 		l.pause = min(2*l.pause, refreshSlow)
 	}
+	if !ready {
+		l.Window.SetSensors(0, 0, 0) // the domain does nothing; an old reading would look like a new one
+		return
+	}
 	if l.Sensors != nil {
 		l.Window.SetSensors(l.Sensors())
 	}
-	if ready {
-		l.refresh.Reset(l.pause)
-	}
+	l.refresh.Reset(l.pause)
 }
 
-func (l *Loop) updateUsed() (changed bool) {
+// showUse tells the guest how much memory is in use, and by which of its processes.
+func (l *Loop) showUse() (changed bool) {
 	used := l.Account.Total()
 	changed = used != l.lastUsed
 	l.lastUsed = used
 	l.Window.SetUsedMemory(used)
+	for i := range l.channels {
+		c := &l.channels[i]
+		if c.executor == nil || c.state != window.HostReady {
+			l.Window.SetUser(i, 0, 0)
+			continue
+		}
+		l.Window.SetUser(i, c.process.PID, l.Account.Used(i))
+	}
 	return changed
 }

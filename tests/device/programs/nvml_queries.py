@@ -2,6 +2,7 @@
 """What monitors ask of NVML through nvidia-ml-py; what must agree with the driver is compared with it."""
 import ctypes
 import os
+import time
 
 import tell
 import driver
@@ -52,11 +53,15 @@ def agrees_with_driver():
 def own_process():
     handle = nvml.nvmlDeviceGetHandleByIndex(0)
     pointer = driver.allocate(256 << 20)
-    processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    mine = [process for process in processes if process.pid == os.getpid()]
+    for _ in range(30):  # what a monitor shows may be a little old
+        processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        mine = [process for process in processes if process.pid == os.getpid()]
+        used = nvml.nvmlDeviceGetMemoryInfo(handle).used
+        if mine and used >= 256 << 20:
+            break
+        time.sleep(0.1)
     tell.value("own_process_is_listed", len(mine))
     tell.info("own memory", [process.usedGpuMemory for process in mine], "processes", len(processes))
-    used = nvml.nvmlDeviceGetMemoryInfo(handle).used
     tell.value("allocation_is_counted", used >= 256 << 20)
     driver.must("cuMemFree_v2", pointer)
 

@@ -64,6 +64,38 @@ static void pci(void *device)
 	CHECK_EQUAL(CALL(nvmlDeviceGetHandleByPciBusId_v2, "0001:1b:02.1", &found), 2);
 }
 
+/* Each process with its memory, by every function that lists them, and its name. */
+static void processes(void *device)
+{
+	struct { unsigned int pid; unsigned long long used; } v1[8];
+	struct { unsigned int pid; unsigned long long used; unsigned int gpu, compute; } v3[8];
+	struct { unsigned int pid; unsigned long long used; unsigned int gpu, compute; unsigned long long protected; } details[8];
+	struct { unsigned int version, mode, count; void *details; } list = { 0x01000018, 0, 8, details };
+	unsigned int count = 8, room = 0;
+	char name[256];
+
+	CHECK_EQUAL(CALL(nvmlDeviceGetComputeRunningProcesses_v3, device, &count, v3), 0);
+	CHECK_EQUAL(CALL(nvmlDeviceGetComputeRunningProcesses_v3, device, &room, NULL), count ? 7 : 0);
+	CHECK_EQUAL(room, count);
+	CHECK_EQUAL(CALL(nvmlDeviceGetComputeRunningProcesses, device, &count, v1), 0);
+	CHECK_EQUAL(CALL(nvmlDeviceGetRunningProcessDetailList, device, &list), 0);
+	CHECK_EQUAL(list.count, count);
+	CHECK_EQUAL(CALL(nvmlDeviceGetComputeRunningProcesses_v2, device, NULL, v3), 2);
+	printf("processes=%u\n", count);
+	for (unsigned int i = 0; i < count; i++) {
+		CHECK(v1[i].pid == v3[i].pid && details[i].pid == v3[i].pid && v3[i].gpu == 0xffffffff);
+		CHECK(v1[i].used == v3[i].used && details[i].used == v3[i].used);
+		printf("process%u=%u %llu\n", i, v3[i].pid, v3[i].used);
+	}
+	CHECK_EQUAL(CALL(nvmlSystemGetProcessName, getpid(), name, 256), 0);
+	CHECK(strstr(name, "nvml"));
+	CHECK_EQUAL(CALL(nvmlSystemGetProcessName, getpid(), name, 4), 0);
+	CHECK_EQUAL(strlen(name), 3);
+	CHECK_EQUAL(CALL(nvmlSystemGetProcessName, 0x7fffffff, name, 256), 6);
+	list.version = 7;
+	CHECK_EQUAL(CALL(nvmlDeviceGetRunningProcessDetailList, device, &list), 25);
+}
+
 static void device_answers(void *device)
 {
 	unsigned int number = 0, other = 0, count = 99;
@@ -98,8 +130,11 @@ static void device_answers(void *device)
 	PRINT("graphics_clock", CALL(nvmlDeviceGetMaxClockInfo, device, 0, &number));
 	CHECK_EQUAL(CALL(nvmlDeviceGetEccMode, device, &number, &other), 0);
 	CHECK(number == 1 && other == 1);
-	CHECK_EQUAL(CALL(nvmlDeviceGetComputeRunningProcesses_v3, device, &count, NULL), 0);
+	processes(device);
+	CHECK_EQUAL(CALL(nvmlDeviceGetGraphicsRunningProcesses_v3, device, &count, NULL), 0);
 	CHECK_EQUAL(count, 0);
+	CHECK_EQUAL(CALL(nvmlDeviceGetMigMode, device, &number, &other), 0);
+	CHECK(number == 0 && other == 0);
 	CHECK_EQUAL(CALL(nvmlDeviceGetFieldValues, device, 1, &field), 0);
 	CHECK_EQUAL(field.result, 3);
 	field.field = 186;
