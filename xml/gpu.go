@@ -93,6 +93,41 @@ func (g GPU) Element() string {
 	return b.String()
 }
 
+// Snippet returns the element without a namespace, as virsh metadata --set and virDomainSetMetadata take it, with the pool and
+// every attribute that differs from its default.
+func (g GPU) Snippet() string {
+	var b strings.Builder
+	b.WriteString("<" + ElementName)
+	usual := DefaultGPU()
+	write := func(name, value string, needed bool) {
+		if needed {
+			b.WriteString(" " + name + `="`)
+			_ = xml.EscapeText(&b, []byte(value)) // a strings.Builder never fails
+			b.WriteString(`"`)
+		}
+	}
+	write("pool", g.Pool, true)
+	write("priority", string(g.Priority), g.Priority != usual.Priority)
+	write("memory", FormatSize(g.Memory), g.Memory != usual.Memory)
+	write("weight", strconv.Itoa(g.Weight), g.Weight != usual.Weight)
+	write("window", FormatSize(g.Window), g.Window != usual.Window)
+	b.WriteString("/>")
+	return b.String()
+}
+
+// Set changes one attribute, as it is written in the element. The error is an *AttributeError.
+func (g *GPU) Set(name, value string) error {
+	if _, known := allowedValues()[name]; !known {
+		return unknownAttribute(name, value)
+	}
+	changed := *g
+	if !changed.set(name, value) {
+		return badAttribute(name, value)
+	}
+	*g = changed
+	return nil
+}
+
 // Validate checks a GPU that did not come from a parser, such as one built from command line flags.
 // The error is an *AttributeError.
 func (g GPU) Validate() error {

@@ -94,6 +94,36 @@ func FindDevice(document []byte, channels int) (DeviceReport, error) {
 	return d.findDevice(channels)
 }
 
+// OwnDevice returns the domain's device as the document has it, whatever its vectors are, in the form that virsh detach-device takes.
+// Found is false unless a <shmem> has both the name and the domain's socket path, that is, unless the project made it.
+func OwnDevice(document []byte) (device string, found bool, err error) {
+	d, err := readDomain(document)
+	if err != nil {
+		return "", false, err
+	}
+	path, err := SocketPath(d.domain.UUID)
+	if err != nil {
+		return "", false, err
+	}
+	var domain libvirtxml.Domain
+	if err := domain.Unmarshal(string(document)); err != nil {
+		return "", false, malformed("%v", err)
+	}
+	if domain.Devices == nil {
+		return "", false, nil
+	}
+	for _, shmem := range domain.Devices.Shmems {
+		if shmem.Name == DeviceName && shmem.Server != nil && shmem.Server.Path == path {
+			text, err := shmem.Marshal()
+			if err != nil {
+				return "", false, fmt.Errorf("marshaling shmem device: %w", err)
+			}
+			return text, true, nil
+		}
+	}
+	return "", false, nil
+}
+
 func (d *domainDocument) findDevice(channels int) (DeviceReport, error) {
 	want, err := Device(d.domain.UUID, channels)
 	if err != nil {

@@ -134,3 +134,54 @@ func TestInsertDeviceRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestOwnDevice(t *testing.T) {
+	right := string(read(t, "shmem.golden.xml"))
+	live := strings.Replace(right, "</shmem>", `<alias name="shmem0"/><address type="pci" domain="0x0000" bus="0x02" slot="0x01" function="0x0"/></shmem>`, 1)
+	for _, c := range []struct {
+		name, devices string
+		found         bool
+		mentions      string
+	}{
+		{"none", "", false, ""},
+		{"foreign", `<shmem name="vgpu0"><model type="ivshmem-plain"/><size unit="M">4</size></shmem>`, false, ""},
+		{"another domain's", strings.Replace(right, "782e98ab3fa0", "782e98ab3fa1", 1), false, ""},
+		{"right", right, true, `vectors="33"`},
+		{"of other vectors", strings.Replace(right, `"33"`, `"4"`, 1), true, `vectors="4"`},
+		{"running", live, true, `bus="0x02"`},
+	} {
+		document := "<domain type='kvm'><uuid>" + testUUID + "</uuid><devices>" + c.devices + "</devices></domain>"
+		device, found, err := OwnDevice([]byte(document))
+		if err != nil || found != c.found || !strings.Contains(device, c.mentions) {
+			t.Errorf("%s: got %q, %v, %v", c.name, device, found, err)
+		}
+	}
+	if _, _, err := OwnDevice([]byte("<domain><devices/></domain>")); err == nil {
+		t.Error("a domain without a UUID has a device")
+	}
+}
+
+func TestSnippet(t *testing.T) {
+	gpu := DefaultGPU()
+	if got := gpu.Snippet(); got != `<gpu pool="default"/>` {
+		t.Errorf("defaults give %s", got)
+	}
+	for name, value := range map[string]string{"pool": "gold", "priority": "low", "memory": "3GiB", "weight": "7", "window": "2GiB"} {
+		if err := gpu.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = `<gpu pool="gold" priority="low" memory="3GiB" weight="7" window="2GiB"/>`
+	if got := gpu.Snippet(); got != want {
+		t.Errorf("got %s", got)
+	}
+	back, err := ParseElement([]byte(strings.Replace(want, "<gpu", `<gpu xmlns="urn:libvirt-vgpu:1"`, 1)))
+	if err != nil || back != gpu {
+		t.Errorf("reads back as %+v, %v", back, err)
+	}
+	for name, value := range map[string]string{"pool": "Gold", "slots": "3", "weight": "0"} {
+		if err := gpu.Set(name, value); !errors.Is(err, ErrBadElement) || gpu.Snippet() != want {
+			t.Errorf("%s=%s: %v, left %s", name, value, err, gpu.Snippet())
+		}
+	}
+}

@@ -32,6 +32,11 @@ func (s *show) shutdownScenarios(t *testing.T) {
 	t.Run("start without mediatord", func(t *testing.T) {
 		s.refusedStart(t, "mediatord-down", "last")
 	})
+	t.Run("start of a domain that lacks the device", func(t *testing.T) {
+		must(t, s.Define(s.ctx, stage.Domain{Name: "late", UUID: lateUUID, Element: vgpu(`window="128MiB"`)}))
+		s.refusedStart(t, "missing-device", "late")
+		s.undefine(t, "late")
+	})
 	t.Run("other domains without mediatord", func(t *testing.T) {
 		must(t, s.Define(s.ctx, stage.Domain{Name: "plain", UUID: plainUUID}))
 		plain, err := s.Start(s.ctx, "plain")

@@ -4,98 +4,64 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
-	"libvirt.org/go/libvirt"
 
-	"libvirt-vgpu/mediatord/internal/bus"
+	"libvirt-vgpu/mediatord/internal/domain"
 	vgpuxml "libvirt-vgpu/xml"
 )
 
-// attachTarget is the part of a libvirt domain that attach needs.
-type attachTarget interface {
-	GetXMLDesc(libvirt.DomainXMLFlags) (string, error)
-	IsActive() (bool, error)
-	IsPersistent() (bool, error)
-	AttachDeviceFlags(xml string, flags libvirt.DomainDeviceModifyFlags) error
-}
-
-// reserver takes slots for domains; a running domain needs one before its
-// device can connect.
-type reserver interface {
-	reserve(ctx context.Context, domain vgpuxml.Domain, socketPath string) error
-	started(ctx context.Context, domainUUID string) error
-	release(ctx context.Context, domainUUID string) error
-}
-
-func newAttachCommand(address *string) *cobra.Command {
-	var uri string
-	var live bool
+func newAttachCommand(address, uri *string) *cobra.Command {
+	var live, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "attach DOMAIN",
-		Short: "Add to a domain the device that its metadata implies",
+		Short: "Give a domain a vGPU",
 		Long: `Adds the shared memory device vgpu0 to the persistent configuration of a libvirt
-domain, named by its name or UUID, whose metadata has a vgpu:gpu element. The
-rest of the configuration is not touched. A domain that has the device already
-stays as it is.
+domain, named by its name or UUID. Its metadata must have a vgpu:gpu element;
+with --pool, --memory and the like vgpuctl writes it, or changes the one that is
+there. The rest of the configuration is not touched. A domain that has the
+device already keeps it.
 
 With --live a running domain gets a slot and the device at once as well. Its
-machine must have a PCI bridge that takes devices while it runs, with a free
-range of addresses as long as the window; most firmware leaves none, and then
-the guest sees the device with its next start only.`,
+machine must have a free PCI slot that takes devices while it runs, with room
+for addresses as long as the window: on q35 an empty pcie-root-port.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conn, err := libvirt.NewConnect(uri)
-			if err != nil {
-				return fmt.Errorf("cannot reach libvirt at %s: %s", uri, libvirtText(err))
-			}
-			defer conn.Close()
-			domain, err := lookupDomain(conn, args[0])
-			if err != nil {
-				return err
-			}
-			defer domain.Free()
-			a := attacher{name: args[0], target: domain, out: cmd.OutOrStdout()}
-			if !live {
-				return a.persistent()
-			}
-			c, err := dial(*address)
-			if err != nil {
-				return err
-			}
-			defer c.close()
-			return a.running(cmd.Context(), c)
-		},
 	}
-	cmd.Flags().StringVar(&uri, "connect", "qemu:///system", "libvirt URI of the hypervisor")
+	wanted := addSettings(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r := newReport(args[0], cmd.OutOrStdout(), cmd.ErrOrStderr(), asJSON)
+		return r.end(withDomain(*uri, args[0], func(target domain.Target) error {
+			c, err := dial(*address)
+			if err != nil && live {
+				return err
+			}
+			a := attacher{name: args[0], target: target, wanted: wanted, report: r}
+			if err == nil {
+				defer c.close()
+				a.mediatord = c
+			}
+			if live {
+				return a.running(cmd.Context())
+			}
+			return a.persistent(cmd.Context())
+		}))
+	}
 	cmd.Flags().BoolVar(&live, "live", false, "give the device to the running domain too")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func lookupDomain(conn *libvirt.Connect, name string) (*libvirt.Domain, error) {
-	domain, err := conn.LookupDomainByName(name)
-	if uuid, ok := vgpuxml.NormalizeUUID(name); err != nil && ok {
-		domain, err = conn.LookupDomainByUUIDString(uuid)
-	}
-	switch {
-	case errors.Is(err, libvirt.ERR_NO_DOMAIN):
-		return nil, fmt.Errorf("libvirt knows no domain %q: see virsh list --all", name)
-	case err != nil:
-		return nil, fmt.Errorf("looking for domain %q: %s", name, libvirtText(err))
-	}
-	return domain, nil
-}
-
-// attacher adds the device to one domain.
+// attacher gives one domain its element and its device.
 type attacher struct {
-	name   string // as the user typed it
-	target attachTarget
-	out    io.Writer
+	name      string // as the user typed it
+	target    domain.Target
+	mediatord mediatorCalls // nil if there is no bus
+	wanted    *settings
+	report    *report
 }
 
 // persistent adds the device to the persistent configuration.
-func (a attacher) persistent() error {
+func (a attacher) persistent(ctx context.Context) error {
 	keeps, err := a.target.IsPersistent()
 	if err != nil {
 		return a.failed("asking for its kind", err)
@@ -103,16 +69,16 @@ func (a attacher) persistent() error {
 	if !keeps {
 		return fmt.Errorf("domain %s is transient and has no persistent configuration: use --live, or create it with the device in its XML", a.name)
 	}
-	domain, missing, err := a.look(libvirt.DOMAIN_XML_INACTIVE, "persistent configuration")
+	c, missing, err := a.look(ctx, domain.Persistent)
 	if err != nil || !missing {
 		return err
 	}
-	return a.attach(domain, libvirt.DOMAIN_DEVICE_MODIFY_CONFIG, "persistent configuration")
+	return a.attach(c, domain.Persistent)
 }
 
-// running adds the device to the persistent configuration, if the domain has
-// one, and to the running domain.
-func (a attacher) running(ctx context.Context, mediatord reserver) error {
+// running adds the device to the running domain and, if the domain has one, to
+// the persistent configuration.
+func (a attacher) running(ctx context.Context) error {
 	active, err := a.target.IsActive()
 	if err != nil {
 		return a.failed("asking for its state", err)
@@ -120,111 +86,134 @@ func (a attacher) running(ctx context.Context, mediatord reserver) error {
 	if !active {
 		return fmt.Errorf("domain %s does not run: leave --live out, it gets the device with its next start", a.name)
 	}
-	domain, missing, err := a.look(0, "running domain")
+	c, missing, err := a.look(ctx, domain.Live)
 	if err != nil {
 		return err
 	}
 	if missing {
-		if err := a.plug(ctx, mediatord, domain); err != nil {
+		if err := a.plug(ctx, c); err != nil {
 			return err
 		}
 	}
 	if keeps, err := a.target.IsPersistent(); err != nil || !keeps {
 		return err
 	}
-	return a.persistent()
+	return a.persistent(ctx)
 }
 
 // plug reserves a slot first: QEMU connects while the device is attached.
-func (a attacher) plug(ctx context.Context, mediatord reserver, domain vgpuxml.Domain) error {
-	socket, err := vgpuxml.SocketPath(domain.UUID)
+func (a attacher) plug(ctx context.Context, c domain.Configuration) error {
+	socket, err := vgpuxml.SocketPath(c.UUID)
 	if err != nil {
 		return err
 	}
-	if err := mediatord.reserve(ctx, domain, socket); err != nil {
+	if err := a.mediatord.reserve(ctx, c.Domain, socket); err != nil {
 		return err
 	}
-	if err := a.attach(domain, libvirt.DOMAIN_DEVICE_MODIFY_LIVE, "running domain"); err != nil {
-		return errors.Join(err, mediatord.release(context.WithoutCancel(ctx), domain.UUID))
+	if err := a.attach(c, domain.Live); err != nil {
+		return errors.Join(err, a.mediatord.release(context.WithoutCancel(ctx), c.UUID))
 	}
-	return mediatord.started(ctx, domain.UUID)
+	return a.mediatord.started(ctx, c.UUID)
 }
 
-// look reads one of the domain's configurations and says whether the device is
-// to be added to it.
-func (a attacher) look(flags libvirt.DomainXMLFlags, where string) (domain vgpuxml.Domain, missing bool, err error) {
-	document, err := a.target.GetXMLDesc(flags)
+// look reads one of the domain's configurations, writes the element that the user
+// wants, and says whether the device is to be added.
+func (a attacher) look(ctx context.Context, which domain.Which) (c domain.Configuration, missing bool, err error) {
+	c, err = domain.Read(a.target, which)
 	if err != nil {
-		return domain, false, a.failed("reading its XML", err)
+		return c, false, a.failed("looking at it", err)
 	}
-	domain, err = vgpuxml.ParseDomain([]byte(document))
-	switch {
-	case errors.Is(err, vgpuxml.ErrNoGPU):
-		return domain, false, fmt.Errorf(`the %s of %s has no vgpu:gpu metadata element: set one with: virsh metadata %s --uri %s --key vgpu --set '<gpu pool="%s"/>' %s`,
-			where, a.name, a.name, vgpuxml.Namespace, vgpuxml.DefaultPool, metadataFlag(flags))
-	case errors.Is(err, vgpuxml.ErrBadElement):
-		return domain, false, fmt.Errorf("the %s of %s: %w: correct it with: virsh metadata %s --uri %s --key vgpu --edit %s",
-			where, a.name, err, a.name, vgpuxml.Namespace, metadataFlag(flags))
-	case err != nil:
-		return domain, false, fmt.Errorf("the %s of %s: %w", where, a.name, err)
+	if len(a.wanted.given()) > 0 {
+		if c, err = a.write(ctx, c, which); err != nil {
+			return c, false, err
+		}
 	}
-	report, err := vgpuxml.FindDevice([]byte(document), vgpuxml.DefaultChannels)
-	if err != nil {
-		return domain, false, fmt.Errorf("the %s of %s: %w", where, a.name, err)
+	if err := elementProblem(a.name, c, which); err != nil {
+		return c, false, err
 	}
-	switch report.State {
+	switch c.Device.State {
 	case vgpuxml.DevicePresent:
-		fmt.Fprintf(a.out, "%s: the %s has the device %s already\n", a.name, where, vgpuxml.DeviceName)
+		a.report.did("add-device", which, false, "the %s has the device %s already", which, vgpuxml.DeviceName)
 	case vgpuxml.DeviceDiffers:
-		return domain, false, fmt.Errorf("the %s of %s has another %s device: %s: remove that one with virsh edit or virsh detach-device and try again",
-			where, a.name, vgpuxml.DeviceName, report)
+		return c, false, fmt.Errorf("the %s of %s has another %s device: %s: remove that one with virsh edit or virsh detach-device and try again",
+			which, a.name, vgpuxml.DeviceName, c.Device)
 	case vgpuxml.DeviceMissing:
 	}
-	return domain, report.State == vgpuxml.DeviceMissing, nil
+	return c, c.Device.State == vgpuxml.DeviceMissing, nil
 }
 
-func (a attacher) attach(domain vgpuxml.Domain, flags libvirt.DomainDeviceModifyFlags, where string) error {
-	device, err := vgpuxml.DeviceXML(domain.UUID, vgpuxml.DefaultChannels)
+// write puts what the user wants into the element, on top of what it says.
+func (a attacher) write(ctx context.Context, c domain.Configuration, which domain.Which) (domain.Configuration, error) {
+	gpu := vgpuxml.DefaultGPU()
+	switch {
+	case c.HasElement():
+		gpu = c.GPU
+	case !errors.Is(c.ElementErr, vgpuxml.ErrNoGPU):
+		return c, elementProblem(a.name, c, which)
+	}
+	if err := a.wanted.apply(&gpu); err != nil {
+		return c, err
+	}
+	if c.HasElement() && gpu == c.GPU {
+		return c, nil
+	}
+	if err := checkPool(ctx, a.mediatord, gpu, a.report); err != nil {
+		return c, err
+	}
+	if err := domain.SetElement(a.target, gpu, which); err != nil {
+		return c, a.failed("changing it", err)
+	}
+	a.report.did("set-metadata", which, true, "set the metadata of the %s to %s", which, gpu.Snippet())
+	c, err := domain.Read(a.target, which)
 	if err != nil {
-		return err
+		return c, a.failed("looking at it", err)
 	}
-	if err := a.target.AttachDeviceFlags(device, flags); err != nil {
-		return a.failed("adding the device to the "+where, err)
+	return c, nil
+}
+
+// checkPool asks mediatord whether the element's pool admits it. A mediatord that
+// does not run is no reason to refuse: it looks again when the domain starts.
+func checkPool(ctx context.Context, mediatord mediatorCalls, gpu vgpuxml.GPU, r *report) error {
+	err := errNoMediatord
+	if mediatord != nil {
+		err = mediatord.check(ctx, gpu)
 	}
-	fmt.Fprintf(a.out, "%s: added the device %s to the %s\n", a.name, vgpuxml.DeviceName, where)
+	if errors.Is(err, errNoMediatord) {
+		r.note("not checked against pool %s, as mediatord is not running", gpu.Pool)
+		return nil
+	}
+	return err
+}
+
+// elementProblem says what is wrong with a configuration's element.
+func elementProblem(name string, c domain.Configuration, which domain.Which) error {
+	switch {
+	case c.ElementErr == nil:
+		return nil
+	case errors.Is(c.ElementErr, vgpuxml.ErrNoGPU):
+		return fmt.Errorf(`the %s of %s has no vgpu:gpu metadata element: name its pool with --pool %s, or set one with: virsh metadata %s --uri %s --key vgpu --set '<gpu pool="%s"/>' %s`,
+			which, name, vgpuxml.DefaultPool, shellQuote(name), vgpuxml.Namespace, vgpuxml.DefaultPool, which.Flag())
+	case errors.Is(c.ElementErr, vgpuxml.ErrOtherNamespace):
+		return fmt.Errorf("the %s of %s: %w: correct it with: virsh edit %s", which, name, c.ElementErr, shellQuote(name))
+	}
+	return fmt.Errorf("the %s of %s: %w: correct it with: virsh metadata %s --uri %s --key vgpu --edit %s",
+		which, name, c.ElementErr, shellQuote(name), vgpuxml.Namespace, which.Flag())
+}
+
+// attach adds the device. mediatord, which follows the metadata too, may have
+// been faster.
+func (a attacher) attach(c domain.Configuration, which domain.Which) error {
+	if err := domain.AddDevice(a.target, c, which); err != nil {
+		if now, lookErr := domain.Read(a.target, which); lookErr != nil || now.Device.State != vgpuxml.DevicePresent {
+			return a.failed("giving it the device", err)
+		}
+	}
+	a.report.did("add-device", which, true, "added the device %s to the %s", vgpuxml.DeviceName, which)
 	return nil
 }
 
-func (a attacher) failed(doing string, err error) error {
-	return fmt.Errorf("domain %s: %s: %s", a.name, doing, libvirtText(err))
-}
+func (a attacher) failed(doing string, err error) error { return domainFailed(a.name, doing, err) }
 
-// metadataFlag is virsh metadata's flag for a configuration.
-func metadataFlag(flags libvirt.DomainXMLFlags) string {
-	if flags&libvirt.DOMAIN_XML_INACTIVE != 0 {
-		return "--config"
-	}
-	return "--live"
-}
-
-// libvirtText is libvirt's message without the numbers that the binding puts around it.
-func libvirtText(err error) string {
-	var failure libvirt.Error
-	if errors.As(err, &failure) {
-		return failure.Message
-	}
-	return err.Error()
-}
-
-func (c *client) reserve(ctx context.Context, domain vgpuxml.Domain, socketPath string) error {
-	var slot string
-	return c.call(ctx, bus.ManagerInterface+".Reserve", []any{domain.UUID, domain.Name, domain.GPU.Element(), socketPath}, &slot)
-}
-
-func (c *client) started(ctx context.Context, domainUUID string) error {
-	return c.call(ctx, bus.ManagerInterface+".Started", []any{domainUUID})
-}
-
-func (c *client) release(ctx context.Context, domainUUID string) error {
-	return c.call(ctx, bus.ManagerInterface+".Release", []any{domainUUID})
+func domainFailed(name, doing string, err error) error {
+	return fmt.Errorf("domain %s: %s: %s", name, doing, domain.Text(err))
 }

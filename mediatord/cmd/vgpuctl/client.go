@@ -44,6 +44,9 @@ func (c *client) call(ctx context.Context, method string, args []any, results ..
 	return nil
 }
 
+// errNoMediatord: the bus is there, mediatord is not.
+var errNoMediatord = errors.New("mediatord is not running: start it with \"systemctl start mediatord\" and see \"journalctl -u mediatord\"")
+
 // explain turns a D-Bus error into what a person can act on.
 func explain(err error) error {
 	var failure dbus.Error
@@ -52,7 +55,7 @@ func explain(err error) error {
 	}
 	switch failure.Name {
 	case "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner":
-		return errors.New("mediatord is not running: start it with \"systemctl start mediatord\" and see \"journalctl -u mediatord\"")
+		return errNoMediatord
 	case "org.freedesktop.DBus.Error.AccessDenied":
 		return fmt.Errorf("the message bus does not let this user do that: use root or a user the policy admits (%w)", err)
 	}

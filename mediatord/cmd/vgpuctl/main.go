@@ -1,4 +1,5 @@
-// Command vgpuctl shows what mediatord does and runs host processes on a vGPU.
+// Command vgpuctl shows and changes the vGPUs of libvirt domains, and runs host
+// processes on a vGPU.
 package main
 
 import (
@@ -46,13 +47,26 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 func newCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "vgpuctl",
-		Short:         "Look at and use the host's vGPUs",
+		Short:         "Look at, change and use the host's vGPUs",
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	bus := cmd.PersistentFlags().String("bus", "system", `message bus of mediatord: "system", "session" or a D-Bus address`)
-	cmd.AddCommand(newStatusCommand(bus), newRunCommand(bus), newAttachCommand(bus), newAPICommand())
+	connect := cmd.PersistentFlags().StringP("connect", "c", defaultConnect(os.Getenv(connectVariable)),
+		"libvirt URI; qemu+ssh://USER@HOST/system does everything on that host (environment variable "+connectVariable+")")
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Hidden || cmd.Parent().Name() == "completion" {
+			return nil // about this vgpuctl
+		}
+		host, err := remoteHost(*connect)
+		if err != nil || host == nil {
+			return err
+		}
+		return host.run(cmd, args)
+	}
+	cmd.AddCommand(newStatusCommand(bus), newListCommand(bus, connect), newPoolCommand(bus), newAttachCommand(bus, connect),
+		newDetachCommand(bus, connect), newSetCommand(bus, connect), newRunCommand(bus), newAPICommand())
 	cmd.AddCommand(newTopCommand(bus), newEventsCommand(bus), newCapacityCommand(bus))
 	addManpages(cmd)
 	return cmd

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -48,6 +47,10 @@ type poolStatus struct {
 	Weight         uint32   `json:"weight"`
 	Overcommit     float64  `json:"overcommit"`
 	Priorities     []string `json:"priorities"`
+	// Isolation is what the pool demands, IsolationLevel what holds.
+	Isolation         string   `json:"isolation"`
+	IsolationLevel    string   `json:"isolation_level"`
+	IsolationFindings []string `json:"isolation_findings"`
 }
 
 type slotStatus struct {
@@ -107,9 +110,7 @@ func newStatusCommand(address *string) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(s)
+				return writeJSON(cmd.OutOrStdout(), s)
 			}
 			return s.print(cmd.OutOrStdout())
 		},
@@ -118,7 +119,7 @@ func newStatusCommand(address *string) *cobra.Command {
 	return cmd
 }
 
-// status reads everything.
+// status asks mediatord for everything.
 func (c *client) status(ctx context.Context) (status, error) {
 	var managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 	if err := c.call(ctx, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", nil, &managed); err != nil {
@@ -147,7 +148,8 @@ func decodeStatus(managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 			var p poolStatus
 			if err := take(values, fields{"Name": &p.Name, "Backend": &p.Backend, "GPUs": &p.GPUs, "Slots": &p.Slots, "Used": &p.Used,
 				"Memory": &p.Memory, "MaxMemory": &p.MaxMemory, "MemoryPromised": &p.MemoryPromised, "Weight": &p.Weight,
-				"Overcommit": &p.Overcommit, "Priorities": &p.Priorities}); err != nil {
+				"Overcommit": &p.Overcommit, "Priorities": &p.Priorities,
+				"Isolation": &p.Isolation, "IsolationLevel": &p.IsolationLevel, "IsolationFindings": &p.IsolationFindings}); err != nil {
 				return s, err
 			}
 			s.Pools = append(s.Pools, p)
@@ -205,10 +207,10 @@ func take(values map[string]dbus.Variant, into fields) error {
 	return nil
 }
 
-// print writes the tables.
-func (s status) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	row := func(cells ...any) {
+// table writes rows in columns; an empty cell is a dash. Flush ends it.
+func table(out io.Writer) (w *tabwriter.Writer, row func(cells ...any)) {
+	w = tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	return w, func(cells ...any) {
 		for i, cell := range cells {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
@@ -221,14 +223,19 @@ func (s status) print(out io.Writer) error {
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// print writes the tables.
+func (s status) print(out io.Writer) error {
+	w, row := table(out)
 	row("GPU", "NAME", "PCI", "MEMORY", "DRIVER", "POOLS", "AVAILABLE")
 	for _, g := range s.GPUs {
 		row(g.Number, g.Name, g.PCI, size(g.Memory), g.DriverVersion, strings.Join(g.Pools, ","), yes(g.Available))
 	}
 	fmt.Fprintln(w)
-	row("POOL", "BACKEND", "SLOTS", "PROMISED", "WEIGHT", "PRIORITIES")
+	row("POOL", "BACKEND", "SLOTS", "PROMISED", "WEIGHT", "PRIORITIES", "ISOLATION")
 	for _, p := range s.Pools {
-		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), p.Weight, strings.Join(p.Priorities, ","))
+		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), p.Weight, strings.Join(p.Priorities, ","), p.IsolationLevel)
 	}
 	fmt.Fprintln(w)
 	row("SLOT", "UUID", "KIND", "POOL", "PRIORITY", "STATE", "CONNECTED", "MEMORY", "PROCESSES")

@@ -19,6 +19,7 @@ import (
 // Mediator is mediator.Mediator.
 type Mediator interface {
 	Reserve(ctx context.Context, r mediator.ReserveRequest) error
+	Check(ctx context.Context, metadata string) error
 	Change(ctx context.Context, id window.UUID, metadata string) (mediator.Change, error)
 	Started(id window.UUID) error
 	Stopped(id window.UUID)

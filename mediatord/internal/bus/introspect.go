@@ -89,6 +89,7 @@ func managerMethods() []introspect.Method {
 		{Name: "Reserve", Args: []introspect.Arg{
 			in("domain_uuid", "s"), in("domain_name", "s"), in("metadata_element_xml", "s"), in("socket_path", "s"), out("slot", "o"),
 		}},
+		{Name: "Check", Args: []introspect.Arg{in("metadata_element_xml", "s")}},
 		{Name: "Change", Args: []introspect.Arg{in("domain_uuid", "s"), in("metadata_element_xml", "s"), out("applied", "as"), out("needs_restart", "as")}},
 		{Name: "Started", Args: domain},
 		{Name: "Stopped", Args: domain},

@@ -40,6 +40,13 @@ func (m *manager) Reserve(domainUUID, domainName, metadataElement, socketPath st
 	return SlotPath(id), nil
 }
 
+// Check says whether a metadata element's pool admits what it asks for.
+func (m *manager) Check(metadataElement string) *dbus.Error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	return toDBus(m.bus.mediator.Check(ctx, metadataElement))
+}
+
 // Change gives a domain in use what its new metadata element says, and returns
 // which attributes changed at once and which will with its next start.
 func (m *manager) Change(domainUUID, metadataElement string) (applied, restart []string, failure *dbus.Error) {

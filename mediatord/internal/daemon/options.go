@@ -20,15 +20,15 @@ import (
 
 // options are the command line.
 type options struct {
-	bus, pools, runDir, executor, moduleCache, sysfs string
-	qemuUsers                                        []string
-	socketGroup                                      string
-	socketWorld                                      bool
-	executorUser                                     string
-	sessionWindow                                    string
-	readyWithin                                      time.Duration
-	metrics                                          []string
-	logFormat, logLevel                              string
+	bus, pools, runDir, executor, moduleCache, sysfs, libvirt string
+	qemuUsers                                                 []string
+	socketGroup                                               string
+	socketWorld                                               bool
+	executorUser                                              string
+	sessionWindow                                             string
+	readyWithin                                               time.Duration
+	metrics                                                   []string
+	logFormat, logLevel                                       string
 }
 
 // NewCommand is mediatord; it logs to stderr and ends cleanly with its context.
@@ -66,6 +66,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.executor, "executor", defaultExecutor(), "vgpu-executor binary")
 	f.StringVar(&o.moduleCache, "module-cache", "/var/cache/vgpu/modules", "directory in which executors keep GPU code")
 	f.StringVar(&o.sysfs, "sysfs", "/sys", "where sysfs is mounted, for the IOMMU groups of the GPUs")
+	f.StringVar(&o.libvirt, "libvirt", "qemu:///system", "libvirt whose domains' devices follow their metadata; \"\" for none")
 	f.StringSliceVar(&o.qemuUsers, "qemu-users", []string{"libvirt-qemu", "qemu", "root"}, "users that QEMU may run as; the first that exists owns the sockets")
 	f.StringVar(&o.socketGroup, "socket-group", "", "group that may connect to the sockets too")
 	f.BoolVar(&o.socketWorld, "socket-world", false, "give every user access to the sockets; who connects is still checked")

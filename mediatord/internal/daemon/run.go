@@ -12,6 +12,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/bus"
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/describe"
+	"libvirt-vgpu/mediatord/internal/domain"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	"libvirt-vgpu/mediatord/internal/uevent"
@@ -61,6 +62,13 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 		m.Warm(warmCtx)
 		watchDevices(warmCtx, m, log)
 	}()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if o.libvirt != "" {
+			domain.Watch(warmCtx, o.libvirt, domain.Keeper{Mediator: m, Log: log})
+		}
+	}()
 	err = messageBus.Serve(ctx, m, func() {
 		log.WithFields(logrus.Fields{"bus": o.bus, "version": version}).Info("mediatord ready")
 		notify(log, daemon.SdNotifyReady+"\nSTATUS=Serving "+fmt.Sprint(len(pools))+" pools")
@@ -70,9 +78,16 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	cancelWarm()
 	<-warm
 	watching.Wait()
+	select {
+	case <-watched:
+	case <-time.After(libvirtEnds): // in a call that libvirt does not answer
+	}
 	m.Close()
 	return err
 }
+
+// libvirtEnds is how long the end of mediatord waits for a call of libvirt.
+const libvirtEnds = 2 * time.Second
 
 // devicesSettle is how long after a change of the host's devices they are looked
 // at: one device that comes or goes is a dozen events.

@@ -101,7 +101,7 @@ func Start(t *testing.T, address string, pools map[string]string, arguments ...s
 	cmd := daemon.NewCommand("test", d.log)
 	cmd.SetArgs(append([]string{
 		"--bus", address, "--pools", dir, "--run-dir", runDir, "--executor", self,
-		"--module-cache", filepath.Join(dir, "modules"), "--session-window", "64MiB", "--log-format", "json",
+		"--module-cache", filepath.Join(dir, "modules"), "--session-window", "64MiB", "--libvirt", "", "--log-format", "json",
 	}, arguments...))
 	go func() { d.done <- cmd.ExecuteContext(ctx) }()
 	t.Cleanup(func() { d.Stop(t) })

@@ -19,6 +19,20 @@ type Change struct {
 	Restart []string // in force with the domain's next start
 }
 
+// Check says whether the pool of a vgpu:gpu element admits what it asks for,
+// whoever has the pool's slots at the moment.
+func (m *Mediator) Check(ctx context.Context, metadata string) error {
+	element, err := parseElement(metadata)
+	if err != nil {
+		return err
+	}
+	p, err := m.pool(element.Pool)
+	if err != nil {
+		return err
+	}
+	return p.Check(ctx, pool.Request{Priority: element.Priority, Memory: element.Memory})
+}
+
 // Change gives a domain in use what its new vgpu:gpu element says: priority,
 // weight and memory at once, if its pool admits them all. It fails with the
 // kinds of pool.Change, refusal.ErrMemoryInUse, ErrInvalidMetadata and

@@ -134,6 +134,24 @@ func (p *Pool) Granted(owner string) (Grant, bool) {
 	return grant, found
 }
 
+// Check says whether the pool admits a request at all, whoever has its slots at
+// the moment. It fails with refusal.ErrPriorityNotAllowed, ErrMemoryExceedsPool,
+// ErrGPUUnavailable or ErrIsolationRefused.
+func (p *Pool) Check(ctx context.Context, r Request) error {
+	if err := p.admits(r); err != nil {
+		return err
+	}
+	devices, err := p.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.guard.Check(p.Name); err != nil {
+		return err
+	}
+	_, err = (&Pool{Pool: p.Pool}).place(r, devices, func(*Device) bool { return true })
+	return err
+}
+
 // Release gives an owner's slot back; without one it does nothing.
 func (p *Pool) Release(owner string) {
 	p.mu.Lock()

@@ -132,8 +132,8 @@ func TestChange(t *testing.T) {
 	if _, err := p.Change(ctx, Request{Owner: "a", Priority: "low"}); !errors.Is(err, refusal.ErrNoSuchDomain) {
 		t.Errorf("changing nobody's slot: %v", err)
 	}
-	for owner, memory := range map[string]uint64{"a": 79 << 30, "b": 30 << 30} { // on one GPU each
-		if _, err := p.Acquire(ctx, Request{Owner: owner, Priority: "normal", Memory: memory}); err != nil {
+	for _, r := range []Request{{Owner: "a", Priority: "normal", Memory: 79 << 30}, {Owner: "b", Priority: "normal", Memory: 30 << 30}} { // on one GPU each
+		if _, err := p.Acquire(ctx, r); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"libvirt-vgpu/mediatord/internal/daemontest"
+	"libvirt-vgpu/mediatord/internal/domain/domaintest"
+)
+
+func TestDescribeDomain(t *testing.T) {
+	device := domaintest.Device()
+	xml := func(attributes string) string { return domaintest.XML(domaintest.Element(attributes), device) }
+	slot := slotStatus{UUID: domaintest.UUID, DomainName: "web1", Kind: "domain", Pool: "gold", Priority: "normal", Weight: 100, MemoryQuota: 2 << 30, GPU: "0000:01:00.0"}
+	gold := xml(`pool="gold" memory="2GiB"`)
+	for _, tc := range []struct {
+		name         string
+		stored, live string
+		slot         bool
+		found        bool
+		next         []string
+		problem      string
+	}{
+		{name: "plain", stored: domaintest.XML("", "")},
+		{name: "shut off", stored: gold, found: true},
+		{name: "running as configured", stored: gold, live: gold, slot: true, found: true},
+		{name: "transient", live: gold, slot: true, found: true},
+		{name: "changed for the next start", stored: xml(`pool="silver" memory="3GiB" weight="7" window="2GiB" priority="low"`), live: gold, slot: true, found: true,
+			next: []string{"pool silver", "priority low", "memory 3GiB", "weight 7", "window 2GiB"}},
+		{name: "the pool's default memory next", stored: xml(`pool="gold"`), live: gold, slot: true, found: true},
+		{name: "element removed", stored: domaintest.XML("", ""), live: gold, slot: true, found: true, next: []string{"no vGPU"}},
+		{name: "no device", stored: domaintest.XML(domaintest.Element(""), ""), found: true, problem: "no device in the persistent configuration: vgpuctl attach web1"},
+		{name: "no device in the running domain", stored: gold, live: domaintest.XML(domaintest.Element(""), ""), found: true, problem: "vgpuctl attach --live web1"},
+		{name: "no slot", stored: gold, live: gold, found: true, problem: "runs without a slot"},
+		{name: "bad element", stored: xml(`weight="0"`), found: true, problem: `weight="0" is not valid`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var slots []slotStatus
+			if tc.slot {
+				slots = append(slots, slot)
+			}
+			l, found, err := describeDomain(&domaintest.Domain{Stored: tc.stored, Live: tc.live}, slots)
+			if err != nil || found != tc.found || !slices.Equal(l.NextStart, tc.next) && len(tc.next)+len(l.NextStart) > 0 {
+				t.Errorf("got %+v, %v, %v", l, found, err)
+			}
+			if tc.problem == "" && l.Problem != "" || !strings.Contains(l.Problem, tc.problem) {
+				t.Errorf("problem is %q", l.Problem)
+			}
+			if tc.slot && (l.Memory != 2<<30 || l.GPU != slot.GPU || l.State != "running") {
+				t.Errorf("got %+v", l)
+			}
+		})
+	}
+}
+
+func TestListShowsSessionsWithoutLibvirtAndSaysWhatIsMissing(t *testing.T) {
+	d := daemontest.Start(t, daemontest.Bus(t), map[string]string{"default": `gpus = ["soft"]`})
+	_, hold, err := openSession(t.Context(), d.Address, "", "high", 1<<30, "training")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Close()
+	code, out, errs := vgpuctl("list", "--json", "--bus", d.Address, "--connect", "nonsense:///x")
+	var all []listed
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 || all[0].Name != "training" || all[0].Kind != "session" || all[0].Memory != 1<<30 {
+		t.Errorf("status %d, %v, %s", code, err, out)
+	}
+	if !strings.Contains(errs, "the list is not whole: cannot reach libvirt") {
+		t.Errorf("said %q", errs)
+	}
+	if code, out, errs := vgpuctl("list", "--bus", d.Address, "--connect", "test:///default"); code != 0 || !strings.Contains(out, "training") || errs != "" {
+		t.Errorf("status %d, %q, %s", code, errs, out)
+	}
+	if code, _, errs := vgpuctl("list", "--bus", "unix:path=/nonexistent", "--connect", "nonsense:///x"); code != 1 || !strings.Contains(errs, "cannot reach the message bus") {
+		t.Errorf("status %d, %q", code, errs)
+	}
+}
