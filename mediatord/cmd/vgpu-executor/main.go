@@ -28,6 +28,7 @@ type options struct {
 	generation         uint
 	domain, domainUUID string
 	moduleCache        string
+	lease              bool
 }
 
 func main() {
@@ -40,6 +41,7 @@ func main() {
 	flag.StringVar(&o.domain, "domain", "", "name of the domain")
 	flag.StringVar(&o.domainUUID, "domain-uuid", "", "UUID of the domain")
 	flag.StringVar(&o.moduleCache, "module-cache", "", "directory of the module cache; empty: none")
+	flag.BoolVar(&o.lease, "lease", false, "work under the lease in file descriptors 8 and 9")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fail(fmt.Errorf("unexpected argument %q", flag.Arg(0)))

@@ -23,6 +23,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/pinned"
 	"libvirt-vgpu/mediatord/executor/process"
 	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/mediatord/internal/lease"
 	"libvirt-vgpu/mediatord/internal/parcel"
 	"libvirt-vgpu/plugin/api"
 	"libvirt-vgpu/plugin/window"
@@ -35,6 +36,8 @@ const (
 	fdDoorbell
 	fdInterrupt
 	fdAccount
+	fdLeases // with --lease
+	fdReport // with --lease
 )
 
 // serve executes the channel's records until its end and returns the exit code.
@@ -71,7 +74,11 @@ func serve(o options) int {
 
 // start maps what mediatord passed and opens the GPU.
 func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Process, *channel.Consumer, error) {
-	for fd := fdControl; fd <= fdAccount; fd++ {
+	last := fdAccount
+	if o.lease {
+		last = fdReport
+	}
+	for fd := fdControl; fd <= last; fd++ {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 			return nil, nil, fmt.Errorf("file descriptor %d: %w", fd, err)
 		}
@@ -99,6 +106,12 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 			log.WithError(err).Warn("working without module cache")
 		}
 	}
+	var page *lease.Page
+	if o.lease {
+		if page, err = lease.Open(os.NewFile(fdLeases, "leases"), o.channel, fdReport); err != nil {
+			return nil, nil, err
+		}
+	}
 	printed, err := output.Catch(unix.Stdout, unix.Stderr, c.AddPrinted)
 	if err != nil {
 		return nil, nil, err
@@ -119,7 +132,7 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 	}
 	p := process.New(process.Config{
 		Driver: gpu, Window: w, Number: o.channel, Generation: uint32(o.generation), Channel: c, Pinned: memory, Account: account, Cache: cache,
-		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls, Printer: printed,
+		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls, Printer: printed, Lease: page, Clock: lease.NewClock(),
 	})
 	consumer, err := channel.NewConsumer(c, p, fdDoorbell)
 	return p, consumer, err
@@ -165,6 +178,7 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 			p.Revoke(*m.Chunk)
 		}
 		consumer.Wake()
+		p.Nudge()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +24,12 @@ type script struct {
 	err         error
 	interrupted error
 	polls       atomic.Int32
+	quiet       atomic.Int32
+	busy        bool
+	asked       int
+	refuse      int // how often Admit says no
+	pauses      int
+	pause       func()
 	waiting     bool
 }
 
@@ -32,6 +39,10 @@ func (s *script) Execute(r *Record, reply []byte) ([]byte, driver.Result, error)
 	s.records = append(s.records, kept)
 	return append(reply, s.data...), s.result, s.err
 }
+func (s *script) Admit(*Record) bool { s.asked++; return s.asked > s.refuse }
+func (s *script) Pause()             { s.pauses++; s.pause() }
+func (s *script) Quiet()             { s.quiet.Add(1) }
+func (s *script) Busy() bool         { return s.busy }
 func (s *script) Idle()              {}
 func (s *script) Waiting() bool      { return s.waiting }
 func (s *script) Poll()              { s.polls.Add(1); s.waiting = false }
@@ -83,6 +94,29 @@ func TestStepHandsARecordOver(t *testing.T) {
 		if word := binary.LittleEndian.Uint32(g.Memory()[window.ChRing+line:]); word != 0 {
 			t.Errorf("first word of the line at %d is %d", line, word)
 		}
+	}
+}
+
+func TestARecordWaitsUntilItIsAdmitted(t *testing.T) {
+	s := &script{refuse: 3, interrupted: nil}
+	g, c := open(t, s)
+	s.pause = func() {
+		if len(s.records) > 0 || g.Head() == g.Tail() {
+			t.Error("the record was consumed before it was admitted")
+		}
+		if s.pauses == 2 { // mediatord wants something meanwhile
+			c.Wake()
+			s.interrupted = io.EOF
+		}
+	}
+	g.Post("copy_htod_inline", window.DeviceBase, 7, "some bytes")
+	if _, err := c.Step(); !errors.Is(err, io.EOF) {
+		t.Fatalf("a wish of mediatord was not heard while a record waited: %v", err)
+	}
+	s.interrupted, s.pause = nil, func() {}
+	step(t, c, true)
+	if len(s.records) != 1 || s.pauses != 3 {
+		t.Errorf("%d records, %d pauses", len(s.records), s.pauses)
 	}
 }
 

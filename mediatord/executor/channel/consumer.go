@@ -19,6 +19,14 @@ type Executor interface {
 	// of capacity RepDataMax. An error ends the consumer; wire.Deferred: the
 	// executor replies later by itself.
 	Execute(r *Record, reply []byte) ([]byte, driver.Result, error)
+	// Admit says whether a record may be executed now; while it says no, Pause
+	// waits for something to change, and only Interrupted is called besides.
+	Admit(r *Record) bool
+	Pause()
+	// Quiet is called again and again while the ring is empty, and now and then
+	// while the consumer sleeps, as long as Busy says that it matters.
+	Quiet()
+	Busy() bool
 	// Idle is called before the consumer sleeps.
 	Idle()
 	// Waiting says that the guest process may be waiting for the device.
@@ -97,6 +105,14 @@ func (c *Consumer) Step() (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	for !c.executor.Admit(&c.record) {
+		c.executor.Pause()
+		if c.woken.Swap(false) {
+			if err := c.executor.Interrupted(); err != nil {
+				return false, err
+			}
+		}
+	}
 	return true, c.consume(&c.record)
 }
 
@@ -138,15 +154,16 @@ func (c *Consumer) idle() {
 				return
 			}
 		}
+		c.executor.Quiet()
 	}
 	c.executor.Idle()
 	first := true
 	for pause := pollFirst; ; pause = min(2*pause, pollLongest) {
 		timeout := (*unix.Timespec)(nil)
-		waiting := c.executor.Waiting()
-		if waiting || first {
+		waiting, busy := c.executor.Waiting(), c.executor.Busy()
+		if waiting || busy || first {
 			t := unix.NsecToTimespec(int64(secondLook))
-			if waiting {
+			if waiting || busy {
 				t = unix.NsecToTimespec(int64(pause))
 			}
 			timeout = &t
@@ -173,6 +190,9 @@ func (c *Consumer) idle() {
 		}
 		if !c.empty() {
 			return
+		}
+		if busy {
+			c.executor.Quiet()
 		}
 		if waiting {
 			c.executor.Poll()

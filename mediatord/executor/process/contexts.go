@@ -59,6 +59,7 @@ func (p *Process) ended(number uint32) {
 	p.tables.Delete(driver.KindContext, number)
 	p.current, p.tables.Context = 0, 0
 	p.fences.end(number)
+	p.contextEnds(number)
 	p.limitsEnded(number)
 	p.arrays.ended(number)
 	p.bindless.ended(number)

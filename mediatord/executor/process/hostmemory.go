@@ -97,6 +97,11 @@ func (p *Process) registerAll() driver.Result {
 	if r := p.hostRegister(p.Channel.FenceAddress(), channel.FenceBytes); r != driver.Success {
 		return r
 	}
+	if p.turn.marks != nil {
+		if r := p.hostRegister(p.turn.marks.address(), uint64(len(p.turn.marks))); r != driver.Success {
+			return r
+		}
+	}
 	p.registrar = p.current
 	for _, m := range p.Pinned.All() {
 		if r := p.register(m); r != driver.Success {

@@ -23,6 +23,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/modcache"
 	"libvirt-vgpu/mediatord/executor/pinned"
 	"libvirt-vgpu/mediatord/executor/wire"
+	"libvirt-vgpu/mediatord/internal/lease"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -47,6 +48,8 @@ type Config struct {
 	Cache      *modcache.Cache // nil: none
 	Interrupt  int             // eventfd that wakes the guest process
 	Printer    Printer         // nil: kernels print nowhere
+	Lease      *lease.Page     // nil: nobody limits the process's work
+	Clock      lease.Clock     // of the lease
 	Sender     Sender
 	Log        logrus.FieldLogger
 	// Granularity of device memory in bytes.
@@ -83,6 +86,7 @@ type Process struct {
 	captures  map[driver.Stream]uint32 // capturing streams; number of the graph that the process gave, or 0
 	graphs    graphNumbers
 	launch    driver.Launch
+	turn      turn
 	refused   map[uint32]uint64
 
 	statistics statistics
@@ -121,6 +125,7 @@ func New(c Config) *Process {
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)
 	p.Driver.OnCall(p.Channel.Call)
+	p.newTurn()
 	p.graphs = newGraphNumbers()
 	p.graphs.memory = graphMemory{memory: &p.memory, pools: &p.pools, plans: map[driver.GraphExec]*graphPlan{}}
 	p.tables.Put(driver.KindStream, 0, 0) // the current context's default stream
@@ -146,6 +151,9 @@ func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Resul
 		err = p.violation
 	}
 	p.lost(result, r.Opcode)
+	if result == driver.Success {
+		p.submitted(r)
+	}
 	return data, result, err
 }
 
@@ -164,6 +172,7 @@ func (p *Process) lost(result driver.Result, opcode uint16) {
 		p.asserted.Store(true)
 	}
 	p.Channel.SetSticky(result)
+	p.turn.lost.Store(true)
 	p.lostOnce.Do(func() {
 		message := fmt.Sprintf("the context is lost: error %d, seen by %s", result, wire.Name(opcode))
 		_ = p.Sender.Send(control.Message{Type: control.Fault, Result: result, Message: message})
@@ -214,6 +223,7 @@ func (n *native) StreamDestroy(s driver.Stream) driver.Result {
 	}
 	delete(n.captures, s)
 	n.fences.forget(s)
+	n.process.streamEnds(s)
 	return n.Driver.StreamDestroy(s)
 }
 

@@ -1,0 +1,512 @@
+// Package lease keeps an executor within its lease: it holds records back that
+// would give the GPU more work than mediatord allows, learns how long work takes,
+// and accounts for the time in which there was some.
+//
+// While the lease is unlimited it asks nothing and measures only when the guest
+// process pauses. Otherwise the GPU writes marks behind the work of each stream,
+// as it writes fences, into memory that no guest sees. Nothing is ever put into a
+// stream that is being captured, and the order of records never changes: what
+// waits is the ring.
+//
+// Everything here belongs to the consumer's thread.
+package lease
+
+import (
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/lease"
+)
+
+// Stream is a stream of a context, both as the driver names them; the default
+// stream of a context is 0.
+type Stream struct {
+	Context uint32
+	Native  uint64
+}
+
+// Marker puts marks into streams.
+type Marker interface {
+	// Mark has the GPU store value in word of the marks once the work of the
+	// stream is done. false: it will not.
+	Mark(s Stream, word int, value uint32) bool
+	// Reached reads a word of the marks.
+	Reached(word int) uint32
+}
+
+// MarkWords is how many words a Marker has.
+const MarkWords = 1024
+
+const (
+	// settled is how long the ring is empty before the end of the work is looked
+	// for: under an unlimited lease, and under one.
+	settled        = 20 * time.Microsecond
+	settledLimited = 4 * time.Microsecond
+	// grains is how many marks fall on a budget; finest is their least distance.
+	grains = 4
+	finest = 40 * time.Microsecond
+	// coarsest is their greatest distance, so that durations are learnt.
+	coarsest = time.Millisecond
+	// stuckAfter is when work that was expected to be done is taken to wait for
+	// something, perhaps for what the lease holds back; it does not count then.
+	stuckAfter = 2 * time.Millisecond
+	stuckTimes = 3
+	// longestGroup bounds what is learnt from one mark.
+	longestGroup = 64
+)
+
+// lane is what is known of one stream's work.
+type lane struct {
+	stream  Stream
+	word    int
+	value   uint32 // of the last mark
+	open    segment
+	pending []segment // marked, in order
+	listed  bool      // is in Meter.busy
+}
+
+// segment is the work up to a mark.
+type segment struct {
+	value     uint32
+	predicted time.Duration
+	begin     time.Duration // when the first of it was submitted
+	count     int
+	keys      []uint64
+	stuck     bool
+}
+
+// Meter is the state of one executor.
+type Meter struct {
+	page   *lease.Page
+	now    func() time.Duration // of the monotonic clock
+	marker Marker
+
+	lanes map[Stream]*lane
+	busy  []*lane // those with work
+	free  []int   // words
+	last  *lane   // of the last submission
+
+	durations durations
+	flying    time.Duration // predicted, without what is stuck
+	stuck     int           // segments
+	since     time.Duration // when the GPU got work; 0: it has none
+	submitted time.Duration // last submission or empty ring
+	looked    time.Duration // last look at the marks
+	finished  time.Duration // when something was last found done
+	quiet     bool          // the ring is empty
+	state     uint32
+	lost      bool
+}
+
+// New makes the meter of an executor; now reads the monotonic clock.
+func New(page *lease.Page, marker Marker, now func() time.Duration) *Meter {
+	m := &Meter{page: page, now: now, marker: marker, lanes: map[Stream]*lane{}}
+	for word := MarkWords - 1; word >= 0; word-- {
+		m.free = append(m.free, word)
+	}
+	return m
+}
+
+// Admit says whether a submission may be executed now.
+func (m *Meter) Admit(s Submission) bool {
+	if m.page.Unlimited() || m.lost {
+		if m.state&lease.Waiting != 0 {
+			m.set(false)
+		}
+		return true
+	}
+	now := m.Look()
+	work, _ := m.durations.predict(s)
+	terms := m.page.Terms()
+	ok := terms.Admit(now, m.flying, work)
+	if ok && len(m.free) == 0 && len(m.busy) > 0 {
+		ok = false // more streams than marks: some must finish first
+	}
+	if m.since == 0 && m.state&lease.Active == 0 {
+		m.page.SetArrived(now)
+	}
+	m.set(!ok)
+	return ok
+}
+
+// set shows what the executor does.
+func (m *Meter) set(waiting bool) {
+	state := uint32(0)
+	if m.since != 0 {
+		state = lease.Flying | lease.Active
+	}
+	if waiting {
+		state |= lease.Waiting | lease.Active
+	}
+	m.state = state
+	m.page.SetState(state)
+}
+
+// Submitted notes that a submission went to the GPU; context is the one it ran in
+// and native its stream.
+func (m *Meter) Submitted(s Submission, stream Stream) {
+	m.quiet = false
+	if m.lost {
+		return
+	}
+	l := m.last
+	if l == nil || l.stream != stream {
+		l = m.lane(stream)
+		m.last = l
+	}
+	if l == nil {
+		return
+	}
+	if m.page.Unlimited() {
+		if m.since == 0 {
+			m.begin(m.now())
+		}
+		l.open.count++
+		if !l.listed {
+			m.list(l)
+		}
+		return
+	}
+	now := m.now()
+	m.begin(now)
+	m.page.CountSubmission()
+	work, known := m.durations.predict(s)
+	if l.open.count == 0 || l.open.begin == 0 {
+		l.open.begin = now
+	}
+	l.open.count++
+	l.open.predicted += work
+	m.flying += work
+	if s.Key != 0 {
+		l.open.keys = append(l.open.keys, s.Key)
+	}
+	m.list(l)
+	grain := min(max(m.page.Terms().Budget/grains, finest), coarsest)
+	if !known || l.open.predicted >= grain || len(l.open.keys) >= longestGroup {
+		m.mark(l)
+	}
+	m.show()
+}
+
+func (m *Meter) begin(now time.Duration) {
+	if m.since != 0 {
+		return
+	}
+	m.since, m.finished = now, now
+	m.page.Begin(now)
+	if m.state&lease.Active == 0 {
+		m.page.SetArrived(now)
+	}
+	m.set(false)
+}
+
+func (m *Meter) list(l *lane) {
+	if !l.listed {
+		l.listed = true
+		m.busy = append(m.busy, l)
+	}
+}
+
+// lane finds or makes the lane of a stream; nil: there is no mark left for it.
+func (m *Meter) lane(s Stream) *lane {
+	if l := m.lanes[s]; l != nil {
+		return l
+	}
+	if len(m.free) == 0 {
+		m.reclaim()
+	}
+	if len(m.free) == 0 {
+		return nil
+	}
+	word := m.free[len(m.free)-1]
+	m.free = m.free[:len(m.free)-1]
+	l := &lane{stream: s, word: word, value: m.marker.Reached(word)}
+	m.lanes[s] = l
+	return l
+}
+
+// reclaim takes the words of streams without work.
+func (m *Meter) reclaim() {
+	for s, l := range m.lanes {
+		if !l.listed {
+			delete(m.lanes, s)
+			m.free = append(m.free, l.word)
+			if m.last == l {
+				m.last = nil
+			}
+		}
+	}
+}
+
+// mark ends a lane's open segment.
+func (m *Meter) mark(l *lane) bool {
+	l.value++
+	if !m.marker.Mark(l.stream, l.word, l.value) {
+		l.value--
+		return false
+	}
+	if l.open.begin == 0 {
+		l.open.begin = m.since
+	}
+	l.open.value = l.value
+	l.pending = append(l.pending, l.open)
+	l.open = segment{}
+	return true
+}
+
+// Look finds out what is done and returns the time.
+func (m *Meter) Look() time.Duration {
+	now := m.now()
+	if len(m.busy) == 0 {
+		m.looked = now
+		return now
+	}
+	precise := now-m.looked < 10*time.Microsecond
+	progress := false
+	left := m.busy[:0]
+	for _, l := range m.busy {
+		if len(l.pending) > 0 {
+			reached := m.marker.Reached(l.word)
+			for len(l.pending) > 0 && int32(reached-l.pending[0].value) >= 0 {
+				m.done(&l.pending[0], now, precise)
+				l.pending = l.pending[1:]
+				progress = true
+			}
+			if len(l.pending) == 0 {
+				l.pending = nil
+			}
+		}
+		if len(l.pending) == 0 && l.open.count == 0 {
+			l.listed = false
+			if m.lanes[l.stream] != l { // the stream has ended
+				m.free = append(m.free, l.word)
+			}
+			continue
+		}
+		left = append(left, l)
+	}
+	m.busy = left
+	m.looked = now
+	switch {
+	case len(m.busy) == 0:
+		m.end(now)
+	case progress:
+		m.show()
+	default:
+		m.overdue(now)
+	}
+	return now
+}
+
+// done takes one segment off and learns from it.
+func (m *Meter) done(s *segment, now time.Duration, precise bool) {
+	took := now - max(s.begin, m.finished)
+	m.finished = now
+	if s.stuck {
+		m.stuck--
+	} else {
+		m.flying -= s.predicted
+		if precise || now-m.looked < took/16 {
+			m.durations.learn(s.keys, s.predicted, took)
+		} else if s.predicted == 0 && len(s.keys) == 1 {
+			m.durations.learn(s.keys, 0, took) // better than nothing
+		}
+	}
+}
+
+// overdue takes out of the account what seems to wait for something else.
+func (m *Meter) overdue(now time.Duration) {
+	if m.flying == 0 || now-m.finished < stuckAfter {
+		return
+	}
+	for _, l := range m.busy {
+		if len(l.pending) == 0 {
+			continue
+		}
+		s := &l.pending[0]
+		if late := now - max(s.begin, m.finished); !s.stuck && late > stuckAfter && late > stuckTimes*s.predicted {
+			s.stuck = true
+			m.stuck++
+			m.flying -= s.predicted
+		}
+	}
+	m.show()
+}
+
+func (m *Meter) show() { m.page.SetFlying(m.flying, m.finished) }
+
+// end notes that the GPU has no work of ours.
+func (m *Meter) end(now time.Duration) {
+	if m.since == 0 {
+		return
+	}
+	m.page.End(m.since, now)
+	m.since, m.flying, m.stuck = 0, 0, 0
+	m.page.SetFlying(0, 0)
+	m.set(m.state&lease.Waiting != 0)
+}
+
+// Quiet is called while the ring is empty: when it has been for a while, it
+// marks what is on the GPU, to see the end of it.
+func (m *Meter) Quiet() {
+	if m.since == 0 || m.lost {
+		return
+	}
+	now := m.Look()
+	if !m.quiet {
+		m.quiet, m.submitted = true, now
+		return
+	}
+	after := settled
+	if !m.page.Unlimited() {
+		after = settledLimited
+	}
+	if now-m.submitted < after {
+		return
+	}
+	for _, l := range m.busy {
+		if l.open.count > 0 && !m.mark(l) {
+			l.open = segment{} // being captured, or gone: there is nothing to wait for
+		}
+	}
+}
+
+// Free says that the lease is unlimited, so that Admit need not be asked.
+func (m *Meter) Free() bool { return m.page.Unlimited() && m.state&lease.Waiting == 0 }
+
+// Busy says that work is on the GPU, so that Quiet is to be called again.
+func (m *Meter) Busy() bool { return m.since != 0 && !m.lost }
+
+// Wait returns when it is worth asking Admit again, or somewhat earlier. It spins
+// while the end of something is near.
+func (m *Meter) Wait() {
+	now := m.now()
+	for _, l := range m.busy { // what holds the next one back must be seen to end
+		if l.open.count > 0 && !m.mark(l) {
+			m.drop(l)
+		}
+	}
+	const near = 100 * time.Microsecond
+	const longest = 2 * time.Millisecond
+	sleep := longest
+	terms := m.page.Terms()
+	if terms.Expiry > now {
+		sleep = min(sleep, terms.Expiry-now)
+	}
+	if len(m.busy) > 0 {
+		if left := m.left(now); left > 2*near {
+			sleep = min(sleep, left-near)
+		} else if left > -near {
+			for end := now + 20*time.Microsecond; now < end; now = m.now() {
+				if m.anyDone() || m.page.Terms() != terms {
+					return
+				}
+				m.looked = now
+			}
+			return
+		} else { // late; look less and less often
+			sleep = min(sleep, max(-left/8, 20*time.Microsecond))
+		}
+	} else if terms.ClearBy != lease.Never && terms.ClearBy > now {
+		sleep = min(sleep, max(terms.ClearBy-now, near))
+	}
+	m.page.Sleep(sleep)
+}
+
+// left is the time until the next mark should be reached.
+func (m *Meter) left(now time.Duration) time.Duration {
+	next := lease.Never
+	for _, l := range m.busy {
+		if len(l.pending) > 0 && !l.pending[0].stuck {
+			s := &l.pending[0]
+			next = min(next, max(s.begin, m.finished)+s.predicted)
+		}
+	}
+	if next == lease.Never {
+		return -time.Millisecond
+	}
+	return next - now
+}
+
+func (m *Meter) anyDone() bool {
+	for _, l := range m.busy {
+		if len(l.pending) > 0 && int32(m.marker.Reached(l.word)-l.pending[0].value) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// drop forgets a lane's work: it will not be seen to end.
+func (m *Meter) drop(l *lane) {
+	m.flying -= l.open.predicted
+	for i := range l.pending {
+		if l.pending[i].stuck {
+			m.stuck--
+		} else {
+			m.flying -= l.pending[i].predicted
+		}
+	}
+	l.open, l.pending = segment{}, nil
+}
+
+// StreamEnds notes that a stream is about to be destroyed: its work goes on, and
+// its name may be given to another.
+func (m *Meter) StreamEnds(s Stream) {
+	l := m.lanes[s]
+	if l == nil {
+		return
+	}
+	if l.open.count > 0 && !m.mark(l) {
+		m.drop(l)
+	}
+	delete(m.lanes, s)
+	if m.last == l {
+		m.last = nil
+	}
+	// The word of one with work comes back with the end of that.
+	if !l.listed {
+		m.free = append(m.free, l.word)
+	}
+}
+
+// ContextEnds notes that a context and the work in it are gone.
+func (m *Meter) ContextEnds(context uint32) {
+	left := m.busy[:0]
+	for _, l := range m.busy {
+		if l.stream.Context != context {
+			left = append(left, l)
+			continue
+		}
+		m.drop(l)
+		l.listed = false
+		if m.lanes[l.stream] != l {
+			m.free = append(m.free, l.word)
+		}
+	}
+	m.busy = left
+	for s, l := range m.lanes {
+		if s.Context == context {
+			delete(m.lanes, s)
+			m.free = append(m.free, l.word)
+		}
+	}
+	m.last = nil
+	if len(m.busy) == 0 {
+		m.end(m.now())
+	}
+}
+
+// Lost notes that the context is lost: the GPU does nothing for this process any
+// more, and whatever it posts may be executed.
+func (m *Meter) Lost() {
+	if m.lost {
+		return
+	}
+	m.lost = true
+	m.busy, m.last = nil, nil
+	m.end(m.now())
+	m.set(false)
+}
+
+// Nudge ends a Wait that has begun. Any goroutine may call it.
+func (m *Meter) Nudge() { m.page.Nudge() }

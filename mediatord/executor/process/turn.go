@@ -1,0 +1,127 @@
+package process
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/executor/channel"
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/lease"
+)
+
+// turn keeps the process within its lease.
+type turn struct {
+	meter      *lease.Meter // nil: there is no lease
+	marks      marks
+	submission lease.Submission // of the record that was admitted last
+	parsed     bool             // submission is that
+	lost       atomic.Bool      // the context is; the meter is to be told
+}
+
+// newTurn begins under the lease that there is.
+func (p *Process) newTurn() {
+	if p.Lease == nil {
+		return
+	}
+	memory, err := unix.Mmap(-1, 0, lease.MarkWords*4, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		p.Log.WithError(err).Error("no memory for marks: the GPU time of this process is not limited")
+		return
+	}
+	p.turn.marks = memory
+	p.turn.meter = lease.New(p.Lease, p, p.Clock.Now)
+}
+
+// Mark implements lease.Marker.
+func (p *Process) Mark(s lease.Stream, word int, value uint32) bool {
+	if s.Context != p.current && p.enter(s.Context) != driver.Success {
+		return false
+	}
+	stream := driver.Stream(s.Native)
+	if p.refuseCapture(stream) != driver.Success {
+		return false
+	}
+	return p.Driver.WriteFence(stream, p.turn.marks.address()+uint64(word)*4, value) == driver.Success
+}
+
+// Reached implements lease.Marker.
+func (p *Process) Reached(word int) uint32 { return p.turn.marks.word(word).Load() }
+
+// Admit implements channel.Executor: what gives the GPU work waits for the lease.
+func (p *Process) Admit(r *channel.Record) bool {
+	m := p.turn.meter
+	p.turn.parsed = false
+	if m == nil || !lease.Submits(r.Opcode) || m.Free() {
+		return true
+	}
+	if p.turn.lost.Load() {
+		m.Lost()
+	}
+	var ok bool
+	if p.turn.submission, ok = lease.Parse(r.Opcode, r.Payload); !ok {
+		return true
+	}
+	native, ok := p.stream(p.turn.submission.Stream)
+	if !ok || p.refuseCapture(native) != driver.Success {
+		return true // it reaches no GPU now
+	}
+	p.turn.parsed = true
+	return m.Admit(p.turn.submission)
+}
+
+// Pause implements channel.Executor.
+func (p *Process) Pause() { p.turn.meter.Wait() }
+
+// Nudge ends a Pause that has begun. Any goroutine may call it.
+func (p *Process) Nudge() {
+	if p.turn.meter != nil {
+		p.turn.meter.Nudge()
+	}
+}
+
+// submitted notes what a record that was executed has given the GPU.
+func (p *Process) submitted(r *channel.Record) {
+	m := p.turn.meter
+	if m == nil || !lease.Submits(r.Opcode) {
+		return
+	}
+	s := p.turn.submission
+	switch {
+	case p.turn.parsed:
+	case m.Free():
+		s = lease.Submission{Stream: lease.StreamOf(r.Opcode, r.Payload)}
+	default: // limited since it was admitted
+		s, _ = lease.Parse(r.Opcode, r.Payload)
+	}
+	native, ok := p.stream(s.Stream)
+	if !ok || p.refuseCapture(native) != driver.Success {
+		return
+	}
+	m.Submitted(s, lease.Stream{Context: p.current, Native: uint64(native)})
+}
+
+// Quiet implements channel.Executor.
+func (p *Process) Quiet() {
+	if m := p.turn.meter; m != nil {
+		if p.turn.lost.Load() {
+			m.Lost()
+		}
+		m.Quiet()
+	}
+}
+
+// Busy implements channel.Executor.
+func (p *Process) Busy() bool { return p.turn.meter != nil && p.turn.meter.Busy() }
+
+func (p *Process) streamEnds(s driver.Stream) {
+	if p.turn.meter != nil {
+		p.turn.meter.StreamEnds(lease.Stream{Context: p.current, Native: uint64(s)})
+	}
+}
+
+func (p *Process) contextEnds(number uint32) {
+	if p.turn.meter != nil {
+		p.turn.meter.ContextEnds(number)
+	}
+}

@@ -1,0 +1,209 @@
+package lease
+
+import (
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const ms = time.Millisecond
+
+// pair is both ends of a channel's page, with the eventfd between them.
+func pair(t *testing.T) (*Table, *Page, func() uint64) {
+	t.Helper()
+	table, err := Create("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = table.Close() })
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := os.NewFile(uintptr(fd), "report")
+	t.Cleanup(func() { _ = report.Close() })
+	page, err := Open(table.File(), 3, fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table, page, func() uint64 {
+		var count [8]byte
+		if n, _ := unix.Read(fd, count[:]); n != 8 {
+			return 0
+		}
+		return uint64(count[0])
+	}
+}
+
+func TestTermsCross(t *testing.T) {
+	table, page, _ := pair(t)
+	if !page.Unlimited() {
+		t.Fatal("a new lease is limited")
+	}
+	h := table.Holder(3, 0)
+	want := Terms{Budget: 2 * ms, ClearBy: 9 * ms, Expiry: 20 * ms}
+	h.Set(want)
+	if page.Unlimited() || page.Terms() != want {
+		t.Errorf("terms are %+v", page.Terms())
+	}
+	table.Clear(3)
+	if again, err := Open(table.File(), 3, -1); err != nil || !again.Unlimited() {
+		t.Errorf("after clearing: %+v, %v", again, err)
+	}
+}
+
+// A mediatord that dies while it writes leaves an odd sequence behind: the last
+// terms hold, and its successor goes on.
+func TestTornTerms(t *testing.T) {
+	table, page, _ := pair(t)
+	h := table.Holder(3, 0)
+	h.Set(Terms{Budget: ms, ClearBy: Never, Expiry: ms})
+	before := page.Terms()
+	h.page.word(atSequence).Add(1)
+	h.page.double(atBudget).Store(77)
+	if page.Terms() != before || page.Unlimited() {
+		t.Errorf("half written terms were taken: %+v", page.Terms())
+	}
+	next := table.Holder(3, 0)
+	next.Set(Terms{Budget: 5 * ms, ClearBy: Never, Expiry: ms})
+	if page.Terms().Budget != 5*ms {
+		t.Errorf("the next mediatord's terms are %+v", page.Terms())
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	for _, tc := range []struct {
+		name                string
+		terms               Terms
+		now, inFlight, work time.Duration
+		want                bool
+	}{
+		{"unlimited", Terms{Unlimited, Never, Never}, 0, time.Hour, time.Hour, true},
+		{"nothing", Terms{0, Never, Never}, 0, 0, ms, false},
+		{"within", Terms{4 * ms, Never, Never}, 0, 2 * ms, 2 * ms, true},
+		{"beyond", Terms{4 * ms, Never, Never}, 0, 3 * ms, 2 * ms, false},
+		{"alone, however long", Terms{4 * ms, Never, Never}, 0, 0, time.Second, true},
+		{"done in time", Terms{4 * ms, 10 * ms, Never}, 7 * ms, ms, 2 * ms, true},
+		{"not done in time", Terms{4 * ms, 10 * ms, Never}, 8 * ms, ms, 2 * ms, false},
+		{"expired", Terms{0, Never, 5 * ms}, 5 * ms, 0, time.Second, true},
+		{"expired, beyond", Terms{0, Never, 5 * ms}, 5 * ms, Fallback, ms, false},
+	} {
+		if got := tc.terms.Admit(tc.now, tc.inFlight, tc.work); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
+		}
+	}
+}
+
+func TestReportsWhenListenedTo(t *testing.T) {
+	table, page, reports := pair(t)
+	h := table.Holder(3, 0)
+	page.SetState(Active | Flying)
+	if reports() != 0 {
+		t.Error("reported although nobody listens")
+	}
+	h.Listen(true)
+	page.SetState(Active)
+	page.SetState(Active | Flying)
+	if n := reports(); n != 1 {
+		t.Errorf("%d reports, want 1: that work is on the GPU again is no news", n)
+	}
+	page.SetState(Active | Flying | Waiting)
+	page.SetState(Active | Flying | Waiting)
+	if n := reports(); n != 1 {
+		t.Errorf("%d reports of waiting", n)
+	}
+	if s := h.State(ms); !s.Active || !s.Flying || !s.Waiting {
+		t.Errorf("state %+v", s)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	table, page, _ := pair(t)
+	h := table.Holder(3, ms)
+	page.Begin(2 * ms)
+	page.End(2*ms, 4*ms)
+	page.Begin(5 * ms)
+	want := []Span{{2 * ms, 4 * ms}, {5 * ms, 7 * ms}}
+	if got := h.Busy(7 * ms); !reflect.DeepEqual(got, want) {
+		t.Errorf("busy %v, want %v", got, want)
+	}
+	page.End(5*ms, 8*ms)
+	if got := h.Busy(9 * ms); !reflect.DeepEqual(got, []Span{{7 * ms, 8 * ms}}) {
+		t.Errorf("busy %v", got)
+	}
+	for i := range 500 {
+		at := 10*ms + time.Duration(i)*10*time.Microsecond
+		page.Begin(at)
+		page.End(at, at+5*time.Microsecond)
+	}
+	got := h.Busy(20 * ms)
+	if len(got) != 1 || got[0].End-got[0].Start != 2500*time.Microsecond {
+		t.Errorf("busy with many stretches: %v", got)
+	}
+}
+
+// An executor that lies cannot be charged less than nothing, nor more than the
+// time that passed, nor make mediatord loop or fail.
+func TestBusyOfALiar(t *testing.T) {
+	table, page, _ := pair(t)
+	h := table.Holder(3, 10*ms)
+	w := page.words
+	for _, lie := range []func(){
+		func() { page.End(^time.Duration(0)>>1, 1) },
+		func() { page.End(30*ms, 2*ms) },
+		func() { page.End(0, Never) },
+		func() { w.double(atSince).Store(1 << 63) },
+		func() { w.word(atSpans).Add(1 << 31) },
+		func() { w.word(atSpans).Add(^uint32(0)) },
+		func() { w.double(atUsed).Store(5) },
+		func() { clear(w) },
+		func() {
+			for i := range w {
+				w[i] = 0xff
+			}
+		},
+	} {
+		lie()
+		from := h.until
+		now := from + ms
+		var sum, last time.Duration
+		for _, s := range h.Busy(now) {
+			if s.Start < from || s.Start < last || s.End < s.Start || s.End > now {
+				t.Errorf("stretch %v, asked for %v to %v", s, from, now)
+			}
+			sum, last = sum+s.End-s.Start, s.End
+		}
+		if s := h.State(now); sum > ms || s.Arrived > now || s.Running > now {
+			t.Errorf("busy for %v of 1ms, state %+v", sum, s)
+		}
+	}
+}
+
+func TestSleepEndsWithNewTerms(t *testing.T) {
+	table, page, _ := pair(t)
+	h := table.Holder(3, 0)
+	h.Set(Terms{0, Never, Never})
+	page.Terms()
+	page.SetState(Active | Waiting)
+	go func() {
+		time.Sleep(20 * ms)
+		h.Set(Terms{ms, Never, Never})
+	}()
+	start := time.Now()
+	page.Sleep(5 * time.Second)
+	if waited := time.Since(start); waited > time.Second || page.Terms().Budget != ms {
+		t.Errorf("slept for %v, terms %+v", waited, page.Terms())
+	}
+}
+
+func TestClock(t *testing.T) {
+	c := NewClock()
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	if off := time.Duration(now.Nano()) - c.Now(); off > 10*ms || off < -10*ms {
+		t.Errorf("off by %v", off)
+	}
+}

@@ -1,0 +1,107 @@
+package lease
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Page is an executor's end of its lease. It belongs to the consumer's thread,
+// Nudge excepted.
+type Page struct {
+	words  words
+	report int // eventfd
+	seen   uint32
+	terms  Terms
+	used   uint64
+	spans  uint32
+	state  uint32
+}
+
+// Open maps the page of a channel. report is the eventfd that mediatord reads; the
+// caller keeps owning both.
+func Open(leases *os.File, channel, report int) (*Page, error) {
+	memory, err := unix.Mmap(int(leases.Fd()), int64(channel)*pageSize, pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mapping lease of channel %d: %w", channel, err)
+	}
+	p := &Page{words: words(memory), report: report, seen: 1} // no even sequence
+	p.Terms()
+	return p, nil
+}
+
+// Unlimited is the only look at the lease that an executor without neighbours
+// takes: nothing has changed, and it may do what it likes.
+func (p *Page) Unlimited() bool {
+	return p.words.word(atSequence).Load() == p.seen && p.terms.Budget == Unlimited
+}
+
+// Terms reads the lease. While mediatord writes it, or has died doing so, the
+// last terms hold.
+func (p *Page) Terms() Terms {
+	sequence := p.words.word(atSequence)
+	now := sequence.Load()
+	if now == p.seen || now&1 != 0 {
+		return p.terms
+	}
+	t := Terms{
+		Budget: time.Duration(p.words.double(atBudget).Load()), ClearBy: time.Duration(p.words.double(atClearBy).Load()),
+		Expiry: time.Duration(p.words.double(atExpiry).Load()),
+	}
+	if sequence.Load() == now {
+		p.terms, p.seen = t, now
+		p.words.word(atSeen).Store(now)
+	}
+	return p.terms
+}
+
+// Sleep returns when the lease has changed, when Nudge was called, or after d.
+func (p *Page) Sleep(d time.Duration) { futexWait(p.words.word(atSequence), p.seen, d) }
+
+// Nudge ends a Sleep that has begun. Any goroutine may call it.
+func (p *Page) Nudge() { futexWake(p.words.word(atSequence)) }
+
+// SetState says what the executor does, and reports what changed if mediatord
+// wants to know. That work has got onto the GPU is no news.
+func (p *Page) SetState(state uint32) {
+	news := state ^ p.state
+	if news == 0 {
+		return
+	}
+	p.state = state
+	p.words.word(atState).Store(state)
+	if news == Flying && state&Flying != 0 || p.words.word(atListen).Load() == 0 {
+		return
+	}
+	_, _ = unix.Write(p.report, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // a full counter has been reported
+}
+
+// SetArrived notes when there was something to do again.
+func (p *Page) SetArrived(at time.Duration) { p.words.double(atArrived).Store(uint64(at)) }
+
+// SetFlying notes what is predicted of the work on the GPU, and since when the
+// first of it may run.
+func (p *Page) SetFlying(predicted, since time.Duration) {
+	p.words.double(atFlying).Store(uint64(max(predicted, 0)))
+	p.words.double(atRunning).Store(uint64(since))
+}
+
+// CountSubmission counts.
+func (p *Page) CountSubmission() { p.words.double(atSubmitted).Add(1) }
+
+// Begin notes that work is on the GPU from now on.
+func (p *Page) Begin(now time.Duration) { p.words.double(atSince).Store(uint64(now)) }
+
+// End notes that the work that began at since is done.
+func (p *Page) End(since, now time.Duration) {
+	at := atFirstSpan + int(p.spans%spanCount)*16
+	p.words.double(at).Store(uint64(since))
+	p.words.double(at + 8).Store(uint64(now))
+	p.spans++
+	p.used += uint64(now - since)
+	p.words.double(atUsed).Store(p.used)
+	p.words.word(atSpans).Store(p.spans)
+	p.words.double(atSince).Store(0)
+}
