@@ -17,6 +17,8 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	// Pools are read at the start; a restart loses nothing, and this must not end it.
+	signal.Ignore(syscall.SIGHUP)
 	cmd := daemon.NewCommand(version, os.Stderr)
 	addManpages(cmd)
 	if err := cmd.ExecuteContext(ctx); err != nil {

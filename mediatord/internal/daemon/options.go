@@ -47,6 +47,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 				fmt.Fprintln(stderr, "mediatord:", err)
 				return err
 			}
+			toJournal(log)
 			if err := run(cmd.Context(), o, version, log); err != nil {
 				log.WithError(err).Error("mediatord ends")
 				return err

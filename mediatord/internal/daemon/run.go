@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 
@@ -13,6 +14,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/describe"
 	"libvirt-vgpu/mediatord/internal/domain"
+	"libvirt-vgpu/mediatord/internal/fdstore"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	"libvirt-vgpu/mediatord/internal/uevent"
@@ -24,9 +26,13 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	if err != nil {
 		return err
 	}
+	settings.Store, settings.Kept = fdstore.Open(os.Getenv("NOTIFY_SOCKET"), activation.Files(true), log)
 	pools, err := config.Load(o.pools)
-	if err != nil {
+	if err != nil && len(settings.Kept) == 0 {
 		return err
+	}
+	if err != nil { // domains that run must not suffer from a mistake in a pool file
+		log.WithError(err).Error("the pools cannot be read: running domains go on, every new one will be refused")
 	}
 	if len(pools) == 0 {
 		log.WithField("directory", o.pools).Warn("no pool is configured: every domain with a vGPU will be refused")
@@ -49,12 +55,16 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	if err != nil {
 		return err
 	}
+	end := m.Close
+	if settings.Store != nil { // the next mediatord goes on with what this one leaves
+		end = func() {}
+	}
 	warm := make(chan struct{})
 	warmCtx, cancelWarm := context.WithCancel(ctx)
 	defer cancelWarm()
 	watching, err := o.serveMetrics(warmCtx, m, inventory, version, log)
 	if err != nil {
-		m.Close()
+		end()
 		return err
 	}
 	go func() {
@@ -71,10 +81,15 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	}()
 	err = messageBus.Serve(ctx, m, func() {
 		log.WithFields(logrus.Fields{"bus": o.bus, "version": version}).Info("mediatord ready")
-		notify(log, daemon.SdNotifyReady+"\nSTATUS=Serving "+fmt.Sprint(len(pools))+" pools")
+		notify(log, daemon.SdNotifyReady)
+		go serviceLoop(warmCtx, m, log)
 	})
-	log.Info("mediatord stopping")
-	notify(log, daemon.SdNotifyStopping+"\nSTATUS=Ending executors")
+	if settings.Store == nil {
+		log.Info("mediatord stopping, and all executors with it")
+	} else {
+		log.WithField("slots", len(m.SlotIDs())).Info("mediatord stopping; slots and executors go on")
+	}
+	notify(log, daemon.SdNotifyStopping+"\nSTATUS=Stopping")
 	cancelWarm()
 	<-warm
 	watching.Wait()
@@ -82,7 +97,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	case <-watched:
 	case <-time.After(libvirtEnds): // in a call that libvirt does not answer
 	}
-	m.Close()
+	end()
 	return err
 }
 
@@ -106,12 +121,5 @@ func watchDevices(ctx context.Context, m *mediator.Mediator, log logrus.FieldLog
 	})
 	if err != nil {
 		log.WithError(err).Warn("changes of the host's devices are not heard; isolation is checked when domains start")
-	}
-}
-
-// notify tells systemd, if it started us.
-func notify(log logrus.FieldLogger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.WithError(err).Warn("notifying systemd failed")
 	}
 }

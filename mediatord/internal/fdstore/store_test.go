@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"libvirt-vgpu/mediatord/internal/fdstore"
-	"libvirt-vgpu/mediatord/internal/fdstore/fdstoretest"
+	"libvirt-vgpu/tests/servicemanager"
 )
 
 func quiet() logrus.FieldLogger {
@@ -24,7 +24,7 @@ func quiet() logrus.FieldLogger {
 type label struct{ What string }
 
 func TestEntriesComeBackWhole(t *testing.T) {
-	manager := fdstoretest.Start(t)
+	manager := servicemanager.New(t)
 	store, kept := fdstore.Open(manager.Address, nil, quiet())
 	if len(kept) != 0 {
 		t.Fatalf("an empty store has %v", kept)
@@ -93,7 +93,7 @@ func TestEntriesComeBackWhole(t *testing.T) {
 }
 
 func TestStrangeFilesAreClosed(t *testing.T) {
-	manager := fdstoretest.Start(t)
+	manager := servicemanager.New(t)
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: t.TempDir() + "/s", Net: "unix"})
 	if err != nil {
 		t.Fatal(err)

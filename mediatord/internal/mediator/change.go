@@ -2,6 +2,7 @@ package mediator
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/sirupsen/logrus"
 
@@ -75,6 +76,9 @@ func (m *Mediator) change(ctx context.Context, h *held, element vgpuxml.GPU) (Ch
 	if r, ok := h.request.(ReserveRequest); ok {
 		r.Metadata = element.Element()
 		h.request = r
+		if request, err := json.Marshal(r); err == nil {
+			h.SetRequest(request)
+		}
 	}
 	for _, c := range []struct {
 		name    string

@@ -7,8 +7,10 @@ package mediator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/events"
+	"libvirt-vgpu/mediatord/internal/fdstore"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/refusal"
@@ -53,6 +56,9 @@ type Settings struct {
 	KillAfter     time.Duration // an executor's grace
 	ReadyWithin   time.Duration // an executor's start
 	HoldWithin    time.Duration // from OpenSession to HOLD
+	// Store keeps slots for the next mediatord, Kept is what an earlier one kept.
+	Store *fdstore.Store
+	Kept  []*fdstore.Entry
 }
 
 // Mediator is the daemon's state.
@@ -83,8 +89,9 @@ type held struct {
 	hold    chan struct{} // a session's: closed at its first HOLD
 }
 
-// New makes a mediator with all slots free. It fails if another process uses
-// the runtime directory, and removes what one that died left there.
+// New makes a mediator with the slots that Settings.Kept has of an earlier one.
+// It fails if another process uses the runtime directory, and removes what else
+// one that died left there.
 func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d describer, observer Observer, log logrus.FieldLogger) (*Mediator, error) {
 	m := &Mediator{
 		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
@@ -96,11 +103,15 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 		m.names = append(m.names, cfg.Name)
 	}
 	slices.Sort(m.names)
-	lock, err := claimRunDir(settings.RunDir, log)
+	lock, err := claimRunDir(settings.RunDir)
 	if err != nil {
 		return nil, err
 	}
 	m.lock = lock
+	if err := m.adoptSlots(); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -187,16 +198,11 @@ func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg s
 	if err != nil {
 		return err
 	}
-	cfg.Grant, cfg.Pool = grant, p.Name
 	cfg.Settings.Priority, cfg.Settings.Memory = r.Priority, grant.Memory
-	cfg.Executor = supervisor.Settings{
-		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
-		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
+	if cfg.Request, err = json.Marshal(h.request); err != nil {
+		return fmt.Errorf("noting request: %w", err)
 	}
-	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
-	cfg.Changed = func() { m.observer.SlotChanged(cfg.UUID) }
-	cfg.Record = m.events.Record
-	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": cfg.UUID.String()})
+	m.complete(&cfg, p, grant)
 	if h.Slot, err = slot.Open(cfg); err != nil {
 		p.Release(r.Owner)
 		return err
@@ -214,7 +220,51 @@ func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg s
 		return errors.New("mediatord is shutting down")
 	}
 	m.observer.SlotAdded(cfg.UUID)
-	cfg.Log.WithFields(logrus.Fields{"pool": p.Name, "memory": grant.Memory, "gpu": grant.Device.Name}).Info("slot reserved")
+	cfg.Log.WithFields(logrus.Fields{"memory": grant.Memory, "gpu": grant.Device.Name}).Info("slot reserved")
+	return nil
+}
+
+// complete fills in what is the same for all slots of a pool.
+func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
+	id := cfg.UUID
+	cfg.Grant, cfg.Pool = grant, p.Name
+	cfg.Executor = supervisor.Settings{
+		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
+		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
+	}
+	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
+	cfg.Changed = func() { m.observer.SlotChanged(id) }
+	cfg.Record = m.events.Record
+	cfg.Store = m.settings.Store
+	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": id.String(), "pool": p.Name})
+}
+
+// Summary says in a line what is served.
+func (m *Mediator) Summary() string {
+	m.mu.RLock()
+	slots := slices.Collect(maps.Values(m.slots))
+	m.mu.RUnlock()
+	executors := 0
+	for _, h := range slots {
+		for _, c := range h.Status().Channels {
+			if c.ExecutorPID != 0 {
+				executors++
+			}
+		}
+	}
+	return fmt.Sprintf("%d pools, %d slots, %d executors", len(m.names), len(slots), executors)
+}
+
+// Ping returns when every slot's loop has come round once, or with an error.
+func (m *Mediator) Ping(ctx context.Context) error {
+	m.mu.RLock()
+	slots := slices.Collect(maps.Values(m.slots))
+	m.mu.RUnlock()
+	for _, h := range slots {
+		if err := h.Ping(ctx); err != nil {
+			return fmt.Errorf("slot of %s: %w", h.Name, err)
+		}
+	}
 	return nil
 }
 

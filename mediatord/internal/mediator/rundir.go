@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,8 +16,8 @@ const (
 )
 
 // claimRunDir makes the runtime directory this process's own, until the
-// returned file closes, and removes what a mediatord that died left there.
-func claimRunDir(directory string, log logrus.FieldLogger) (*os.File, error) {
+// returned file closes.
+func claimRunDir(directory string) (*os.File, error) {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return nil, fmt.Errorf("making runtime directory: %w", err)
 	}
@@ -30,25 +29,18 @@ func claimRunDir(directory string, log logrus.FieldLogger) (*os.File, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("locking runtime directory: another mediatord uses %s: %w", directory, err)
 	}
-	if err := removeStale(directory, log); err != nil {
-		_ = lock.Close()
-		return nil, err
-	}
 	return lock, nil
 }
 
-func removeStale(directory string, log logrus.FieldLogger) error {
+// slotDirectories are those of the slots that an earlier mediatord left.
+func slotDirectories(directory string) ([]string, error) {
+	var all []string
 	for _, prefix := range []string{domainPrefix, sessionPrefix} {
-		stale, err := filepath.Glob(filepath.Join(directory, prefix+"*"))
+		some, err := filepath.Glob(filepath.Join(directory, prefix+"*"))
 		if err != nil {
-			return fmt.Errorf("looking for stale slots: %w", err)
+			return nil, fmt.Errorf("looking for slots: %w", err)
 		}
-		for _, slot := range stale {
-			log.WithField("directory", slot).Warn("removing a slot that an earlier mediatord left")
-			if err := os.RemoveAll(slot); err != nil {
-				return fmt.Errorf("removing stale slot: %w", err)
-			}
-		}
+		all = append(all, some...)
 	}
-	return nil
+	return all, nil
 }

@@ -126,6 +126,14 @@ func (p *Pool) Restore(grant Grant) {
 	}
 }
 
+// Adopt counts a slot that an earlier mediatord has granted, whatever the pool
+// would grant now.
+func (p *Pool) Adopt(grant Grant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.grants[grant.Owner] = grant
+}
+
 // Granted is what an owner has.
 func (p *Pool) Granted(owner string) (Grant, bool) {
 	p.mu.Lock()

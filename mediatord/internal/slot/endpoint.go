@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"libvirt-vgpu/mediatord/internal/fdstore"
 	"libvirt-vgpu/mediatord/internal/hostproc"
 	"libvirt-vgpu/mediatord/internal/reconcile"
 	"libvirt-vgpu/plugin/ivshmem"
@@ -32,25 +33,77 @@ type endpoint interface {
 // device serves a domain's QEMU.
 type device struct {
 	*ivshmem.Server
-	allow func(unix.Ucred) error
-	log   logrus.FieldLogger
-	ever  atomic.Bool
+	slot *Slot
+	log  logrus.FieldLogger
+	ever atomic.Bool
+	// entry keeps the connection; only the server's events touch it.
+	entry *fdstore.Entry
 
 	ctx  context.Context
 	end  context.CancelFunc
 	work sync.WaitGroup
 }
 
-func newDevice(server *ivshmem.Server, allow func(unix.Ucred) error, changed func(), log logrus.FieldLogger) *device {
-	d := &device{Server: server, allow: allow, log: log}
+func newDevice(server *ivshmem.Server, s *Slot) *device {
+	d := &device{Server: server, slot: s, log: s.Log}
 	d.ctx, d.end = context.WithCancel(context.Background())
 	server.Observe(func(e ivshmem.Event) {
 		if e.Connected {
 			d.ever.Store(true)
+			d.keep()
+		} else {
+			d.entry.Forget()
+			d.entry = nil
 		}
-		changed()
+		s.Changed()
 	})
 	return d
+}
+
+// adopt goes on with the connection that an earlier mediatord kept. QEMU notices
+// nothing.
+func (d *device) adopt(k *kept) {
+	conn, err := net.FileConn(k.Files[0])
+	closeAll(k.take())
+	if err == nil {
+		d.entry = k.Entry
+		if socket, ok := conn.(*net.UnixConn); !ok {
+			_ = conn.Close()
+			err = net.UnknownNetworkError(conn.LocalAddr().Network())
+		} else {
+			err = d.AdoptConnection(socket)
+		}
+	}
+	if err != nil {
+		d.log.WithError(err).Error("QEMU's connection is lost; its domain has no vGPU until it is started again")
+		k.Forget()
+		d.entry = nil
+	}
+}
+
+// keep keeps the connection, unless an earlier mediatord has.
+func (d *device) keep() {
+	if d.slot.Store == nil || d.entry != nil {
+		return
+	}
+	file, err := d.ConnectionFile()
+	if err != nil {
+		return // it has ended already
+	}
+	defer file.Close()
+	d.entry = d.slot.keep(label{What: keptQEMU, Channel: -1}, file)
+}
+
+// allow decides about a peer and notes, before it is given the window, which
+// process has it.
+func (d *device) allow(peer unix.Ucred) error {
+	if err := d.slot.Socket.Allow(peer); err != nil {
+		return err
+	}
+	if _, connected := d.Connected(); !connected {
+		d.slot.setQEMU(int(peer.Pid))
+	}
+	return nil
 }
 
 func (d *device) serve(listener *net.UnixListener) {

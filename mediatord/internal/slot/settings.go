@@ -69,6 +69,7 @@ func (s *Slot) Change(settings Settings) error {
 		w.hear(settings)
 	}
 	s.mu.Unlock()
+	s.save()
 	s.Changed()
 	return nil
 }

@@ -5,6 +5,8 @@
 package slot
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +18,7 @@ import (
 
 	"libvirt-vgpu/mediatord/internal/describe"
 	"libvirt-vgpu/mediatord/internal/events"
+	"libvirt-vgpu/mediatord/internal/fdstore"
 	"libvirt-vgpu/mediatord/internal/hostproc"
 	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/reconcile"
@@ -43,6 +46,8 @@ const (
 	Reserved State = "reserved" // the socket listens
 	Running  State = "running"
 	Stopped  State = "stopped" // the domain is gone, release follows
+
+	released State = "released" // in a record: the release was not finished
 )
 
 // Socket says where a slot listens and who may connect.
@@ -74,7 +79,11 @@ type Config struct {
 	Held    func(holds bool)
 	// Record is told of the slot's life and of its executors'; may be nil.
 	Record func(events.Event)
-	Log    logrus.FieldLogger
+	// Store keeps the slot for the next mediatord; nil if there is none to come.
+	// Request is kept with it: what the slot was asked for by.
+	Store   *fdstore.Store
+	Request json.RawMessage
+	Log     logrus.FieldLogger
 }
 
 // Slot is one vGPU in use.
@@ -85,21 +94,26 @@ type Slot struct {
 	endpoint endpoint
 	listener *net.UnixListener
 	loop     *reconcile.Loop
+	entry    *fdstore.Entry // of memory, eventfds and listener
+	saving   sync.Mutex     // one record is written at a time
 
 	mu       sync.Mutex // guards the rest
 	state    State
 	closed   bool
 	settings Settings
 	watchers []*watcher
+	qemu     *Process // the last that was given the window
+	request  json.RawMessage
 }
 
 // Open makes a slot; its socket listens when it returns. On an error nothing
 // is left.
 func Open(cfg Config) (*Slot, error) {
-	s := &Slot{Config: cfg, state: Reserved, settings: cfg.Settings}
+	s := &Slot{Config: cfg, state: Reserved, settings: cfg.Settings, request: cfg.Request}
 	var undo revert.Reverter
 	defer undo.Fail()
-	for _, step := range []func(*revert.Reverter) error{s.makeDirectory, s.makeMemory, s.makeEndpoint, s.listen, s.startLoop} {
+	startLoop := func(undo *revert.Reverter) error { return s.startLoop(undo, nil) }
+	for _, step := range []func(*revert.Reverter) error{s.makeDirectory, s.makeMemory, s.makeEndpoint, s.listen, s.persist, startLoop} {
 		if err := step(&undo); err != nil {
 			return nil, fmt.Errorf("opening slot of %s %s: %w", cfg.Kind, cfg.Name, err)
 		}
@@ -143,9 +157,7 @@ func (s *Slot) makeMemory(undo *revert.Reverter) error {
 
 func (s *Slot) makeEndpoint(undo *revert.Reverter) error {
 	if s.Kind == Session {
-		server, err := hostproc.New(hostproc.Options{
-			Window: s.window, Owner: uint32(s.Socket.UID), Connected: s.Changed, Held: s.Held, Log: s.Log,
-		})
+		server, err := hostproc.New(s.sessionOptions())
 		if err != nil {
 			return err
 		}
@@ -155,9 +167,23 @@ func (s *Slot) makeEndpoint(undo *revert.Reverter) error {
 		if err != nil {
 			return err
 		}
-		s.endpoint = newDevice(server, s.Socket.Allow, s.Changed, s.Log)
+		s.endpoint = newDevice(server, s)
 	}
 	undo.Add(s.endpoint.close)
+	return nil
+}
+
+func (s *Slot) sessionOptions() hostproc.Options {
+	return hostproc.Options{
+		Window: s.window, Owner: uint32(s.Socket.UID), Connected: s.Changed, Held: s.Held, Keep: s.keepProcess, Log: s.Log,
+	}
+}
+
+// persist makes the slot one that the next mediatord finds.
+func (s *Slot) persist(undo *revert.Reverter) error {
+	s.keepMemory()
+	undo.Add(s.entry.Forget)
+	s.save()
 	return nil
 }
 
@@ -184,13 +210,18 @@ func (s *Slot) listen(undo *revert.Reverter) error {
 	return nil
 }
 
-func (s *Slot) startLoop(undo *revert.Reverter) error {
+// startLoop begins to serve the window; k is what an earlier mediatord left, nil
+// for a new window.
+func (s *Slot) startLoop(undo *revert.Reverter, k *Kept) error {
 	settings := s.Executor
 	settings.GPU = s.Grant.Device.Argument
 	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
 	loop, err := reconcile.Start(reconcile.Config{
 		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Record: s.record, Log: s.Log,
+		Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
 		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
+			settings := settings
+			settings.Keep = s.keepExecutor(channel, generation)
 			executor, err := supervisor.Launch(settings, supervisor.Files{
 				Window: s.window.File(), Account: s.account.File(),
 				Doorbell: s.endpoint.Doorbell(1 + channel), Interrupt: s.endpoint.Interrupt(1 + channel),
@@ -219,6 +250,7 @@ func (s *Slot) SetState(state State) {
 	if !changed {
 		return
 	}
+	s.save()
 	switch state {
 	case Running:
 		s.recordState(events.DomainStarted)
@@ -228,6 +260,30 @@ func (s *Slot) SetState(state State) {
 	}
 	s.Changed()
 }
+
+// setQEMU notes which process is given the window.
+func (s *Slot) setQEMU(pid int) {
+	process, err := findProcess(pid)
+	if err != nil {
+		s.Log.WithError(err).Warn("QEMU's process is not known")
+		return
+	}
+	s.mu.Lock()
+	s.qemu = &process
+	s.mu.Unlock()
+	s.save()
+}
+
+// Abandoned says that the QEMU that was given the window has ended.
+func (s *Slot) Abandoned() bool {
+	s.mu.Lock()
+	qemu := s.qemu
+	s.mu.Unlock()
+	return qemu != nil && !s.Connected() && !qemu.Alive()
+}
+
+// Ping returns when the slot's loop has come round once, or with ctx's error.
+func (s *Slot) Ping(ctx context.Context) error { return s.loop.Ping(ctx) }
 
 // Fresh says that no QEMU has used the slot yet.
 func (s *Slot) Fresh() bool { return !s.endpoint.everConnected() }
@@ -240,15 +296,19 @@ func (s *Slot) Connected() bool { return s.endpoint.connections() > 0 }
 func (s *Slot) Close() {
 	s.mu.Lock()
 	closed := s.closed
-	s.closed = true
+	if !closed {
+		s.closed, s.state = true, released
+	}
 	s.mu.Unlock()
 	if closed {
 		return
 	}
+	s.save()
 	s.endpoint.disconnect()
 	s.loop.Close()
 	s.endpoint.close()
 	_ = s.listener.Close()
+	s.entry.Forget()
 	for what, closer := range map[string]interface{ Close() error }{"account": s.account, "window": s.window} {
 		if err := closer.Close(); err != nil {
 			s.Log.WithError(err).Warn("closing " + what + " failed")

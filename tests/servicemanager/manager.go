@@ -1,7 +1,7 @@
-// Package fdstoretest stands in for systemd as far as a service's file
+// Package servicemanager stands in for systemd as far as a service's file
 // descriptor store and its notifications go: it stores what it is sent and hands
 // it to the next start.
-package fdstoretest
+package servicemanager
 
 import (
 	"fmt"
@@ -33,8 +33,8 @@ type stored struct {
 	fd   int
 }
 
-// Start makes a manager that ends with the test.
-func Start(t testing.TB) *Manager {
+// New makes a manager that ends with the test.
+func New(t testing.TB) *Manager {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "notify")
 	if err != nil {
@@ -187,27 +187,27 @@ func (m *Manager) Clear() {
 	m.stored = nil
 }
 
-// Prepare makes a command the service's next start: it gets what is stored, and
+// Start starts a command as the service's next start: it gets what is stored, and
 // the manager's address. Its program must be an absolute path.
-func (m *Manager) Prepare(t testing.TB, cmd *exec.Cmd) {
+func (m *Manager) Start(t testing.TB, cmd *exec.Cmd) error {
 	t.Helper()
 	files := m.Files(t)
-	t.Cleanup(func() {
+	defer func() {
 		for _, f := range files {
 			_ = f.Close()
 		}
-	})
+	}()
 	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+m.Address)
-	if len(files) == 0 {
-		return
+	if len(files) > 0 {
+		names := make([]string, len(files))
+		for i, f := range files {
+			names[i] = f.Name()
+		}
+		cmd.Env = append(cmd.Env, fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
+		cmd.ExtraFiles = append(cmd.ExtraFiles, files...)
+		// Only the started process itself knows its number.
+		cmd.Args = append([]string{"/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
 	}
-	names := make([]string, len(files))
-	for i, f := range files {
-		names[i] = f.Name()
-	}
-	cmd.Env = append(cmd.Env, fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
-	cmd.ExtraFiles = append(cmd.ExtraFiles, files...)
-	// Only the started process itself knows its number.
-	cmd.Args = append([]string{"/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
-	cmd.Path = "/bin/sh"
+	return cmd.Start()
 }

@@ -1,0 +1,152 @@
+package mediator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"libvirt-vgpu/mediatord/internal/config"
+	"libvirt-vgpu/mediatord/internal/pool"
+	"libvirt-vgpu/mediatord/internal/slot"
+	"libvirt-vgpu/plugin/window"
+)
+
+// What becomes of adopted slots whose domain's end nobody could tell.
+const (
+	watchPeriod  = time.Second
+	releaseGrace = 10 * time.Second // the hook's, after QEMU's end
+	startGrace   = 2 * time.Minute  // a domain's, from its reservation to QEMU's connection
+)
+
+// adoptSlots goes on with what an earlier mediatord kept, and removes what of it
+// cannot go on: half made slots, and those whose domain or session ended.
+func (m *Mediator) adoptSlots() error {
+	kept := slot.Sort(m.settings.Kept, m.log)
+	directories, err := slotDirectories(m.settings.RunDir)
+	if err != nil {
+		return err
+	}
+	for _, directory := range directories {
+		r, err := slot.LoadRecord(directory)
+		id, _ := window.ParseUUID(r.UUID) // LoadRecord has checked it
+		if err == nil {
+			err = m.adopt(id, directory, r, kept[id])
+		}
+		if err == nil {
+			delete(kept, id)
+			continue
+		}
+		log := m.log.WithField("directory", directory)
+		if errors.Is(err, slot.ErrOver) || errors.Is(err, os.ErrNotExist) {
+			log.WithError(err).Info("removing a slot that an earlier mediatord left")
+		} else {
+			log.WithError(err).Warn("removing a slot that an earlier mediatord left")
+		}
+		if err := os.RemoveAll(directory); err != nil {
+			return fmt.Errorf("removing stale slot: %w", err)
+		}
+	}
+	for _, k := range kept {
+		k.Drop()
+	}
+	return nil
+}
+
+// adopt goes on with one slot.
+func (m *Mediator) adopt(id window.UUID, directory string, r slot.Record, k *slot.Kept) error {
+	defer m.domains.lock(id)()
+	h := &held{hold: make(chan struct{})}
+	socket := slot.Socket{Path: r.Socket, UID: r.UID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow}
+	cfg := slot.Config{
+		UUID: id, Name: r.Name, Kind: r.Kind, Settings: r.Settings, Window: r.Window, Channels: r.Channels,
+		Directory: directory, Socket: socket, Request: r.Request,
+	}
+	switch r.Kind {
+	case slot.Domain:
+		var request ReserveRequest
+		if err := json.Unmarshal(r.Request, &request); err != nil || checkSocketPath(r.Socket, directory) != nil {
+			return fmt.Errorf("adopting slot: %w: its request is %.200s", slot.ErrMismatch, r.Request)
+		}
+		h.request = request
+	case slot.Session:
+		var request SessionRequest
+		if err := json.Unmarshal(r.Request, &request); err != nil || filepath.Dir(r.Socket) != directory {
+			return fmt.Errorf("adopting slot: %w: its request is %.200s", slot.ErrMismatch, r.Request)
+		}
+		h.request = request
+		cfg.Held = func(holds bool) { m.sessionHeld(id, h, holds) }
+	}
+	h.pool = m.poolOf(r)
+	grant := pool.Grant{
+		Owner: id.String(), Memory: r.Settings.Memory,
+		Device: &pool.Device{Name: r.Device.Name, Argument: r.Device.Argument, PCI: r.Device.PCI},
+	}
+	m.complete(&cfg, h.pool, grant)
+	var err error
+	if h.Slot, err = slot.Adopt(cfg, r, k); err != nil {
+		return err
+	}
+	h.pool.Adopt(grant)
+	m.mu.Lock()
+	m.slots[id] = h
+	m.mu.Unlock()
+	if r.Kind == slot.Session {
+		m.releaseLater(id, h)
+	} else {
+		go m.watch(id, h)
+	}
+	h.Log.WithFields(logrus.Fields{"state": r.State, "connected": h.Connected()}).Info("slot adopted")
+	return nil
+}
+
+// poolOf is the slot's pool, or one of its own if it is configured no more.
+func (m *Mediator) poolOf(r slot.Record) *pool.Pool {
+	if p := m.pools[r.Pool]; p != nil && string(p.Backend) == r.Device.Backend {
+		return p
+	}
+	m.log.WithField("pool", r.Pool).Warn("a slot's pool is configured no more; the slot keeps what it has")
+	return pool.New(config.Pool{Name: r.Pool, Backend: config.Backend(r.Device.Backend), GPUs: []string{r.Device.Name}}, m.prober, m.guard)
+}
+
+// watch releases an adopted domain's slot if its domain ended, or failed to
+// start, while nobody could tell mediatord.
+func (m *Mediator) watch(id window.UUID, h *held) {
+	ticker := time.NewTicker(watchPeriod)
+	defer ticker.Stop()
+	adopted := time.Now()
+	var ended time.Time
+	for now := range ticker.C {
+		switch {
+		case m.slot(id) != h:
+			return
+		case h.Abandoned():
+			if ended.IsZero() {
+				ended = now
+			}
+		case !h.Fresh():
+			ended = time.Time{}
+		}
+		over := !ended.IsZero() && now.Sub(ended) >= releaseGrace || h.Fresh() && now.Sub(adopted) >= startGrace
+		if over {
+			h.Log.Warn("the domain ended, or never started, while mediatord was away; releasing its slot")
+			m.inBackground(func() { m.releaseOnly(id, h) })
+			return
+		}
+		if ended.IsZero() && now.Sub(adopted) >= startGrace {
+			return // from here on libvirt's hook tells
+		}
+	}
+}
+
+// releaseOnly releases a slot unless another one has its place.
+func (m *Mediator) releaseOnly(id window.UUID, h *held) {
+	defer m.domains.lock(id)()
+	if m.slot(id) == h {
+		m.release(id)
+	}
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A long computation for tests that restart what is beneath it: steady SECONDS. A sum grows in device memory from
+ * round to round while pinned buffers come and go; each round's result is compared. Prints "started" after the
+ * first round, then "correct after N rounds". Exit status 0, 1 on a CUDA error or a wrong result.
+ */
+#include "cuda_driver.h"
+#include "kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COUNT	4096
+#define BYTES	(COUNT * sizeof(float))
+#define PINNED	((size_t)3 << 20) /* more than one chunk */
+#define WRAP	(1u << 20)	  /* sums stay exact */
+
+static struct cuda_driver cu;
+
+static void fail(const char *what, CUresult result)
+{
+	printf("FAILED %s: result %d\n", what, result);
+	exit(1);
+}
+
+#define DO(call)                                                                                                      \
+	do {                                                                                                          \
+		CUresult result_ = (call);                                                                            \
+		if (result_)                                                                                          \
+			fail(#call, result_);                                                                         \
+	} while (0)
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+/* One more addition of x to the sum, and what it must be by now. */
+static void round_of(CUfunction saxpy, CUdeviceptr x, CUdeviceptr sum, unsigned int rounds)
+{
+	float factor = 1, *pinned;
+	int n = COUNT;
+
+	DO(cu.LaunchKernel(saxpy, 8, 1, 1, 128, 1, 1, 0, NULL, (void *[]){ &factor, &x, &sum, &n }, NULL));
+	DO(cu.MemHostAlloc((void **)&pinned, PINNED, 0));
+	memset(pinned, 0x5a, PINNED);
+	DO(cu.MemcpyDtoHAsync(pinned, sum, BYTES, NULL));
+	DO(cu.CtxSynchronize());
+	for (int i = 0; i < COUNT; i++) {
+		if (pinned[i] != (float)rounds * (i % 7)) {
+			printf("FAILED round %u: element %d is %g\n", rounds, i, pinned[i]);
+			exit(1);
+		}
+	}
+	DO(cu.MemFreeHost(pinned));
+}
+
+int main(int argc, char **argv)
+{
+	double seconds = argc > 1 ? atof(argv[1]) : 0, start;
+	unsigned int rounds = 0, total = 0;
+	CUdeviceptr x, sum;
+	CUcontext context;
+	CUfunction saxpy;
+	float host[COUNT];
+	CUmodule module;
+	CUdevice device;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!(seconds > 0)) {
+		fprintf(stderr, "usage: steady SECONDS\n");
+		return 2;
+	}
+	if (cuda_driver_open(&cu))
+		return 2;
+	DO(cu.Init(0));
+	DO(cu.DeviceGet(&device, 0));
+	DO(cu.DevicePrimaryCtxRetain(&context, device));
+	DO(cu.CtxSetCurrent(context));
+	DO(cu.ModuleLoadData(&module, kernels_ptx));
+	DO(cu.ModuleGetFunction(&saxpy, module, "saxpy"));
+	for (int i = 0; i < COUNT; i++)
+		host[i] = (float)(i % 7);
+	DO(cu.MemAlloc(&x, BYTES));
+	DO(cu.MemAlloc(&sum, BYTES));
+	DO(cu.MemcpyHtoD(x, host, BYTES));
+	start = seconds_now();
+	do {
+		if (rounds == 0 || rounds == WRAP) {
+			DO(cu.MemsetD8(sum, 0, BYTES));
+			rounds = 0;
+		}
+		round_of(saxpy, x, sum, ++rounds);
+		if (!total++)
+			printf("started\n");
+		usleep(1000); /* the tests' machines are small */
+	} while (seconds_now() - start < seconds);
+	printf("correct after %u rounds\n", total);
+	return 0;
+}
