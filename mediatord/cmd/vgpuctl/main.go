@@ -66,7 +66,7 @@ func newCommand() *cobra.Command {
 		return host.run(cmd, args)
 	}
 	cmd.AddCommand(newStatusCommand(bus), newListCommand(bus, connect), newPoolCommand(bus), newAttachCommand(bus, connect),
-		newDetachCommand(bus, connect), newSetCommand(bus, connect), newRunCommand(bus), newAPICommand())
+		newDetachCommand(bus, connect), newSetCommand(bus, connect), newRunCommand(bus), newAPICommand(), newDoctorCommand(bus, connect))
 	cmd.AddCommand(newTopCommand(bus), newEventsCommand(bus), newCapacityCommand(bus))
 	addManpages(cmd)
 	return cmd

@@ -1,0 +1,169 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Where distributions have QEMU, and libvirt's hook.
+var qemuPaths = [...]string{"/usr/bin/qemu-system-x86_64", "/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm"}
+
+const (
+	hookPath   = "/etc/libvirt/hooks/qemu.d/50-vgpu"
+	qemuAnswer = 10 * time.Second
+)
+
+func qemu(ctx context.Context, h Host) []Finding {
+	for _, path := range qemuPaths {
+		if _, err := os.Stat(h.path(path)); err != nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, qemuAnswer)
+		defer cancel()
+		devices, err := exec.CommandContext(ctx, h.path(path), "-machine", "none", "-device", "help").CombinedOutput() //nolint:gosec // a fixed path
+		switch {
+		case bytes.Contains(devices, []byte(`"ivshmem-doorbell"`)):
+			return ok(path + " has the device ivshmem-doorbell")
+		case err != nil:
+			return problem(fmt.Sprintf("%s does not run: %v", path, err), "install QEMU again")
+		}
+		return problem(path+" has no device ivshmem-doorbell", "use a QEMU that has it, as those of Debian, Ubuntu and Fedora; RHEL's is built without")
+	}
+	return problem("QEMU is not installed", "install qemu-system-x86")
+}
+
+func libvirt(_ context.Context, h Host) []Finding {
+	if _, err := os.Stat(h.path("/etc/libvirt")); err != nil {
+		return problem("libvirt is not installed", "install libvirt-daemon-system, of version 6.5 or newer")
+	}
+	if err := h.Libvirt(); err != nil {
+		return problem("libvirt does not answer: "+err.Error(), "start it: systemctl start libvirtd, or virtqemud.socket")
+	}
+	return ok("libvirt answers")
+}
+
+// hook: libvirt looks for hooks when it starts and when it is reloaded.
+func hook(ctx context.Context, h Host) []Finding {
+	entry := h.path(hookPath)
+	link, err := os.Lstat(entry)
+	if err != nil {
+		return problem("libvirt's hook is not installed", "install libvirt-vgpu again: "+hookPath+" leads to /usr/libexec/vgpu/vgpu-qemu-hook")
+	}
+	target := entry
+	if link.Mode()&os.ModeSymlink != 0 {
+		if target, err = os.Readlink(entry); err == nil {
+			target = h.path(target)
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(entry), target)
+			}
+		}
+	}
+	program, err := os.Stat(target)
+	if err != nil || !program.Mode().IsRegular() || program.Mode()&0o111 == 0 {
+		return problem("libvirt's hook "+hookPath+" is no program that can run: every start of a domain fails", "install libvirt-vgpu again, or remove "+hookPath)
+	}
+	since := changed(link)
+	for _, name := range []string{"libvirtd", "virtqemud"} {
+		began, runs := h.began(name)
+		if !runs {
+			continue
+		}
+		if reloaded := h.Reloaded(ctx, name); reloaded.After(began) {
+			began = reloaded
+		}
+		if began.Before(since) {
+			return problem(fmt.Sprintf("%s runs since before the hook was installed and does not call it", name), "systemctl reload "+name+" (domains that run go on)")
+		}
+		return ok("the hook is installed and " + name + " has seen it")
+	}
+	return ok("the hook is installed; libvirt's daemon will see it when it starts")
+}
+
+// changed is when a directory entry got its present inode.
+func changed(info os.FileInfo) time.Time {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(stat.Ctim.Unix())
+	}
+	return info.ModTime()
+}
+
+// began is when the process of a name started, to a hundredth of a second.
+func (h Host) began(name string) (time.Time, bool) {
+	entries, err := filepath.Glob(h.path("/proc/[0-9]*/stat"))
+	if err != nil {
+		return time.Time{}, false
+	}
+	boot := h.booted()
+	for _, entry := range entries {
+		text, err := os.ReadFile(entry)
+		if err != nil {
+			continue
+		}
+		// pid (comm) state ...; field 22 is the start in ticks since boot, 100 a second
+		open, closing := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+		if open < 0 || closing < open || string(text[open+1:closing]) != name {
+			continue
+		}
+		fields := strings.Fields(string(text[closing+1:]))
+		const startTime = 22 - 3
+		if len(fields) <= startTime {
+			continue
+		}
+		ticks, err := strconv.ParseInt(fields[startTime], 10, 64)
+		if err != nil {
+			continue
+		}
+		return boot.Add(time.Duration(ticks) * 10 * time.Millisecond), true
+	}
+	return time.Time{}, false
+}
+
+func (h Host) booted() time.Time {
+	text, err := os.ReadFile(h.path("/proc/stat"))
+	if err != nil {
+		return time.Time{}
+	}
+	for line := range strings.Lines(string(text)) {
+		if seconds, found := strings.CutPrefix(line, "btime "); found {
+			if value, err := strconv.ParseInt(strings.TrimSpace(seconds), 10, 64); err == nil {
+				return time.Unix(value, 0)
+			}
+		}
+	}
+	return time.Time{}
+}
+
+func apparmor(_ context.Context, h Host) []Finding {
+	if h.word("/sys/module/apparmor/parameters/enabled") != "Y" {
+		return ok("AppArmor is off")
+	}
+	for _, path := range []string{"/etc/apparmor.d/abstractions/libvirt-qemu.d/libvirt-vgpu", "/etc/apparmor.d/local/abstractions/libvirt-qemu"} {
+		if text, err := os.ReadFile(h.path(path)); err == nil && bytes.Contains(text, []byte("vgpu")) {
+			return ok("AppArmor is on, and QEMU's profile has our additions")
+		}
+	}
+	return ok("AppArmor is on; libvirt admits each domain's socket by itself")
+}
+
+func selinux(_ context.Context, h Host) []Finding {
+	if h.word("/sys/fs/selinux/enforce") != "1" {
+		return ok("SELinux does not enforce")
+	}
+	return warning("SELinux enforces: QEMU (svirt_t) needs a policy module to connect to mediatord's socket and to map its memory",
+		"if a start is refused, see ausearch -m avc -c qemu-system-x86; audit2allow makes the module")
+}
+
+// ErrNoBus and ErrNoMediatord are what Host.Mediatord may miss.
+var (
+	ErrNoBus       = errors.New("the message bus does not answer")
+	ErrNoMediatord = errors.New("mediatord is not running")
+)
