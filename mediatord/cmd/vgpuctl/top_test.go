@@ -150,7 +150,7 @@ func TestTopWatch(t *testing.T) {
 	ticks <- time.Time{}
 	look("without mediatord", "mediatord is not running", "ollama")
 	keys <- 'p'
-	look("with processes", "ollama [812]", "nobody")
+	look("with processes", "  ollama", "nobody")
 	ticks <- time.Time{}
 	look("with mediatord again", "web", "not running")
 	keys <- 'q'

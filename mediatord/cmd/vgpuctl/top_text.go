@@ -36,7 +36,7 @@ func (f frame) text(width int, processes bool) string {
 			continue
 		}
 		for _, p := range d.Processes {
-			line(&b, name, fmt.Sprintf("  %s [%d]", p.Command, p.PID), "", p.State, fmt.Sprint(p.Channel), p.share(), size(p.Queued),
+			line(&b, name, "  "+p.Command, fmt.Sprint(p.PID), p.State, fmt.Sprint(p.Channel), p.share(), size(p.Queued),
 				size(p.MemoryUsed), rate(p.Calls), "")
 		}
 	}
