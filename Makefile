@@ -6,6 +6,7 @@
 #   make packages  deb and rpm for host and guest into build/packages
 #   make lint      style and static checks
 #   make bench     microbenchmarks on the GPU there is (software otherwise)
+#   make screenshots  the pictures of docs/virt-manager.md, by driving virt-manager
 #   make deps      installs the Debian packages that the above need; they call it themselves
 #
 # Needs Debian 12 or newer, Go 1.26 or newer, gcc, root for deps and for what runs libvirtd.
@@ -17,7 +18,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo packages lint bench clean
+.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo screenshots packages lint bench clean
 
 all: build
 
@@ -60,6 +61,11 @@ demo: build
 packages: deps guest
 	packaging/build.sh $(BUILD) $(BUILD)/packages
 	packaging/check.sh $(BUILD)/packages
+
+# drives virt-manager and keeps pictures of it in docs/pictures; a minute, not part of make test
+screenshots: build
+	@packaging/develop/install-deps.sh packaging/develop/packages-screenshots.txt
+	$(GO) run ./tests/virtmanager --out docs/pictures
 
 lint: deps
 	packaging/develop/lint.sh

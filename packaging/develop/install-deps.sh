@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages listed in packages.txt that are missing, and says which and why.
+# install-deps.sh [LIST]: installs the Debian packages listed in LIST (packages.txt) that are missing, and says which and why.
 set -eu
-here=$(dirname "$0")
+list=${1:-$(dirname "$0")/packages.txt}
 
 installed() {
 	dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
@@ -14,7 +14,7 @@ while read -r name why; do
 	installed "$name" && continue
 	missing="$missing $name"
 	echo "deps: installing $name: $why"
-done <"$here/packages.txt"
+done <"$list"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
