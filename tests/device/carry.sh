@@ -47,6 +47,7 @@ stage_tools() {
 		strip "$stage/bin/$program"
 	done
 	cp -L "$build"/guest/lib{cuda,nvidia-ml}.so.1 "$stage/lib/"
+	cp "$build/guest/nvidia-smi" "$stage/bin/"
 	ln -s libcuda.so.1 "$stage/lib/libcuda.so" # Numba asks for it by this name
 	ln -s libnvidia-ml.so.1 "$stage/lib/libnvidia-ml.so"
 	for program in driverapi runtimeapi conformance spin bench bench_module bench_scale gguf llama_run vectors; do
