@@ -101,7 +101,7 @@ static void context_end(struct vg_context *c)
 
 static int device_check(CUdevice device)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -349,7 +349,7 @@ VG_EXPORT CUresult cuCtxDestroy_v2(CUcontext context)
 {
 	struct vg_thread *t = vg_thread_get();
 	struct vg_context *c = vg_context_find(context);
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -401,7 +401,7 @@ VG_EXPORT CUresult cuCtxDetach(CUcontext context)
 VG_EXPORT CUresult cuCtxGetCurrent(CUcontext *context)
 {
 	struct vg_thread *t = vg_thread_get();
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -416,7 +416,7 @@ VG_EXPORT CUresult cuCtxGetCurrent(CUcontext *context)
 VG_EXPORT CUresult cuCtxSetCurrent(CUcontext context)
 {
 	struct vg_thread *t = vg_thread_get();
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -431,7 +431,7 @@ VG_EXPORT CUresult cuCtxSetCurrent(CUcontext context)
 VG_EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context)
 {
 	struct vg_thread *t = vg_thread_get();
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -448,7 +448,7 @@ VG_EXPORT CUresult cuCtxPushCurrent(CUcontext context)
 VG_EXPORT CUresult cuCtxPopCurrent_v2(CUcontext *context)
 {
 	struct vg_thread *t = vg_thread_get();
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;

@@ -10,7 +10,7 @@
 static int current(struct vg_context **c)
 {
 	struct vg_thread *t = vg_thread_get();
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -40,7 +40,7 @@ VG_EXPORT CUresult cuCtxGetDevice(CUdevice *device)
 VG_EXPORT CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext context)
 {
 	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_process_ready() : current(&c);
+	int result = c ? vg_enter_local() : current(&c);
 
 	if (result)
 		return result;
@@ -53,7 +53,7 @@ VG_EXPORT CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext context)
 VG_EXPORT CUresult cuCtxGetApiVersion(CUcontext context, unsigned int *version)
 {
 	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_process_ready() : current(&c);
+	int result = c ? vg_enter_local() : current(&c);
 
 	if (result)
 		return result;
@@ -103,7 +103,7 @@ VG_EXPORT CUresult cuCtxGetExecAffinity(void *param, unsigned int type)
 VG_EXPORT CUresult cuCtxGetId(CUcontext context, unsigned long long *id)
 {
 	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_process_ready() : current(&c);
+	int result = c ? vg_enter_local() : current(&c);
 
 	if (result)
 		return result;

@@ -25,6 +25,8 @@ typedef unsigned __int128 wide;
 static int array_end(struct vg_box_end *e, const struct description *d)
 {
 	*e = (struct vg_box_end){ .place = VG_PLACE_ARRAY, .x = d->x, .y = d->y, .z = d->z };
+	if (!d->array)
+		return CUDA_ERROR_INVALID_VALUE;
 	return vg_number(VG_ARRAY, d->array, &e->array);
 }
 

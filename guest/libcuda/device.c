@@ -22,7 +22,7 @@ enum {
 /* 3 and 4 as for every call, 1 without a place for the answer, 101 for no device of ours. */
 static int check(const void *out, CUdevice device)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -211,7 +211,7 @@ VG_EXPORT CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *text)
 VG_EXPORT CUresult cuModuleGetLoadingMode(int *mode)
 {
 	const char *wanted = getenv("CUDA_MODULE_LOADING");
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;

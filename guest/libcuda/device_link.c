@@ -22,7 +22,7 @@ static int check_pair(CUdevice from, CUdevice to)
 
 VG_EXPORT CUresult cuDeviceGetP2PAttribute(int *value, unsigned int attribute, CUdevice from, CUdevice to)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -49,7 +49,7 @@ static int check_operations(const unsigned int *capabilities, const int *operati
 VG_EXPORT CUresult cuDeviceGetP2PAtomicCapabilities(unsigned int *capabilities, const int *operations,
 						    unsigned int count, CUdevice from, CUdevice to)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (!result)
 		result = check_operations(capabilities, operations, count);

@@ -19,7 +19,7 @@ static int check_device(CUdevice device)
 /* The first version of the call had 32 bits for the answer. */
 VG_EXPORT CUresult cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 	uint64_t total;
 
 	if (result)
@@ -37,7 +37,7 @@ VG_EXPORT CUresult cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
 /* A device has an LUID on Windows only. */
 VG_EXPORT CUresult cuDeviceGetLuid(char *luid, unsigned int *node_mask, CUdevice device)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -93,7 +93,7 @@ VG_EXPORT CUresult cuDeviceRegisterAsyncNotification(CUdevice device,
 						     struct notification **out)
 {
 	struct notification *n;
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (!result)
 		result = check_device(device);
@@ -111,7 +111,7 @@ VG_EXPORT CUresult cuDeviceRegisterAsyncNotification(CUdevice device,
 
 VG_EXPORT CUresult cuDeviceUnregisterAsyncNotification(CUdevice device, struct notification *n)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (!result)
 		result = check_device(device);

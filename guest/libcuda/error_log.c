@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Logs that a program reads (cuLogs*). They work before cuInit and know no
- * context. Iterators are message numbers.
+ * context. Iterators are message numbers. Flags are overlooked, as by the driver.
  *
  * Lock order: the lock here is a leaf; callbacks run without it.
  */
@@ -113,7 +113,8 @@ VG_EXPORT CUresult cuLogsUnregisterCallback(struct listener *l)
 
 VG_EXPORT CUresult cuLogsCurrent(unsigned int *iterator, unsigned int flags)
 {
-	if (!iterator || flags)
+	(void)flags;
+	if (!iterator)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&logs.lock);
 	*iterator = logs.next;
@@ -163,17 +164,22 @@ VG_EXPORT CUresult cuLogsDumpToMemory(unsigned int *iterator, char *buffer, size
 	int result = 0;
 	bool lost;
 
-	if (!buffer || !size || !*size || flags)
+	(void)flags;
+	if (!buffer || !size)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&logs.lock);
 	first = first_message(iterator, &lost);
 	if (first == logs.next) {
+		if (*size)
+			*buffer = 0;
 		*size = 0;
+	} else if (!*size) {
+		result = CUDA_ERROR_INVALID_VALUE;
 	} else {
 		*size = dump(buffer, *size - 1, first, lost);
 		result = *size ? 0 : CUDA_ERROR_INVALID_VALUE;
+		buffer[*size] = 0;
 	}
-	buffer[*size] = 0;
 	if (!result && iterator)
 		*iterator = logs.next;
 	pthread_mutex_unlock(&logs.lock);
@@ -187,7 +193,8 @@ VG_EXPORT CUresult cuLogsDumpToFile(unsigned int *iterator, const char *path, un
 	FILE *file;
 	int result;
 
-	if (!path || flags)
+	(void)flags;
+	if (!path)
 		return CUDA_ERROR_INVALID_VALUE;
 	text = malloc(size);
 	if (!text)

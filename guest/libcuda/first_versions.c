@@ -26,6 +26,7 @@ FIRST_VERSION(cuArray3DGetDescriptor)
 FIRST_VERSION(cuArrayCreate)
 FIRST_VERSION(cuArrayGetDescriptor)
 FIRST_VERSION(cuMemAlloc)
+FIRST_VERSION(cuMemAllocHost)
 FIRST_VERSION(cuMemAllocPitch)
 FIRST_VERSION(cuMemFree)
 FIRST_VERSION(cuMemGetAddressRange)
@@ -55,11 +56,3 @@ FIRST_VERSION(cuMemsetD2D32)
 FIRST_VERSION(cuMemsetD2D8)
 FIRST_VERSION(cuMemsetD32)
 FIRST_VERSION(cuMemsetD8)
-
-CUresult cuMemAllocHost_v2(void **address, size_t size);
-
-/* This one has no device address. */
-VG_EXPORT CUresult cuMemAllocHost(void **address, unsigned int size)
-{
-	return cuMemAllocHost_v2(address, size);
-}

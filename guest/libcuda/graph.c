@@ -214,7 +214,7 @@ VG_EXPORT CUresult cuGraphExecGetFlags(CUgraphExec exec, unsigned long long *fla
 		return result;
 	if (!flags)
 		return CUDA_ERROR_INVALID_VALUE;
-	*flags = exec->flags;
+	*flags = exec->flags & INSTANTIATE_AUTO_FREE;	/* measured with driver 580 */
 	return CUDA_SUCCESS;
 }
 

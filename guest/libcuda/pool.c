@@ -231,6 +231,8 @@ VG_EXPORT CUresult cuMemPoolCreate(CUmemoryPool *out, const struct pool_properti
 	if (!p->allocation || !p->location.type)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = check_place(&p->location, p->allocation);
+	if (result == CUDA_ERROR_INVALID_DEVICE)
+		result = CUDA_ERROR_INVALID_VALUE;
 	if (!result && (p->handle_types || p->win32))
 		result = CUDA_ERROR_NOT_SUPPORTED;
 	if (result)
@@ -355,7 +357,7 @@ VG_EXPORT CUresult cuMemPoolGetAccess(unsigned int *flags, CUmemoryPool pool, co
 /* Which pool is the device's is settled here: every allocation names its pool. */
 static CUresult get_pool(CUmemoryPool *out, CUdevice device, bool is_default)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (result)
 		return result;
@@ -379,7 +381,7 @@ VG_EXPORT CUresult cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice device)
 
 VG_EXPORT CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (!result)
 		result = check_device(device);
@@ -393,7 +395,7 @@ VG_EXPORT CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 /* The same by place and kind of allocation (CUDA 13). */
 static CUresult place_pool(CUmemoryPool *out, const struct location *location, unsigned int allocation, bool is_default)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (!result)
 		result = check_place(location, allocation);
@@ -412,7 +414,7 @@ VG_EXPORT CUresult cuMemGetMemPool(CUmemoryPool *pool, const struct location *lo
 
 VG_EXPORT CUresult cuMemSetMemPool(const struct location *location, unsigned int allocation, CUmemoryPool pool)
 {
-	int result = vg_process_ready();
+	int result = vg_enter_local();
 
 	if (!result)
 		result = check_place(location, allocation);

@@ -84,12 +84,13 @@ VG_EXPORT CUresult cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *
 		return result;
 	if (!out)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = check_type(type);
-	if (result)
-		return result;
+	if (type != VG_HANDLE_DESCRIPTOR)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	/* as the driver answers to a descriptor of something else */
 	if (pread((int)(intptr_t)descriptor, &c, sizeof c, 0) != sizeof c || c.magic != FILE_MAGIC || !c.size ||
 	    c.size % vg_memory_granularity())
-		return CUDA_ERROR_INVALID_VALUE;
+		return CUDA_ERROR_UNKNOWN;
+	c.prop.handleTypes = 0;
 	m = vg_memory_new(c.size, &c.prop);
 	if (!m)
 		return CUDA_ERROR_OUT_OF_MEMORY;

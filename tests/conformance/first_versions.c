@@ -18,6 +18,7 @@ static const struct {
 	enum parameter parameters[5];
 } calls[] = {
 	{ "cuMemAlloc", { PLACE, NUMBER } },
+	{ "cuMemAllocHost", { PLACE, NUMBER } },
 	{ "cuMemAllocPitch", { PLACE, PLACE, NUMBER, NUMBER, NUMBER } },
 	{ "cuMemFree", { NUMBER } },
 	{ "cuMemGetInfo", { PLACE, PLACE } },
@@ -79,34 +80,7 @@ static bool answers(void)
 	return true;
 }
 
-/* This one has no device address in it. */
-static bool host_memory(void)
-{
-	BIND(cuMemAllocHost, void **, unsigned int);
-	CUdeviceptr address;
-	void *host = NULL;
-	char back[256];
-	CUresult result;
-
-	USE_DEVICE;
-	result = cuMemAllocHost(&host, sizeof(back));
-	check_note("%d", (int)result);
-	NOTE(cuMemAllocHost(NULL, 16));
-	if (result)
-		return true;
-	memset(host, 0x33, sizeof(back));
-	DO(cu.MemAlloc(&address, sizeof(back)));
-	DO(cu.MemcpyHtoD(address, host, sizeof(back)));
-	DO(cu.MemcpyDtoH(back, address, sizeof(back)));
-	THAT(!memcmp(back, host, sizeof(back)));
-	DO(cu.MemFree(address));
-	DO(cu.MemFreeHost(host));
-	NOTE(cuMemAllocHost(&host, 0));
-	return true;
-}
-
 static const struct check checks[] = {
 	{ "answers", answers },
-	{ "host_memory", host_memory },
 };
 const struct check_group first_version_family = GROUP("first_versions", checks);

@@ -91,9 +91,7 @@ static bool bad_splits(void)
 	CODE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0, whole.multiprocessors + 1));
 	groups = 0;
 	NOTE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0, 8));
-	CODE(cuDevResourceGenerateDesc(NULL, &whole, 1));
 	CODE(cuDevResourceGenerateDesc(&desc, &whole, 0));
-	CODE(cuDevResourceGenerateDesc(&desc, NULL, 1));
 	CODE(cuDevResourceGenerateDesc(&desc, &nothing, 1));
 	return true;
 }

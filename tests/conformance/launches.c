@@ -70,7 +70,6 @@ static bool first_call_errors(void)
 	NOTE(cuLaunchGrid(f, 1, 70000));
 	NOTE(cuParamSetSize(f, 1 << 20));
 	NOTE(cuParamSetSize(f, 0));
-	NOTE(cuParamSetf(f, -4, 1));
 	NOTE(cuParamSetf(f, 1 << 20, 1));
 	NOTE(cuParamSetv(f, 0, &byte, 1));
 	NOTE(cuFuncSetSharedSize(f, 1 << 30));

@@ -22,7 +22,7 @@ extern int cuArrayGetDescriptor();
 
 extern int cuArrayGetDescriptor_v2();
 
-VG_EXPORT int cuArrayGetMemoryRequirements(void *requirements, void *a, int32_t d)
+VG_EXPORT int cuArrayGetMemoryRequirements(void *requirements, void *a, int32_t ordinal)
 {
 	struct vg_thread *t;
 	uint32_t a_number;
@@ -32,12 +32,10 @@ VG_EXPORT int cuArrayGetMemoryRequirements(void *requirements, void *a, int32_t 
 		return result;
 	if (!requirements)
 		return VG_INVALID_VALUE;
-	if (d < 0 || d >= vg_process.device_count)
-		return CUDA_ERROR_INVALID_DEVICE;
 	result = vg_number(VG_ARRAY, a, &a_number);
 	if (result)
 		return result;
-	result = vg_op_array_requirements(t, requirements, a_number, d);
+	result = vg_op_array_requirements(t, requirements, a_number, ordinal);
 	return result;
 }
 

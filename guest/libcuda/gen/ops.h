@@ -4840,7 +4840,7 @@ static inline int vg_op_array_plane(struct vg_thread *t, uint32_t plane, uint32_
 struct vg_rec_array_requirements {
 	struct vg_record h;
 	uint32_t a;
-	int32_t d;
+	int32_t ordinal;
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct vg_rec_array_requirements) == 32, "array_requirements");
 
@@ -4849,7 +4849,7 @@ struct vg_rep_array_requirements {
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct vg_rep_array_requirements) == 32, "array_requirements");
 
-static inline int vg_op_array_requirements(struct vg_thread *t, void *requirements, uint32_t a, int32_t d)
+static inline int vg_op_array_requirements(struct vg_thread *t, void *requirements, uint32_t a, int32_t ordinal)
 {
 	struct vg_reply *reply;
 	int result;
@@ -4858,7 +4858,7 @@ static inline int vg_op_array_requirements(struct vg_thread *t, void *requiremen
 	if (!r)
 		return vg_channel_error(t);
 	r->a = a;
-	r->d = d;
+	r->ordinal = ordinal;
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;

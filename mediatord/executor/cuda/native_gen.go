@@ -186,10 +186,10 @@ static int vg_cuArray3DGetDescriptor_v2(void *symbol, void * descriptor, uintptr
 	memcpy(descriptor, descriptor_aligned, 40);
 	return result;
 }
-static int vg_cuArrayGetMemoryRequirements(void *symbol, void * requirements, uintptr_t a, int d)
+static int vg_cuArrayGetMemoryRequirements(void *symbol, void * requirements, uintptr_t a, int ordinal)
 {
 	_Alignas(64) unsigned char requirements_aligned[32] = {0};
-	int result = ((int (*)(void *, uintptr_t, int))symbol)(requirements_aligned, a, d);
+	int result = ((int (*)(void *, uintptr_t, int))symbol)(requirements_aligned, a, ordinal);
 
 	memcpy(requirements, requirements_aligned, 32);
 	return result;
@@ -902,9 +902,9 @@ func (d *Driver) ArrayDescriptor(a driver.Array) (descriptor [40]byte, r driver.
 }
 
 // ArrayRequirements calls cuArrayGetMemoryRequirements.
-func (d *Driver) ArrayRequirements(a driver.Array) (requirements [32]byte, r driver.Result) {
+func (d *Driver) ArrayRequirements(a driver.Array, ordinal int32) (requirements [32]byte, r driver.Result) {
 	var requirementsC [32]byte
-	result := driver.Result(C.vg_cuArrayGetMemoryRequirements(d.native.cuArrayGetMemoryRequirements, unsafe.Pointer(&requirementsC), C.uintptr_t(a), d.device))
+	result := driver.Result(C.vg_cuArrayGetMemoryRequirements(d.native.cuArrayGetMemoryRequirements, unsafe.Pointer(&requirementsC), C.uintptr_t(a), C.int(ordinal)))
 	return requirementsC, result
 }
 

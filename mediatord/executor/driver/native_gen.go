@@ -114,7 +114,7 @@ type Native interface {
 	ArrayCreate(descriptor []byte) (a Array, r Result)                                                                                                                                                                                                                                  // cuArray3DCreate_v2
 	ArrayDestroy(a Array) Result                                                                                                                                                                                                                                                        // cuArrayDestroy
 	ArrayDescriptor(a Array) (descriptor [40]byte, r Result)                                                                                                                                                                                                                            // cuArray3DGetDescriptor_v2
-	ArrayRequirements(a Array) (requirements [32]byte, r Result)                                                                                                                                                                                                                        // cuArrayGetMemoryRequirements
+	ArrayRequirements(a Array, ordinal int32) (requirements [32]byte, r Result)                                                                                                                                                                                                         // cuArrayGetMemoryRequirements
 	ArraySparse(a Array) (properties [48]byte, r Result)                                                                                                                                                                                                                                // cuArrayGetSparseProperties
 	MipmapCreate(descriptor []byte, levels uint32) (m Mipmap, r Result)                                                                                                                                                                                                                 // cuMipmappedArrayCreate
 	MipmapDestroy(m Mipmap) Result                                                                                                                                                                                                                                                      // cuMipmappedArrayDestroy
@@ -462,7 +462,7 @@ func (Unsupported) ArrayDescriptor(a Array) (descriptor [40]byte, r Result) {
 }
 
 // ArrayRequirements implements Native.
-func (Unsupported) ArrayRequirements(a Array) (requirements [32]byte, r Result) {
+func (Unsupported) ArrayRequirements(a Array, ordinal int32) (requirements [32]byte, r Result) {
 	return [32]byte{}, ErrorNotSupported
 }
 

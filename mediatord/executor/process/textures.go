@@ -132,10 +132,10 @@ func (n *native) SurfaceCreate(resource []byte) (uint64, driver.Result) {
 	return object, r
 }
 
-// SurfaceDestroy refuses what the process was not given.
+// SurfaceDestroy leaves alone what the process was not given, as the driver does.
 func (n *native) SurfaceDestroy(object uint64) driver.Result {
 	if !n.surface(object) {
-		return driver.ErrorInvalidValue
+		return driver.Success
 	}
 	r := n.Driver.SurfaceDestroy(object)
 	if r == driver.Success {

@@ -130,7 +130,7 @@ func (d *Driver) ArrayPlane(driver.Array, uint32) (driver.Array, driver.Result) 
 }
 
 // ArrayRequirements implements driver.Native: no array here waits for memory.
-func (d *Driver) ArrayRequirements(driver.Array) (requirements [32]byte, r driver.Result) {
+func (d *Driver) ArrayRequirements(driver.Array, int32) (requirements [32]byte, r driver.Result) {
 	return requirements, driver.ErrorInvalidValue
 }
 

@@ -3571,8 +3571,8 @@ func (m *ArrayPlane) decode(b []byte) error {
 
 // ArrayRequirements is the request of op array_requirements.
 type ArrayRequirements struct {
-	A uint32
-	D uint32
+	A       uint32
+	Ordinal int32
 }
 
 func (m *ArrayRequirements) decode(b []byte) error {
@@ -3580,7 +3580,7 @@ func (m *ArrayRequirements) decode(b []byte) error {
 		return ErrMalformed
 	}
 	m.A = binary.LittleEndian.Uint32(b[0:])
-	m.D = binary.LittleEndian.Uint32(b[4:])
+	m.Ordinal = int32(binary.LittleEndian.Uint32(b[4:]))
 	return nil
 }
 
@@ -6784,7 +6784,7 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		if !ok {
 			return reply, driver.ErrorInvalidHandle, nil
 		}
-		requirementsOut, r := n.ArrayRequirements(driver.Array(aNative))
+		requirementsOut, r := n.ArrayRequirements(driver.Array(aNative), in.Ordinal)
 		if r != driver.Success {
 			return reply, r, nil
 		}
