@@ -331,7 +331,7 @@ static bool with(const char *name, const char *value, struct surroundings *s)
 
 static bool visible_devices(void)
 {
-	static const char *const lists[] = { "0", "", "-1", "99", "0,0", "0,99", "99,0", " 0", "none", "GPU-", "GPU-0" };
+	static const char *const lists[] = { "0", "", "-1", "99", "0,0", "0,99", "99,0", " 0", "none", "GPU-", "GPU-none" };
 	struct surroundings s;
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
