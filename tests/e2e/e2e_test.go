@@ -44,6 +44,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("attach", s.attachScenarios)
 	t.Run("attach live", s.attachLive)
 	t.Run("refusals", s.refusals)
+	t.Run("restart", s.restartScenarios)
 	t.Run("shutdown", s.shutdownScenarios)
 }
 

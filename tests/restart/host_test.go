@@ -56,7 +56,12 @@ func newHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	h := &host{T: t, manager: servicemanager.New(t), address: bus.Address, runDir: runDir, logFile: filepath.Join(dir, "log")}
+	manager, err := servicemanager.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(manager.Close)
+	h := &host{T: t, manager: manager, address: bus.Address, runDir: runDir, logFile: filepath.Join(dir, "log")}
 	h.args = []string{
 		"--bus", h.address, "--pools", pools, "--run-dir", runDir, "--module-cache", filepath.Join(dir, "modules"),
 		"--executor", built("bin/vgpu-executor"), "--session-window", "128MiB", "--libvirt", "",
@@ -88,7 +93,7 @@ func (h *host) start() {
 	h.mediator = exec.Command(built("bin/mediatord"), h.args...)
 	h.mediator.Stdout, h.mediator.Stderr = log, log
 	h.mediator.Env = append(os.Environ(), "WATCHDOG_USEC=3000000")
-	if err := h.manager.Start(h, h.mediator); err != nil {
+	if err := h.manager.Start(h.mediator); err != nil {
 		h.Fatal(err)
 	}
 	h.until("mediatord", func() bool { return h.manager.Count("READY=1") > ready })

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +21,7 @@ import (
 type Manager struct {
 	Address string // for NOTIFY_SOCKET
 	socket  *net.UnixConn
+	done    chan struct{}
 
 	mu     sync.Mutex // guards the rest
 	stored []stored
@@ -33,30 +33,31 @@ type stored struct {
 	fd   int
 }
 
-// New makes a manager that ends with the test.
-func New(t testing.TB) *Manager {
-	t.Helper()
+// New makes a manager; Close ends it.
+func New() (*Manager, error) {
 	dir, err := os.MkdirTemp("", "notify")
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("starting service manager: %w", err)
 	}
-	m := &Manager{Address: filepath.Join(dir, "socket")}
+	m := &Manager{Address: filepath.Join(dir, "socket"), done: make(chan struct{})}
 	m.socket, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.Address, Net: "unixgram"})
 	if err != nil {
-		t.Fatal(err)
+		_ = os.RemoveAll(dir)
+		return nil, fmt.Errorf("starting service manager: %w", err)
 	}
-	done := make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(m.done)
 		m.listen()
 	}()
-	t.Cleanup(func() {
-		_ = m.socket.Close()
-		<-done
-		m.Clear()
-		_ = os.RemoveAll(dir)
-	})
-	return m
+	return m, nil
+}
+
+// Close ends the manager and closes what is stored.
+func (m *Manager) Close() {
+	_ = m.socket.Close()
+	<-m.done
+	m.Clear()
+	_ = os.RemoveAll(filepath.Dir(m.Address))
 }
 
 func (m *Manager) listen() {
@@ -117,8 +118,7 @@ func (m *Manager) take(lines []string, fds []int) {
 }
 
 // Files are duplicates of what is stored, named.
-func (m *Manager) Files(t testing.TB) []*os.File {
-	t.Helper()
+func (m *Manager) Files() ([]*os.File, error) {
 	m.settle()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,11 +126,11 @@ func (m *Manager) Files(t testing.TB) []*os.File {
 	for _, s := range m.stored {
 		fd, err := unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
-			t.Fatal(err)
+			return files, fmt.Errorf("duplicating %s: %w", s.name, err)
 		}
 		files = append(files, os.NewFile(uintptr(fd), s.name))
 	}
-	return files
+	return files, nil
 }
 
 // Stored is how many descriptors are stored.
@@ -189,14 +189,16 @@ func (m *Manager) Clear() {
 
 // Start starts a command as the service's next start: it gets what is stored, and
 // the manager's address. Its program must be an absolute path.
-func (m *Manager) Start(t testing.TB, cmd *exec.Cmd) error {
-	t.Helper()
-	files := m.Files(t)
+func (m *Manager) Start(cmd *exec.Cmd) error {
+	files, err := m.Files()
 	defer func() {
 		for _, f := range files {
 			_ = f.Close()
 		}
 	}()
+	if err != nil {
+		return err
+	}
 	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+m.Address)
 	if len(files) > 0 {
 		names := make([]string, len(files))

@@ -55,7 +55,7 @@ func (s *Stage) makeImages(ctx context.Context) error {
 		},
 		Manifest: manifest.Manifest{Modules: []string{guestModule}, Commands: vm.CommandsPort},
 	}
-	for _, name := range []string{"driverapi", "runtimeapi", "nvmlapi", "spin"} {
+	for _, name := range []string{"driverapi", "runtimeapi", "nvmlapi", "spin", "steady"} {
 		image.Files = append(image.Files, vm.File{Guest: "/usr/bin/" + name, Host: built("tests/" + name)})
 	}
 	for _, r := range Runtimes() {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"libvirt-vgpu/tests/servicemanager"
 )
 
 const (
@@ -25,6 +27,10 @@ var (
 
 // Mediator is mediatord, started and ended as a service manager does.
 type Mediator struct {
+	// Manager, if it is set, keeps mediatord's files from one start to the next, as
+	// systemd does.
+	Manager *servicemanager.Manager
+
 	stage *Stage
 	cmd   *exec.Cmd
 	done  chan struct{} // closed when cmd has ended
@@ -44,7 +50,11 @@ func (m *Mediator) Start(ctx context.Context) error {
 	// its life is Stop's, not the context's
 	cmd := m.stage.Libvirt.Command(context.WithoutCancel(ctx), m.stage.Binary("mediatord"))
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	start := cmd.Start
+	if m.Manager != nil {
+		start = func() error { return m.Manager.Start(cmd) }
+	}
+	if err := start(); err != nil {
 		return fmt.Errorf("starting mediatord: %w", err)
 	}
 	m.cmd, m.done = cmd, make(chan struct{})
@@ -89,6 +99,17 @@ func (m *Mediator) Stop() error {
 		return fmt.Errorf("ending mediatord: %w\n%s", m.err, m.Log())
 	}
 	return nil
+}
+
+// Kill is kill -9.
+func (m *Mediator) Kill() error {
+	if m.cmd == nil {
+		return ErrMediatorDown
+	}
+	err := m.cmd.Process.Kill()
+	<-m.done
+	m.cmd = nil
+	return err
 }
 
 // PID is mediatord's process; 0 if it is down.

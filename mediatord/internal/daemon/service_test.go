@@ -27,7 +27,11 @@ func (f *fakeMediator) Ping(ctx context.Context) error {
 }
 
 func TestWatchdogStarvesWhenALoopHangs(t *testing.T) {
-	manager := servicemanager.New(t)
+	manager, err := servicemanager.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
 	t.Setenv("NOTIFY_SOCKET", manager.Address)
 	t.Setenv("WATCHDOG_USEC", "60000")
 	log := logrus.New()

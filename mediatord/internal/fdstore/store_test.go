@@ -21,10 +21,29 @@ func quiet() logrus.FieldLogger {
 	return log
 }
 
+func newManager(t *testing.T) *servicemanager.Manager {
+	t.Helper()
+	m, err := servicemanager.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func filesOf(t *testing.T, m *servicemanager.Manager) []*os.File {
+	t.Helper()
+	files, err := m.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
 type label struct{ What string }
 
 func TestEntriesComeBackWhole(t *testing.T) {
-	manager := servicemanager.New(t)
+	manager := newManager(t)
 	store, kept := fdstore.Open(manager.Address, nil, quiet())
 	if len(kept) != 0 {
 		t.Fatalf("an empty store has %v", kept)
@@ -55,7 +74,7 @@ func TestEntriesComeBackWhole(t *testing.T) {
 	}
 
 	for round := range 2 { // reading an entry does not use it up
-		_, kept = fdstore.Open(manager.Address, manager.Files(t), quiet())
+		_, kept = fdstore.Open(manager.Address, filesOf(t, manager), quiet())
 		if len(kept) != 2 {
 			t.Fatalf("round %d: %d entries", round, len(kept))
 		}
@@ -79,7 +98,7 @@ func TestEntriesComeBackWhole(t *testing.T) {
 		}
 	}
 	first.Forget()
-	again, kept := fdstore.Open(manager.Address, manager.Files(t), quiet())
+	again, kept := fdstore.Open(manager.Address, filesOf(t, manager), quiet())
 	if len(kept) != 1 || len(kept[0].Files) != fdstore.MaxFiles {
 		t.Fatalf("after forgetting one of two: %v", kept)
 	}
@@ -87,13 +106,13 @@ func TestEntriesComeBackWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept[0].Drop()
-	if left := manager.Files(t); len(left) != 1 { // the new one has not taken the old one's name
+	if left := filesOf(t, manager); len(left) != 1 { // the new one has not taken the old one's name
 		t.Errorf("%d entries are left", len(left))
 	}
 }
 
 func TestStrangeFilesAreClosed(t *testing.T) {
-	manager := servicemanager.New(t)
+	manager := newManager(t)
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: t.TempDir() + "/s", Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
