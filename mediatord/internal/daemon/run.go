@@ -17,6 +17,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/fdstore"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/mediator"
+	"libvirt-vgpu/mediatord/internal/scope"
 	"libvirt-vgpu/mediatord/internal/uevent"
 )
 
@@ -27,6 +28,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 		return err
 	}
 	settings.Store, settings.Kept = fdstore.Open(os.Getenv("NOTIFY_SOCKET"), activation.Files(true), log)
+	settings.Scopes = scope.New()
 	pools, err := config.Load(o.pools)
 	if err != nil && len(settings.Kept) == 0 {
 		return err

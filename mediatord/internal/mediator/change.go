@@ -96,6 +96,9 @@ func (m *Mediator) change(ctx context.Context, h *held, element vgpuxml.GPU) (Ch
 		h.Log.WithFields(logrus.Fields{"memory": after.Memory, "priority": after.Priority, "weight": after.Weight}).Info("settings changed")
 		m.observer.SlotChanged(h.UUID)
 	}
+	if before.Weight != after.Weight {
+		m.weigh(h)
+	}
 	return done, nil
 }
 

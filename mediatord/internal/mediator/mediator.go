@@ -27,6 +27,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/refusal"
+	"libvirt-vgpu/mediatord/internal/scope"
 	"libvirt-vgpu/mediatord/internal/slot"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 	"libvirt-vgpu/plugin/window"
@@ -59,6 +60,8 @@ type Settings struct {
 	// Store keeps slots for the next mediatord, Kept is what an earlier one kept.
 	Store *fdstore.Store
 	Kept  []*fdstore.Entry
+	// Scopes puts executors into cgroups; nil leaves them in mediatord's.
+	Scopes *scope.Scopes
 }
 
 // Mediator is the daemon's state.
@@ -232,6 +235,7 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
 		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
 	}
+	cfg.Executor.Place = m.placer(*cfg)
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record

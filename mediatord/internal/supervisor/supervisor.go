@@ -39,7 +39,7 @@ type Settings struct {
 	// Place puts the process where it belongs before it loads the driver. Keep gets
 	// what Adopt needs; what it returns is called when the executor is gone. Either
 	// may be nil.
-	Place func(pid int)
+	Place func(channel, pid int)
 	Keep  func(pid int, files ...syscall.Conn) (forget func())
 }
 
@@ -84,7 +84,7 @@ func Launch(s Settings, files Files, channel int, generation uint32, sink func(E
 	e.readyTimer = time.AfterFunc(s.ReadyWithin, e.late)
 	e.run(func() {
 		if s.Place != nil {
-			s.Place(e.pid)
+			s.Place(channel, e.pid)
 		}
 		e.command(outgoing{Type: "go"})
 	})

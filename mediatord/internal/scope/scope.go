@@ -1,0 +1,183 @@
+// Package scope puts executors into cgroups of their own: one transient scope
+// of systemd each, in its domain's slice, in its pool's slice, in vgpu.slice.
+// They are no part of mediatord's service, so its restart leaves them alone.
+package scope
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	"github.com/coreos/go-systemd/v22/unit"
+	"github.com/coreos/go-systemd/v22/util"
+	godbus "github.com/godbus/dbus/v5"
+)
+
+// slack is what an executor may have beside its window and its quota: the driver,
+// modules, and what Go needs.
+const slack = 4 << 30
+
+// maxTasks bounds an executor's threads.
+const maxTasks = 1024
+
+// patience is how long systemd may take.
+const patience = 10 * time.Second
+
+// maxName is how long an escaped name may be in a slice's, so that three fit
+// into 255 bytes.
+const maxName = 100
+
+// Domain is what shares a slice.
+type Domain struct {
+	Pool, Name, UUID string
+	Weight           int // CPUWeight: both are 1..10000, 100 by default
+}
+
+// Executor is a process to be placed.
+type Executor struct {
+	Domain
+	PID     int
+	Channel int
+	Memory  uint64   // bytes of window and quota
+	Devices []string // nodes, or "char-NAME" as in DeviceAllow=
+}
+
+// manager is systemd: dbus.Conn.
+type manager interface {
+	StartTransientUnitContext(ctx context.Context, name, mode string, properties []dbus.Property, done chan<- string) (int, error)
+	SetUnitPropertiesContext(ctx context.Context, name string, runtime bool, properties ...dbus.Property) error
+	Close()
+}
+
+// Scopes speaks to systemd. Its methods may be used by several goroutines.
+type Scopes struct {
+	connect func(context.Context) (manager, error)
+
+	mu   sync.Mutex // guards conn; held over calls
+	conn manager
+}
+
+// New returns nil unless this process is a service of the systemd that runs the
+// host: only then may it move processes about.
+func New() *Scopes {
+	if !util.IsRunningSystemd() || os.Getenv("INVOCATION_ID") == "" {
+		return nil
+	}
+	return &Scopes{connect: func(ctx context.Context) (manager, error) { return dbus.NewWithContext(ctx) }}
+}
+
+// Place moves an executor into a new scope. Without systemd it does nothing.
+func (s *Scopes) Place(e Executor) error {
+	if s == nil {
+		return nil
+	}
+	slice := sliceName(e.Domain)
+	err := s.use(func(ctx context.Context, m manager) error {
+		if err := weigh(ctx, m, e.Domain); err != nil {
+			return err
+		}
+		return start(ctx, m, fmt.Sprintf("vgpu-executor-%d.scope", e.PID), properties(e, slice))
+	})
+	if err != nil {
+		return fmt.Errorf("placing executor %d into %s: %w", e.PID, slice, err)
+	}
+	return nil
+}
+
+// Weigh gives a domain's executors together another share of the CPUs. Without
+// systemd, or before the domain's first executor, it does nothing of effect.
+func (s *Scopes) Weigh(d Domain) error {
+	if s == nil {
+		return nil
+	}
+	if err := s.use(func(ctx context.Context, m manager) error { return weigh(ctx, m, d) }); err != nil {
+		return fmt.Errorf("weighing %s: %w", sliceName(d), err)
+	}
+	return nil
+}
+
+// use makes a call; a connection that fails is not used again.
+func (s *Scopes) use(call func(context.Context, manager) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		conn, err := s.connect(ctx)
+		if err != nil {
+			return fmt.Errorf("connecting to systemd: %w", err)
+		}
+		s.conn = conn
+	}
+	err := call(ctx, s.conn)
+	if err != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+	return err
+}
+
+// start starts a unit and waits until it is active.
+func start(ctx context.Context, m manager, name string, properties []dbus.Property) error {
+	done := make(chan string, 1)
+	if _, err := m.StartTransientUnitContext(ctx, name, "fail", properties, done); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("starting %s: the job ended as %q", name, result)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("starting %s: %w", name, ctx.Err())
+	}
+}
+
+// weigh sets the weight of the domain's slice, which comes with its first scope.
+func weigh(ctx context.Context, m manager, d Domain) error {
+	name := sliceName(d)
+	if err := m.SetUnitPropertiesContext(ctx, name, true, property("CPUWeight", uint64(d.Weight))); err != nil {
+		return fmt.Errorf("setting the weight of %s: %w", name, err)
+	}
+	return nil
+}
+
+func properties(e Executor, slice string) []dbus.Property {
+	type allowed struct{ Node, Access string }
+	devices := []allowed{}
+	for _, node := range e.Devices {
+		devices = append(devices, allowed{node, "rw"})
+	}
+	return []dbus.Property{
+		dbus.PropDescription(fmt.Sprintf("vGPU executor of %s, channel %d", e.Name, e.Channel)),
+		dbus.PropSlice(slice),
+		dbus.PropPids(uint32(e.PID)),
+		property("CollectMode", "inactive-or-failed"),
+		property("MemoryMax", e.Memory+slack),
+		property("TasksMax", uint64(maxTasks)),
+		property("DevicePolicy", "closed"),
+		property("DeviceAllow", devices),
+	}
+}
+
+func property(name string, value any) dbus.Property {
+	return dbus.Property{Name: name, Value: godbus.MakeVariant(value)}
+}
+
+// sliceName is vgpu-POOL-DOMAIN.slice; a domain whose name is too long goes by
+// its UUID.
+func sliceName(d Domain) string {
+	pool, name := escape(d.Pool), escape(d.Name)
+	if len(name) > maxName {
+		name = strings.ReplaceAll(d.UUID, "-", "")
+	}
+	return "vgpu-" + pool + "-" + name + ".slice"
+}
+
+// escape leaves no hyphen, which would be another level of slices.
+func escape(name string) string { return unit.UnitNameEscape(name) }
