@@ -47,6 +47,7 @@ class Host:
         self.address = f"unix:path={WORK}/bus"
         self.processes = []
         self.hides = False
+        self.warm = int(os.environ.get("VGPU_WARM", "2"))
 
     def __enter__(self):
         try:
@@ -63,7 +64,7 @@ class Host:
             file.write(BUS_CONFIG.format(socket=f"{WORK}/bus"))
         for pool, gpu in self.gpus.items():
             with open(f"{WORK}/pools/{pool}.toml", "w") as file:
-                file.write(f'gpus = ["{gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\n')
+                file.write(f'gpus = ["{gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\nwarm = {self.warm}\n')
                 if self.memory:
                     file.write(f'memory = "{self.memory}"\n')
         self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])
@@ -101,10 +102,13 @@ class Host:
         return self.virtual(command) if self.rehearsal else command
 
     def executors(self):
+        """Process ids of the executors that serve somebody."""
         found = []
         for path in glob.glob("/proc/[0-9]*/exe"):
             try:
-                if os.path.basename(os.readlink(path)).startswith("vgpu-executor"):
+                with open(path.replace("/exe", "/comm")) as file:
+                    warm = file.read().strip() == "vgpu-warm"
+                if os.path.basename(os.readlink(path)).startswith("vgpu-executor") and not warm:
                     found.append(int(path.split("/")[2]))
             except OSError:
                 pass

@@ -29,22 +29,31 @@ type options struct {
 	domain, domainUUID string
 	moduleCache        string
 	lease              bool
+	warm               bool
+}
+
+// flags is what a command line, or an assignment, says.
+func (o *options) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("vgpu-executor", flag.ExitOnError)
+	f.StringVar(&o.backend, "backend", "cuda", "cuda: the GPU's driver; soft: a GPU in software")
+	f.StringVar(&o.gpu, "gpu", "0", "PCI address or ordinal of the GPU, or UUID of a MIG instance")
+	f.BoolVar(&o.describe, "describe", false, "print the GPU's description as JSON and exit")
+	f.IntVar(&o.channel, "channel", -1, "number of the channel in the window")
+	f.UintVar(&o.generation, "generation", 0, "generation of the channel")
+	f.StringVar(&o.domain, "domain", "", "name of the domain")
+	f.StringVar(&o.domainUUID, "domain-uuid", "", "UUID of the domain")
+	f.StringVar(&o.moduleCache, "module-cache", "", "directory of the module cache; empty: none")
+	f.BoolVar(&o.lease, "lease", false, "work under the lease in file descriptors 8 and 9")
+	f.BoolVar(&o.warm, "warm", false, "load the driver first; mediatord says later which channel it is for")
+	return f
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.backend, "backend", "cuda", "cuda: the GPU's driver; soft: a GPU in software")
-	flag.StringVar(&o.gpu, "gpu", "0", "PCI address or ordinal of the GPU, or UUID of a MIG instance")
-	flag.BoolVar(&o.describe, "describe", false, "print the GPU's description as JSON and exit")
-	flag.IntVar(&o.channel, "channel", -1, "number of the channel in the window")
-	flag.UintVar(&o.generation, "generation", 0, "generation of the channel")
-	flag.StringVar(&o.domain, "domain", "", "name of the domain")
-	flag.StringVar(&o.domainUUID, "domain-uuid", "", "UUID of the domain")
-	flag.StringVar(&o.moduleCache, "module-cache", "", "directory of the module cache; empty: none")
-	flag.BoolVar(&o.lease, "lease", false, "work under the lease in file descriptors 8 and 9")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fail(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
+	arguments := o.flags()
+	_ = arguments.Parse(os.Args[1:]) // exits on an error
+	if arguments.NArg() > 0 {
+		fail(fmt.Errorf("unexpected argument %q", arguments.Arg(0)))
 	}
 	if o.describe {
 		if err := describe(o); err != nil {

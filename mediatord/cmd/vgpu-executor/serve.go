@@ -47,6 +47,13 @@ func serve(o options) int {
 		fail(errors.New("file descriptor 3 is no control socket; mediatord starts this program"))
 	}
 	conn := control.New(socket)
+	var early *prepared
+	if o.warm {
+		var err error
+		if early, err = prepareEarly(&o, conn); err != nil {
+			fail(err)
+		}
+	}
 	if m, err := conn.Receive(); err != nil || m.Type != control.Go {
 		fail(fmt.Errorf("mediatord did not say %q: %q, %w", control.Go, m.Type, err))
 	}
@@ -55,7 +62,7 @@ func serve(o options) int {
 		_ = conn.Send(control.Message{Type: control.Fault, Result: result, Message: err.Error()})
 		return code
 	}
-	p, consumer, err := start(o, conn, log)
+	p, consumer, err := start(o, early, conn, log)
 	if err != nil {
 		return ended(exitStart, resultOf(err), fmt.Errorf("starting executor: %w", err))
 	}
@@ -72,8 +79,27 @@ func serve(o options) int {
 	return ended(exitFailure, driver.ErrorUnknown, err)
 }
 
-// start maps what mediatord passed and opens the GPU.
-func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Process, *channel.Consumer, error) {
+// prepared is what does not depend on whom an executor is for: addresses, taken
+// before the driver is loaded, which might take them, and the driver.
+type prepared struct {
+	addresses pinned.Addresses
+	gpu       backend
+}
+
+func prepare(o options, log logrus.FieldLogger) (*prepared, error) {
+	addresses, err := pinned.ReserveAddresses(window.PinnedBase, window.PinnedSize)
+	if err != nil {
+		return nil, err
+	}
+	gpu, err := openBackend(o.backend, o.gpu, log)
+	if err != nil {
+		return nil, err
+	}
+	return &prepared{addresses, gpu}, nil
+}
+
+// start maps what mediatord passed and opens the GPU, unless that was done early.
+func start(o options, early *prepared, conn *control.Conn, log logrus.FieldLogger) (*process.Process, *channel.Consumer, error) {
 	last := fdAccount
 	if o.lease {
 		last = fdReport
@@ -95,11 +121,6 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 	if err != nil {
 		return nil, nil, err
 	}
-	// Before the driver is loaded, which might take the addresses.
-	memory, err := pinned.Reserve(w, o.channel, window.PinnedBase, window.PinnedSize)
-	if err != nil {
-		return nil, nil, err
-	}
 	var cache *modcache.Cache
 	if o.moduleCache != "" {
 		if cache, err = modcache.Open(o.moduleCache, modcache.DefaultLimit); err != nil {
@@ -116,12 +137,12 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 	if err != nil {
 		return nil, nil, err
 	}
-	began := time.Now()
-	gpu, err := openBackend(o.backend, o.gpu, log)
-	if err != nil {
-		return nil, nil, err
+	if began := time.Now(); early == nil {
+		if early, err = prepare(o, log); err != nil {
+			return nil, nil, err
+		}
+		log.Debugf("start: %v to the driver, %v for it", sinceStart(began), time.Since(began))
 	}
-	log.Debugf("start: %v to the driver, %v for it", sinceStart(began), time.Since(began))
 	functions, err := api.Functions()
 	if err != nil {
 		return nil, nil, err
@@ -131,7 +152,7 @@ func start(o options, conn *control.Conn, log logrus.FieldLogger) (*process.Proc
 		calls[i] = f.Symbol
 	}
 	p := process.New(process.Config{
-		Driver: gpu, Window: w, Number: o.channel, Generation: uint32(o.generation), Channel: c, Pinned: memory, Account: account, Cache: cache,
+		Driver: early.gpu, Window: w, Number: o.channel, Generation: uint32(o.generation), Channel: c, Pinned: early.addresses.Of(w, o.channel), Account: account, Cache: cache,
 		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls, Printer: printed, Lease: page, Clock: lease.NewClock(),
 	})
 	consumer, err := channel.NewConsumer(c, p, fdDoorbell)

@@ -27,6 +27,7 @@ const (
 	Refused = "refused"
 	Revoke  = "revoke"
 	Stop    = "stop"
+	Serve   = "serve"   // to a warm executor, before go: whom it is for
 	Go      = "go"      // first of all: the process is where it belongs
 	Resume  = "resume"  // another mediatord has the other end now
 	Resumed = "resumed" // all that was asked before resume is answered
@@ -47,7 +48,19 @@ type Message struct {
 	Count   uint64        `json:"count,omitempty"`   // refused: calls since the last message
 
 	Parcel *parcel.Parcel `json:"parcel,omitempty"`
+	Serve  *Assignment    `json:"serve,omitempty"`
 }
+
+// Assignment says to a warm executor what others are told by their arguments and
+// by their descriptors from 4 on.
+type Assignment struct {
+	Arguments []string   `json:"arguments"`
+	Count     int        `json:"files"`
+	Files     []*os.File `json:"-"` // the receiver's
+}
+
+// MaxFiles bounds the descriptors of an assignment.
+const MaxFiles = 8
 
 // Conn sends and receives. Send may be used by several goroutines.
 type Conn struct {
@@ -123,6 +136,8 @@ func (c *Conn) Receive() (Message, error) {
 		switch m.Type {
 		case Stop, Go, Resume:
 			return m, nil
+		case Serve:
+			return m, c.takeFiles(m.Serve)
 		case Revoke:
 			if m.Chunk == nil {
 				return m, errors.New("reading message: revoke names no chunk")
@@ -132,6 +147,21 @@ func (c *Conn) Receive() (Message, error) {
 			return m, c.complete(m.Parcel, m.Type)
 		}
 	}
+}
+
+// takeFiles gives an assignment the descriptors that came with it.
+func (c *Conn) takeFiles(a *Assignment) error {
+	if a == nil || a.Count < 0 || a.Count > MaxFiles {
+		return errors.New("reading message: serve says nothing, or too much")
+	}
+	for range a.Count {
+		f, err := c.w.Take()
+		if err != nil {
+			return fmt.Errorf("reading serve message: %w", err)
+		}
+		a.Files = append(a.Files, f)
+	}
+	return nil
 }
 
 // complete checks a parcel and gives it its descriptor.

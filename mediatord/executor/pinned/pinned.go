@@ -40,13 +40,30 @@ type Range struct {
 	mappings   []*Mapping // by VA
 }
 
+// Addresses is a range of addresses of this process that nothing else gets.
+type Addresses struct{ base, size uint64 }
+
+// ReserveAddresses takes [base, base + size). It fails if something is mapped there.
+func ReserveAddresses(base, size uint64) (Addresses, error) {
+	if err := reserve(base, size); err != nil {
+		return Addresses{}, fmt.Errorf("reserving pinned range %#x: %w", base, err)
+	}
+	return Addresses{base, size}, nil
+}
+
+// Of is the range for chunks of a channel.
+func (a Addresses) Of(w *window.Window, channel int) *Range {
+	return &Range{window: w, channel: channel, base: a.base, size: a.size}
+}
+
 // Reserve takes the addresses [base, base + size) of this process for chunks of
 // the channel. It fails if something is mapped there.
 func Reserve(w *window.Window, channel int, base, size uint64) (*Range, error) {
-	if err := reserve(base, size); err != nil {
-		return nil, fmt.Errorf("reserving pinned range %#x: %w", base, err)
+	a, err := ReserveAddresses(base, size)
+	if err != nil {
+		return nil, err
 	}
-	return &Range{window: w, channel: channel, base: base, size: size}, nil
+	return a.Of(w, channel), nil
 }
 
 // Close unmaps everything.

@@ -28,6 +28,7 @@ type poolFile struct {
 	Weight     *int64   `toml:"weight"`
 	Priorities []string `toml:"priorities"`
 	Isolation  *string  `toml:"isolation"`
+	Warm       *int64   `toml:"warm"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
@@ -68,7 +69,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation")
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
@@ -76,7 +77,7 @@ func Parse(file, text string) (Pool, error) {
 		Priorities: []vgpuxml.Priority{vgpuxml.PriorityHigh, vgpuxml.PriorityNormal, vgpuxml.PriorityLow},
 	}
 	for _, step := range []func(*poolFile) error{
-		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation,
+		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm,
 	} {
 		if err := step(&doc); err != nil {
 			return Pool{}, err
@@ -212,6 +213,19 @@ func (p *Pool) setIsolation(doc *poolFile) error {
 		return invalid(p.File, "isolation", `"group" does not fit the GPU in software, which is no device`, `"none" with gpus = ["soft"]`)
 	default:
 		p.Isolation = wanted
+	}
+	return nil
+}
+
+func (p *Pool) setWarm(doc *poolFile) error {
+	if p.Backend == BackendCUDA {
+		p.Warm = DefaultWarm
+	}
+	if doc.Warm != nil {
+		if *doc.Warm < 0 || *doc.Warm > MaxWarm {
+			return invalid(p.File, "warm", fmt.Sprintf("is %d", *doc.Warm), fmt.Sprintf("0 to %d", MaxWarm))
+		}
+		p.Warm = int(*doc.Warm)
 	}
 	return nil
 }

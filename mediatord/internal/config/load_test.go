@@ -19,7 +19,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	want := Pool{
 		Name: "default", File: "/etc/vgpu/pools.d/default.toml", GPUs: []string{"0000:01:00.0"},
 		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
-		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup,
+		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup, Warm: 1,
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -37,6 +37,7 @@ overcommit = 1.5
 weight = 200
 priorities = ["high", "low"]
 isolation = "none"
+warm = 3
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ isolation = "none"
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
-		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone,
+		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3,
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -76,6 +77,7 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"no priority", "p.toml", "gpus = [\"soft\"]\npriorities = []", []string{"priorities", "empty"}},
 		{"isolation", "p.toml", "gpus = [\"01:00.0\"]\nisolation = \"strict\"", []string{"isolation", `"strict"`, `"group" or "none"`}},
 		{"isolation of soft", "p.toml", "gpus = [\"soft\"]\nisolation = \"group\"", []string{"isolation", "does not fit"}},
+		{"warm", "p.toml", "gpus = [\"soft\"]\nwarm = 65", []string{"warm", "0 to 64"}},
 		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
 		{"name", "Gold Pool.toml", `gpus = ["soft"]`, []string{"Gold Pool.toml", "lower case"}},
 		{"syntax", "p.toml", `gpus = [`, []string{"p.toml"}},

@@ -11,6 +11,7 @@
 //	weight = 100                     # share among pools
 //	priorities = ["high", "normal", "low"]
 //	isolation = "group"              # group: whole, translated IOMMU groups; none
+//	warm = 1                         # executors that wait with the driver loaded, per GPU
 package config
 
 import (
@@ -49,6 +50,9 @@ const (
 	MaxWeight     = 10000
 
 	MaxOvercommit = 16.0
+
+	DefaultWarm = 1 // of real GPUs; 0 of the one in software
+	MaxWarm     = 64
 )
 
 // Pool is one validated pool file.
@@ -66,6 +70,7 @@ type Pool struct {
 	Weight     int     // 1..MaxWeight
 	Priorities []vgpuxml.Priority
 	Isolation  Isolation
+	Warm       int // 0..MaxWarm, per GPU
 }
 
 // Allows says whether the pool admits a priority class.

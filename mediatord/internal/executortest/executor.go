@@ -77,7 +77,15 @@ func run(args []string) int {
 	describe := f.Bool("describe", false, "")
 	channel, generation := f.Int("channel", -1, ""), f.Uint("generation", 0, "")
 	domain, uuid, cache := f.String("domain", "", ""), f.String("domain-uuid", "", ""), f.String("module-cache", "", "")
+	warm := f.Bool("warm", false, "")
 	_ = f.Parse(args) // exits on an error
+	if *warm {
+		a, err := awaitAssignment()
+		if err != nil {
+			return 0 // mediatord has gone
+		}
+		_ = f.Parse(a.Serve.Arguments)
+	}
 	if *describe {
 		return printDescription(*backend, *gpu)
 	}

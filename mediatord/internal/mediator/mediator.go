@@ -68,6 +68,7 @@ type Settings struct {
 type Mediator struct {
 	settings Settings
 	pools    map[string]*pool.Pool
+	stocks   stocks
 	names    []string // of pools, sorted
 	lock     *os.File // of the runtime directory
 	prober   *prober
@@ -98,7 +99,7 @@ type held struct {
 func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d describer, observer Observer, log logrus.FieldLogger) (*Mediator, error) {
 	m := &Mediator{
 		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
-		observer: observer, events: events.New(time.Now), log: log, slots: map[window.UUID]*held{},
+		stocks: newStocks(log), observer: observer, events: events.New(time.Now), log: log, slots: map[window.UUID]*held{},
 	}
 	m.guard = newGuard(settings.Sysfs, pools, inventory)
 	for _, cfg := range pools {
@@ -123,8 +124,13 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 func (m *Mediator) Warm(ctx context.Context) {
 	m.Recheck()
 	for _, name := range m.names {
-		if _, err := m.pools[name].Devices(ctx); err != nil {
+		p := m.pools[name]
+		devices, err := p.Devices(ctx)
+		if err != nil {
 			m.log.WithField("pool", name).WithError(err).Warn("pool is not usable now; trying again at the next request")
+		}
+		for _, d := range devices {
+			m.stocks.of(p, d, m.executor(p)).Fill()
 		}
 	}
 }
@@ -143,6 +149,7 @@ func (m *Mediator) Close() {
 		all.Go(func() { m.Release(id) })
 	}
 	all.Wait()
+	m.stocks.close()
 	m.background.Wait()
 	_ = m.lock.Close()
 }
@@ -231,10 +238,8 @@ func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg s
 func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	id := cfg.UUID
 	cfg.Grant, cfg.Pool = grant, p.Name
-	cfg.Executor = supervisor.Settings{
-		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
-		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
-	}
+	cfg.Executor = m.executor(p)
+	cfg.Executor.Stock = m.stocks.of(p, grant.Device, cfg.Executor)
 	cfg.Executor.Place = m.placer(*cfg)
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
@@ -270,6 +275,14 @@ func (m *Mediator) Ping(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// executor is what all executors of a pool have in common.
+func (m *Mediator) executor(p *pool.Pool) supervisor.Settings {
+	return supervisor.Settings{
+		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
+		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
+	}
 }
 
 func (m *Mediator) pool(name string) (*pool.Pool, error) {

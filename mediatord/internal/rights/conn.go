@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -154,6 +155,20 @@ func (c *Conn) send(p, oob []byte) error {
 		p, oob = p[n:], nil
 	}
 	return nil
+}
+
+// SendAll writes p with descriptors, MaxWaiting at most. The files stay the
+// caller's.
+func (c *Conn) SendAll(p []byte, files []*os.File) error {
+	fds := make([]int, len(files))
+	for i, f := range files {
+		fds[i] = int(f.Fd())
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	err := c.send(p, unix.UnixRights(fds...))
+	runtime.KeepAlive(files)
+	return err
 }
 
 // Drop closes what was not taken.

@@ -40,6 +40,7 @@ type Settings struct {
 	// what Adopt needs; what it returns is called when the executor is gone. Either
 	// may be nil.
 	Place func(channel, pid int)
+	Stock *Stock // of warm executors; nil: none
 	Keep  func(pid int, files ...syscall.Conn) (forget func())
 }
 
@@ -51,36 +52,22 @@ type Files struct {
 	Account   *os.File // memfd
 }
 
-// Launch starts the executor of a channel. sink gets its events, Exited last; it
-// is called from several goroutines and may block without harm to the caller.
+// Launch starts the executor of a channel, or takes a warm one of the stock.
+// sink gets its events, Exited last; it is called from several goroutines and may
+// block without harm to the caller.
 func Launch(s Settings, files Files, channel int, generation uint32, sink func(Event)) (*Executor, error) {
-	ours, theirs, err := controlSocket()
+	shared := []*os.File{files.Window, files.Doorbell, files.Interrupt, files.Account} // 4..7
+	args := s.arguments("--channel", strconv.Itoa(channel), "--generation", strconv.FormatUint(uint64(generation), 10),
+		"--domain", s.Domain, "--domain-uuid", s.DomainUUID)
+	p, err := s.Stock.take(shared, args)
+	if p == nil && err == nil {
+		p, err = spawn(s, shared, args)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("starting executor: %w", err)
 	}
-	defer theirs.Close()
-	output, stderr, err := os.Pipe()
-	if err != nil {
-		_ = ours.Close()
-		return nil, fmt.Errorf("starting executor: %w", err)
-	}
-	defer stderr.Close()
-	cmd := exec.Command(s.Path,
-		"--backend", s.Backend, "--gpu", s.GPU,
-		"--channel", strconv.Itoa(channel), "--generation", strconv.FormatUint(uint64(generation), 10),
-		"--domain", s.Domain, "--domain-uuid", s.DomainUUID, "--module-cache", s.ModuleCache)
-	cmd.ExtraFiles = []*os.File{theirs, files.Window, files.Doorbell, files.Interrupt, files.Account} // 3..7
-	cmd.Env = environment(os.Environ())
-	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = stderr, stderr
-	pidfd := -1
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.Credential, PidFD: &pidfd}
-	if err := cmd.Start(); err != nil {
-		_, _ = ours.Close(), output.Close()
-		return nil, fmt.Errorf("starting executor: %w", err)
-	}
-	e := newExecutor(s, sink, cmd.Process.Pid, ours, os.NewFile(uintptr(pidfd), "pidfd"), output)
-	e.cmd = cmd
+	e := newExecutor(s, sink, p.cmd.Process.Pid, p.control, p.pidfd, p.output)
+	e.cmd = p.cmd
 	e.readyTimer = time.AfterFunc(s.ReadyWithin, e.late)
 	e.run(func() {
 		if s.Place != nil {
@@ -89,6 +76,44 @@ func Launch(s Settings, files Files, channel int, generation uint32, sink func(E
 		e.command(outgoing{Type: "go"})
 	})
 	return e, nil
+}
+
+// process is a started vgpu-executor with our ends of what it was given.
+type process struct {
+	cmd                    *exec.Cmd
+	control, pidfd, output *os.File
+}
+
+// arguments are those that do not depend on a domain, then others.
+func (s *Settings) arguments(others ...string) []string {
+	return append([]string{"--backend", s.Backend, "--gpu", s.GPU, "--module-cache", s.ModuleCache}, others...)
+}
+
+// spawn starts vgpu-executor with files from descriptor 4 on.
+func spawn(s Settings, files []*os.File, args []string) (*process, error) {
+	ours, theirs, err := controlSocket()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	output, stderr, err := os.Pipe()
+	if err != nil {
+		_ = ours.Close()
+		return nil, err
+	}
+	defer stderr.Close()
+	cmd := exec.Command(s.Path, args...)
+	cmd.ExtraFiles = append([]*os.File{theirs}, files...)
+	cmd.Env = environment(os.Environ())
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	pidfd := -1
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.Credential, PidFD: &pidfd}
+	if err := cmd.Start(); err != nil {
+		_, _ = ours.Close(), output.Close()
+		return nil, err
+	}
+	return &process{cmd: cmd, control: ours, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), output: output}, nil
 }
 
 // controlSocket makes the pair whose second end becomes the executor's
