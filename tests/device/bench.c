@@ -15,6 +15,7 @@
 
 #define SAMPLES 5000
 #define GRAPH_KERNELS 300
+#define COMPUTE_MODE 20
 
 struct cuda_driver cu;
 static double samples[SAMPLES];
@@ -128,7 +129,9 @@ static void measure_idle_calls(CUstream stream)
 {
 	unsigned int count = bench_repetitions(100000);
 	CUevent event;
+	CUdevice device;
 	double begin;
+	int value;
 
 	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
 	DO(cu.EventRecord(event, stream));
@@ -145,6 +148,14 @@ static void measure_idle_calls(CUstream stream)
 	for (unsigned int i = 0; i < count; i++)
 		DO(cu.EventQuery(event));
 	stats_number("event_query", (stats_now_us() - begin) / count);
+	begin = stats_now_us();
+	for (unsigned int i = 0; i < count; i++)
+		DO(cu.CtxGetDevice(&device));
+	stats_number("current_device", (stats_now_us() - begin) / count);
+	begin = stats_now_us();
+	for (unsigned int i = 0; i < count; i++)
+		DO(cu.DeviceGetAttribute(&value, COMPUTE_MODE, device));
+	stats_number("device_attribute", (stats_now_us() - begin) / count);
 	count = bench_repetitions(SAMPLES);
 	for (unsigned int i = 0; i < count; i++) {
 		begin = stats_now_us();
