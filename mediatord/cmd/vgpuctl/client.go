@@ -37,7 +37,7 @@ func (c *client) close() { _ = c.conn.Close() }
 
 // call calls a method of the root object and stores its results.
 func (c *client) call(ctx context.Context, method string, args []any, results ...any) error {
-	call := c.conn.Object(bus.Service, bus.Root).CallWithContext(ctx, method, 0, args...)
+	call := c.conn.Object(bus.Service, bus.Root).CallWithContext(ctx, method, dbus.FlagAllowInteractiveAuthorization, args...)
 	if err := call.Store(results...); err != nil {
 		return explain(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/internal/authority"
 	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	"libvirt-vgpu/mediatord/internal/slot"
@@ -48,6 +49,8 @@ type Bus struct {
 	version string
 	log     logrus.FieldLogger
 
+	authority authority.Authority
+
 	mediator Mediator // set by Serve, before the name is taken
 
 	mu      sync.Mutex // guards the rest
@@ -56,8 +59,8 @@ type Bus struct {
 }
 
 // New prepares a connection; nothing is sent before Serve.
-func New(address, version string, log logrus.FieldLogger) *Bus {
-	return &Bus{address: address, version: version, log: log, pending: map[window.UUID]*time.Timer{}}
+func New(address, version string, who authority.Authority, log logrus.FieldLogger) *Bus {
+	return &Bus{address: address, version: version, log: log, authority: who, pending: map[window.UUID]*time.Timer{}}
 }
 
 // Serve connects, exports the mediator, takes the name and calls ready; it

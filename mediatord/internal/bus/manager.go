@@ -2,11 +2,12 @@ package bus
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/internal/authority"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	"libvirt-vgpu/mediatord/internal/refusal"
 	"libvirt-vgpu/plugin/window"
@@ -14,6 +15,9 @@ import (
 
 // callTimeout bounds a call: the hook waits at most ten seconds for prepare.
 const callTimeout = 9 * time.Second
+
+// passwordTimeout bounds a call whose caller may be asked for a password.
+const passwordTimeout = 2 * time.Minute
 
 // manager is the root object's own interface.
 type manager struct {
@@ -23,7 +27,10 @@ type manager struct {
 
 // Reserve makes the slot of a domain that is about to start and returns its
 // object.
-func (m *manager) Reserve(domainUUID, domainName, metadataElement, socketPath string) (dbus.ObjectPath, *dbus.Error) {
+func (m *manager) Reserve(domainUUID, domainName, metadataElement, socketPath string, message dbus.Message) (dbus.ObjectPath, *dbus.Error) {
+	if _, err := m.allow(message, authority.ManageSlots); err != nil {
+		return "/", toDBus(err)
+	}
 	id, err := parseDomain(domainUUID)
 	if err != nil {
 		return "/", toDBus(err)
@@ -49,7 +56,10 @@ func (m *manager) Check(metadataElement string) *dbus.Error {
 
 // Change gives a domain in use what its new metadata element says, and returns
 // which attributes changed at once and which will with its next start.
-func (m *manager) Change(domainUUID, metadataElement string) (applied, restart []string, failure *dbus.Error) {
+func (m *manager) Change(domainUUID, metadataElement string, message dbus.Message) (applied, restart []string, failure *dbus.Error) {
+	if _, err := m.allow(message, authority.ChangeSettings); err != nil {
+		return nil, nil, toDBus(err)
+	}
 	id, err := parseDomain(domainUUID)
 	if err != nil {
 		return nil, nil, toDBus(err)
@@ -64,7 +74,10 @@ func (m *manager) Change(domainUUID, metadataElement string) (applied, restart [
 }
 
 // Started notes that a reserved domain runs.
-func (m *manager) Started(domainUUID string) *dbus.Error {
+func (m *manager) Started(domainUUID string, message dbus.Message) *dbus.Error {
+	if _, err := m.allow(message, authority.ManageSlots); err != nil {
+		return toDBus(err)
+	}
 	id, err := parseDomain(domainUUID)
 	if err != nil {
 		return toDBus(err)
@@ -73,7 +86,10 @@ func (m *manager) Started(domainUUID string) *dbus.Error {
 }
 
 // Stopped notes that a domain is gone.
-func (m *manager) Stopped(domainUUID string) *dbus.Error {
+func (m *manager) Stopped(domainUUID string, message dbus.Message) *dbus.Error {
+	if _, err := m.allow(message, authority.ManageSlots); err != nil {
+		return toDBus(err)
+	}
 	id, err := parseDomain(domainUUID)
 	if err != nil {
 		return toDBus(err)
@@ -83,7 +99,10 @@ func (m *manager) Stopped(domainUUID string) *dbus.Error {
 }
 
 // Release gives a domain's slot back.
-func (m *manager) Release(domainUUID string) *dbus.Error {
+func (m *manager) Release(domainUUID string, message dbus.Message) *dbus.Error {
+	if _, err := m.allow(message, authority.ManageSlots); err != nil {
+		return toDBus(err)
+	}
 	id, err := parseDomain(domainUUID)
 	if err != nil {
 		return toDBus(err)
@@ -94,19 +113,37 @@ func (m *manager) Release(domainUUID string) *dbus.Error {
 
 // OpenSession makes a slot for processes of the caller's user and returns its
 // object and the path of its socket.
-func (m *manager) OpenSession(pool, priority string, memory uint64, name string, sender dbus.Sender) (dbus.ObjectPath, string, *dbus.Error) {
+func (m *manager) OpenSession(pool, priority string, memory uint64, name string, message dbus.Message) (dbus.ObjectPath, string, *dbus.Error) {
+	who, err := m.allow(message, authority.OpenSession)
+	if err != nil {
+		return "/", "", toDBus(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	var uid uint32
-	if err := m.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetConnectionUnixUser", 0, string(sender)).Store(&uid); err != nil {
-		return "/", "", toDBus(fmt.Errorf("asking the bus for the caller's user: %w", err))
-	}
+	uid := who.UID
 	id, socket, err := m.bus.mediator.OpenSession(ctx, mediator.SessionRequest{Pool: pool, Priority: priority, Memory: memory, Name: name, UID: uid})
 	if err != nil {
 		m.bus.log.WithField("uid", uid).WithError(err).Warn("session refused")
 		return "/", "", toDBus(err)
 	}
 	return SlotPath(id), socket, nil
+}
+
+// allow decides whether the caller may do it.
+func (m *manager) allow(message dbus.Message, action authority.Action) (authority.Credentials, error) {
+	interactive := message.Flags&dbus.FlagAllowInteractiveAuthorization != 0
+	timeout := callTimeout
+	if interactive {
+		timeout = passwordTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	sender, _ := message.Headers[dbus.FieldSender].Value().(string)
+	who, err := m.bus.authority.Check(ctx, authority.Bus{Conn: m.conn}, sender, action, interactive)
+	if err != nil {
+		m.bus.log.WithFields(logrus.Fields{"uid": who.UID, "action": action}).WithError(err).Warn("call refused")
+	}
+	return who, err
 }
 
 func parseDomain(text string) (window.UUID, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"libvirt-vgpu/mediatord/internal/authority"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	vgpuxml "libvirt-vgpu/xml"
 )
@@ -22,6 +23,7 @@ import (
 type options struct {
 	bus, pools, runDir, executor, moduleCache, sysfs, libvirt string
 	qemuUsers                                                 []string
+	sessionGroup                                              string
 	socketGroup                                               string
 	socketWorld                                               bool
 	executorUser                                              string
@@ -71,6 +73,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	f.StringSliceVar(&o.qemuUsers, "qemu-users", []string{"libvirt-qemu", "qemu", "root"}, "users that QEMU may run as; the first that exists owns the sockets")
 	f.StringVar(&o.socketGroup, "socket-group", "", "group that may connect to the sockets too")
 	f.BoolVar(&o.socketWorld, "socket-world", false, "give every user access to the sockets; who connects is still checked")
+	f.StringVar(&o.sessionGroup, "session-group", "vgpu", "group whose members may run programs on vGPUs; others may if polkit lets them")
 	f.StringVar(&o.executorUser, "executor-user", "", "user that executors run as (default: mediatord's)")
 	f.StringVar(&o.sessionWindow, "session-window", "4GiB", "size of the shared window of host processes")
 	f.DurationVar(&o.readyWithin, "executor-timeout", time.Minute, "time an executor may take to start")
@@ -185,4 +188,22 @@ func lookupUser(name string) (syscall.Credential, bool) {
 		}
 	}
 	return id, true
+}
+
+// authority finds who may do what without polkit. A group that does not exist
+// has no members.
+func (o options) authority(log logrus.FieldLogger) authority.Authority {
+	a := authority.Authority{Self: uint32(os.Geteuid()), SessionGroup: -1}
+	if o.sessionGroup == "" {
+		return a
+	}
+	g, err := user.LookupGroup(o.sessionGroup)
+	if err == nil {
+		a.SessionGroup, err = strconv.ParseInt(g.Gid, 10, 64)
+	}
+	if err != nil {
+		a.SessionGroup = -1
+		log.WithField("group", o.sessionGroup).Debug("there is no group for sessions")
+	}
+	return a
 }

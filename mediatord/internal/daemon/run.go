@@ -52,7 +52,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	}
 	inventory := gpu.NewNVML()
 	defer inventory.Close()
-	messageBus := bus.New(o.bus, version, log)
+	messageBus := bus.New(o.bus, version, o.authority(log), log)
 	m, err := mediator.New(settings, pools, inventory, describe.New(settings.Executor), messageBus, log)
 	if err != nil {
 		return err

@@ -44,6 +44,9 @@ func Bus(t *testing.T) string {
 		t.Skip("needs dbus-daemon (package dbus)")
 	}
 	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // other users may call too
+		t.Fatal(err)
+	}
 	config := filepath.Join(dir, "bus.conf")
 	if err := os.WriteFile(config, fmt.Appendf(nil, busConfig, filepath.Join(dir, "bus")), 0o600); err != nil {
 		t.Fatal(err)
