@@ -18,7 +18,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo screenshots packages lint bench clean
+.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo test-groovy screenshots packages lint bench clean
 
 all: build
 
@@ -61,6 +61,11 @@ demo: build
 packages: deps guest
 	packaging/build.sh $(BUILD) $(BUILD)/packages
 	packaging/check.sh $(BUILD)/packages
+
+# CloudStack's hook in Groovy; not part of make test, because of its Java runtime
+test-groovy:
+	@packaging/develop/install-deps.sh packaging/develop/packages-groovy.txt
+	$(GO) test -tags groovy -run Groovy ./packaging/cloud/cloudstack
 
 # drives virt-manager and keeps pictures of it in docs/pictures; a minute, not part of make test
 screenshots: build

@@ -1,0 +1,2 @@
+// Package cloudstack holds agent hooks of CloudStack. It has tests and no code.
+package cloudstack
