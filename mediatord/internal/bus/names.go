@@ -64,31 +64,12 @@ func GPUPath(index int) dbus.ObjectPath {
 	return Root + "/gpu/" + dbus.ObjectPath(strconv.Itoa(index))
 }
 
-// errorNames maps every kind of refusal to its name.
-func errorNames() map[error]string {
-	return map[error]string{
-		refusal.ErrNoSuchPool:         "NoSuchPool",
-		refusal.ErrPoolFull:           "PoolFull",
-		refusal.ErrPriorityNotAllowed: "PriorityNotAllowed",
-		refusal.ErrMemoryExceedsPool:  "MemoryExceedsPool",
-		refusal.ErrMemoryInUse:        "MemoryInUse",
-		refusal.ErrInvalidMetadata:    "InvalidMetadata",
-		refusal.ErrInvalidSocketPath:  "InvalidSocketPath",
-		refusal.ErrInvalidArgument:    "InvalidArgument",
-		refusal.ErrNoSuchDomain:       "NoSuchDomain",
-		refusal.ErrAlreadyReserved:    "AlreadyReserved",
-		refusal.ErrGPUUnavailable:     "GPUUnavailable",
-		refusal.ErrIsolationRefused:   "IsolationRefused",
-		refusal.ErrNotAuthorized:      "NotAuthorized",
-	}
-}
-
 // toDBus gives an error its name; its text is the body.
 func toDBus(err error) *dbus.Error {
 	if err == nil {
 		return nil
 	}
-	for kind, name := range errorNames() {
+	for kind, name := range refusal.Names() {
 		if errors.Is(err, kind) {
 			return dbus.NewError(errorPrefix+name, []any{err.Error()})
 		}

@@ -31,7 +31,7 @@ func TestPathsAreValidAndDifferent(t *testing.T) {
 
 func TestErrorsHaveNames(t *testing.T) {
 	names := map[string]bool{}
-	for kind, name := range errorNames() {
+	for kind, name := range refusal.Names() {
 		err := toDBus(fmt.Errorf("wrapping: %w", refusal.Because(kind, "full; wait")))
 		if err.Name != Service+".Error."+name || err.Body[0] != "wrapping: full; wait" {
 			t.Errorf("%v became %s %v", kind, err.Name, err.Body)

@@ -25,6 +25,25 @@ var (
 	ErrNotAuthorized      = errors.New("not authorized")
 )
 
+// Names maps every kind to the last part of its D-Bus error name.
+func Names() map[error]string {
+	return map[error]string{
+		ErrNoSuchPool:         "NoSuchPool",
+		ErrPoolFull:           "PoolFull",
+		ErrPriorityNotAllowed: "PriorityNotAllowed",
+		ErrMemoryExceedsPool:  "MemoryExceedsPool",
+		ErrMemoryInUse:        "MemoryInUse",
+		ErrInvalidMetadata:    "InvalidMetadata",
+		ErrInvalidSocketPath:  "InvalidSocketPath",
+		ErrInvalidArgument:    "InvalidArgument",
+		ErrNoSuchDomain:       "NoSuchDomain",
+		ErrAlreadyReserved:    "AlreadyReserved",
+		ErrGPUUnavailable:     "GPUUnavailable",
+		ErrIsolationRefused:   "IsolationRefused",
+		ErrNotAuthorized:      "NotAuthorized",
+	}
+}
+
 // refusal is a sentence with its kind; only the sentence is shown.
 type refusal struct {
 	kind error

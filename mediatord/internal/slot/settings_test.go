@@ -35,7 +35,9 @@ func TestSettingsChangeWhileInUse(t *testing.T) {
 	if err := s.account.Reserve(0, 300<<20); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Change(Settings{Priority: "high", Weight: 1, Memory: 299 << 20}); !errors.Is(err, refusal.ErrMemoryInUse) {
+	err = s.Change(Settings{Priority: "high", Weight: 1, Memory: 299 << 20})
+	const said = `domain "web" uses 300MiB of GPU memory now, more than the 299MiB it would have; end programs in it first, or give it at least what it uses`
+	if !errors.Is(err, refusal.ErrMemoryInUse) || err.Error() != said {
 		t.Errorf("a quota below what is used: %v", err)
 	}
 	if s.Settings() != third || s.account.Quota() != third.Memory || len(heard) != 3 {
