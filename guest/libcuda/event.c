@@ -23,6 +23,32 @@ static int find(struct vg_thread **t, CUevent event)
 	return event && event->object.kind == VG_EVENT ? 0 : CUDA_ERROR_INVALID_HANDLE;
 }
 
+/*
+ * For what the driver answers about an event in any thread, also in one without a current context: *lent says that the
+ * event's context is current until give_back().
+ */
+static int find_anywhere(struct vg_thread **t, CUevent event, bool *lent)
+{
+	int result = vg_process_ready();
+	struct vg_thread *self = result ? NULL : vg_thread_get();
+
+	*lent = false;
+	if (self && !self->current && !self->in_callback) {
+		if (!event || event->object.kind != VG_EVENT)
+			return CUDA_ERROR_INVALID_HANDLE;
+		self->current = event->context;
+		*lent = true;
+	}
+	return find(t, event);
+}
+
+static CUresult give_back(bool lent, CUresult result)
+{
+	if (lent)
+		vg_thread_get()->current = NULL;
+	return result;
+}
+
 static uint64_t mark_of(uint32_t slot, uint32_t value)
 {
 	return (uint64_t)slot << 32 | value;
@@ -225,21 +251,19 @@ static int event_state(struct vg_thread *t, CUevent event)
 VG_EXPORT CUresult cuEventQuery(CUevent event)
 {
 	struct vg_thread *t;
-	int result = find(&t, event);
+	bool lent;
+	int result = find_anywhere(&t, event, &lent);
 
 	if (!result)
 		result = event_state(t, event);
-	return result ? result : vg_channel_async(t->channel);
+	return give_back(lent, result ? result : vg_channel_async(t->channel));
 }
 
-VG_EXPORT CUresult cuEventSynchronize(CUevent event)
+static CUresult synchronize(struct vg_thread *t, CUevent event)
 {
-	struct vg_thread *t;
+	int result = event_state(t, event);
 	uint64_t mark;
-	int result = find(&t, event);
 
-	if (!result)
-		result = event_state(t, event);
 	if (result != CUDA_ERROR_NOT_READY) {
 		if (!result)
 			vg_text_waited_event(t, event, result);
@@ -259,20 +283,28 @@ VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 	return result ? result : vg_channel_async(t->channel);
 }
 
+VG_EXPORT CUresult cuEventSynchronize(CUevent event)
+{
+	struct vg_thread *t;
+	bool lent;
+	int result = find_anywhere(&t, event, &lent);
+
+	return give_back(lent, result ? result : synchronize(t, event));
+}
+
 static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 {
 	struct vg_thread *t;
-	int result = find(&t, start);
+	bool lent;
+	int result = find_anywhere(&t, start, &lent);
 
 	if (!result)
 		result = find(&t, end);
-	if (result)
-		return result;
-	if (!milliseconds)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end))
-		return CUDA_ERROR_INVALID_HANDLE;
-	return vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number);
+	if (!result && !milliseconds)
+		result = CUDA_ERROR_INVALID_VALUE;
+	if (!result && (((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end)))
+		result = CUDA_ERROR_INVALID_HANDLE;
+	return give_back(lent, result ? result : vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number));
 }
 
 VG_EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)

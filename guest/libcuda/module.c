@@ -37,7 +37,8 @@ int vg_enter_library(struct vg_thread **t)
 static void module_init(struct vg_thread *t, struct vg_module *m)
 {
 	pthread_mutex_init(&m->lock, NULL);
-	m->context = t->current->base;
+	if (m->object.kind == VG_MODULE)	/* a library belongs to no context, and its thread may have none */
+		m->context = t->current->base;
 }
 
 static void module_list(struct vg_module *m)

@@ -31,6 +31,7 @@
 	X(copy_family)                                                                                                \
 	X(launch_family)                                                                                              \
 	X(array_family)                                                                                               \
+	X(bare_thread_family)                                                                                         \
 	X(first_version_family)                                                                                       \
 	X(graph_node_family)                                                                                          \
 	X(graph_life_family)                                                                                          \

@@ -24,6 +24,11 @@ template <typename T> __global__ void square(T *x) { x[threadIdx.x] *= x[threadI
 """
 
 
+@cupy.fuse()
+def fused(x, y):
+    return cupy.tanh(x) * y + 1
+
+
 def elementwise():
     x = cupy.arange(1 << 20, dtype=cupy.float32)
     tell.hashed("sine", cupy.sin(x) * cupy.sqrt(x + 1))
@@ -58,7 +63,6 @@ def compiled_by_hand():
     tell.hashed("elementwise_kernel", kernel(cupy.arange(1000, dtype=cupy.float32), cupy.float32(500)))
     norm = cupy.ReductionKernel("T x", "T y", "x * x", "a + b", "y = sqrt(a)", "0", "l2")
     tell.hashed("reduction_kernel", norm(cupy.arange(1000, dtype=cupy.float64), axis=0))
-    fused = cupy.fuse()(lambda x, y: cupy.tanh(x) * y + 1)
     tell.hashed("fused", fused(cupy.arange(100, dtype=cupy.float32), cupy.float32(3)))
 
 
@@ -73,6 +77,7 @@ def compile_error():
 def streams_and_graphs():
     stream = cupy.cuda.Stream(non_blocking=True)
     x = cupy.zeros(10000, dtype=cupy.float32)
+    cupy.cuda.Stream.null.synchronize()  # this stream does not wait for that one
     with stream:
         x += 1
         stream.begin_capture()

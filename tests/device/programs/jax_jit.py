@@ -2,7 +2,7 @@
 """JAX: functions compiled by XLA, gradients, loops, FFT, linear algebra. XLA_PYTHON_CLIENT_PREALLOCATE comes from outside."""
 import os
 
-os.environ.setdefault("JAX_PLATFORMS", "cuda")
+os.environ.setdefault("JAX_PLATFORMS", "cuda,cpu")  # callbacks get their arguments on the processor
 # choosing among algorithms by measured time would make two runs differ
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_autotune_level=0 --xla_gpu_deterministic_ops=true"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
