@@ -23,6 +23,7 @@ from watch import Watcher
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 MISSING = 77
+SIGNALLED = (*range(128 + 1, 128 + 32), *range(-31, 0))
 BUDGET = 345  # seconds for all of them, both sides
 BESIDE = 3    # programs at a time
 REFUSED = re.compile(r"(cu\w+) is not carried by this virtual GPU")
@@ -127,6 +128,15 @@ def runs_of(host, entry):
     return runs
 
 
+def crash(host, entry):
+    """One more virtual run of a program that dies, this time telling where."""
+    environment = {**environments(host, entry, "virtual"), "PYTHONFAULTHANDLER": "1", "LD_PRELOAD": payload("tests/crash.so")}
+    # not for the commands around it: the library may need a newer libc than they have
+    names = [f"{name}={environment.pop(name)}" for name in ("LD_PRELOAD", "PYTHONFAULTHANDLER")]
+    result = run(host.virtual(["env", *names, *entry.command()], memory=entry.memory), entry.seconds, environment, keep=20_000)
+    return {**parse(result), "status": result["status"], "stderr": result["stderr"]}
+
+
 def tail(text, lines=8):
     return "\n        ".join(text.strip().splitlines()[-lines:])
 
@@ -158,6 +168,8 @@ def judge(host, entry, runs):
         runs["native_again"] = [again]
         unsteady = [name for name in differing if name in differences(first["native"], again)]
     real = [name for name in differing if name not in unsteady]
+    if first["virtual"]["status"] in SIGNALLED:
+        runs["crash"] = [crash(host, entry)]
     natively, virtually = first["native"], first["virtual"]
     ended_alike = all(one["status"] == natively["status"] and one["failed"].keys() == natively["failed"].keys() for one in runs["virtual"])
     foreign = virtually["watched"].get("foreign", [])
@@ -199,6 +211,8 @@ def tell(record):
         print("        refused:", ", ".join(record["refused"]))
     if record["foreign"]:
         print("        driver files in the guest process:", record["foreign"])
+    if "crash" in record["runs"]:
+        print("        crash:\n       ", tail(record["runs"]["crash"][0]["stderr"], 60))
     for side in ("native", "virtual"):
         one = record["runs"][side][0]
         for name, text in one["failed"].items():
