@@ -54,9 +54,7 @@ func serve(o options) int {
 			fail(err)
 		}
 	}
-	if m, err := conn.Receive(); err != nil || m.Type != control.Go {
-		fail(fmt.Errorf("mediatord did not say %q: %q, %w", control.Go, m.Type, err))
-	}
+	resumed := awaitGo(conn)
 	log := conn.Logger(logrus.Fields{})
 	ended := func(code int, result driver.Result, err error) int {
 		_ = conn.Send(control.Message{Type: control.Fault, Result: result, Message: err.Error()})
@@ -67,6 +65,10 @@ func serve(o options) int {
 		return ended(exitStart, resultOf(err), fmt.Errorf("starting executor: %w", err))
 	}
 	stopOnSignal()
+	if resumed {
+		p.Resume()
+		consumer.Wake()
+	}
 	go listen(conn, p, consumer, log)
 	if err := conn.Send(control.Message{Type: control.Ready}); err != nil {
 		return exitStart
@@ -77,6 +79,24 @@ func serve(o options) int {
 		return ended(exitViolation, driver.ErrorUnknown, err)
 	}
 	return ended(exitFailure, driver.ErrorUnknown, err)
+}
+
+// awaitGo waits until mediatord has put this process where it belongs. It says
+// whether another mediatord has the control socket by then.
+func awaitGo(conn *control.Conn) (resumed bool) {
+	for {
+		m, err := conn.Receive()
+		switch {
+		case errors.Is(err, io.EOF):
+			os.Exit(0)
+		case err != nil:
+			fail(fmt.Errorf("waiting for mediatord: %w", err))
+		case m.Type == control.Go:
+			return resumed
+		case m.Type == control.Resume:
+			resumed = true
+		}
+	}
 }
 
 // prepared is what does not depend on whom an executor is for: addresses, taken

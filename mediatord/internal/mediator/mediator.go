@@ -240,12 +240,12 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	cfg.Grant, cfg.Pool = grant, p.Name
 	cfg.Executor = m.executor(p)
 	cfg.Executor.Stock = m.stocks.of(p, grant.Device, cfg.Executor)
-	cfg.Executor.Place = m.placer(*cfg)
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store
 	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": id.String(), "pool": p.Name})
+	cfg.Executor.Place = m.placer(*cfg)
 }
 
 // Summary says in a line what is served.

@@ -5,6 +5,7 @@ package scope
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -55,7 +56,7 @@ type manager interface {
 
 // Scopes speaks to systemd. Its methods may be used by several goroutines.
 type Scopes struct {
-	connect func(context.Context) (manager, error)
+	connect func() (manager, error)
 
 	mu   sync.Mutex // guards conn; held over calls
 	conn manager
@@ -67,7 +68,8 @@ func New() *Scopes {
 	if !util.IsRunningSystemd() || os.Getenv("INVOCATION_ID") == "" {
 		return nil
 	}
-	return &Scopes{connect: func(ctx context.Context) (manager, error) { return dbus.NewWithContext(ctx) }}
+	// The connection lasts as long as its context.
+	return &Scopes{connect: func() (manager, error) { return dbus.NewWithContext(context.Background()) }}
 }
 
 // Place moves an executor into a new scope. Without systemd it does nothing.
@@ -100,31 +102,43 @@ func (s *Scopes) Weigh(d Domain) error {
 	return nil
 }
 
-// use makes a call; a connection that fails is not used again.
+// use makes a call; one that fails on a connection from before is made again on a
+// new one, because systemd or the bus may have been started again.
 func (s *Scopes) use(call func(context.Context, manager) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn == nil {
-		conn, err := s.connect(ctx)
-		if err != nil {
-			return fmt.Errorf("connecting to systemd: %w", err)
+	for {
+		fresh := s.conn == nil
+		if fresh {
+			conn, err := s.connect()
+			if err != nil {
+				return fmt.Errorf("connecting to systemd: %w", err)
+			}
+			s.conn = conn
 		}
-		s.conn = conn
-	}
-	err := call(ctx, s.conn)
-	if err != nil {
+		err := call(ctx, s.conn)
+		if err == nil {
+			return nil
+		}
 		s.conn.Close()
 		s.conn = nil
+		if fresh || ctx.Err() != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // start starts a unit and waits until it is active.
 func start(ctx context.Context, m manager, name string, properties []dbus.Property) error {
 	done := make(chan string, 1)
-	if _, err := m.StartTransientUnitContext(ctx, name, "fail", properties, done); err != nil {
+	_, err := m.StartTransientUnitContext(ctx, name, "fail", properties, done)
+	var failure godbus.Error
+	if errors.As(err, &failure) && failure.Name == "org.freedesktop.systemd1.UnitExists" {
+		return nil // an earlier mediatord has placed it
+	}
+	if err != nil {
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
 	select {

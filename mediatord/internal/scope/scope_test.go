@@ -10,20 +10,25 @@ import (
 	"testing"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 )
 
 // fakeManager remembers what it was asked for.
 type fakeManager struct {
-	started map[string]map[string]any
-	set     map[string]any // last value by unit and property
-	result  string
-	err     error
-	closed  int
+	started           map[string]map[string]any
+	set               map[string]any // last value by unit and property
+	result            string
+	err               error
+	failures          int // of err; 0 = all
+	connected, closed int
 }
 
 func (f *fakeManager) StartTransientUnitContext(_ context.Context, name, _ string, properties []dbus.Property, done chan<- string) (int, error) {
-	if f.err != nil {
-		return 0, f.err
+	if err := f.err; err != nil {
+		if f.failures--; f.failures == 0 {
+			f.err = nil
+		}
+		return 0, err
 	}
 	f.started[name] = map[string]any{}
 	for _, p := range properties {
@@ -44,7 +49,7 @@ func (f *fakeManager) Close() { f.closed++ }
 
 func newScopes() (*Scopes, *fakeManager) {
 	f := &fakeManager{started: map[string]map[string]any{}, set: map[string]any{}, result: "done"}
-	return &Scopes{connect: func(context.Context) (manager, error) { return f, nil }}, f
+	return &Scopes{connect: func() (manager, error) { f.connected++; return f, nil }}, f
 }
 
 func TestPlace(t *testing.T) {
@@ -79,6 +84,19 @@ func TestPlaceSaysWhyNot(t *testing.T) {
 	f.err = errors.New("no such process")
 	if err := s.Place(Executor{PID: 5}); !errors.Is(err, f.err) || f.closed != 2 {
 		t.Errorf("a call that fails: %v, closed %d times", err, f.closed)
+	}
+	f.err, f.result = nil, "done"
+	if err := s.Place(Executor{PID: 5}); err != nil {
+		t.Fatal(err)
+	}
+	f.err, f.failures = errors.New("connection closed"), 1
+	before := f.connected
+	if err := s.Place(Executor{PID: 6}); err != nil || f.connected != before+1 {
+		t.Errorf("on a connection that was lost: %v, %d new connections", err, f.connected-before)
+	}
+	f.failures, f.err = 0, godbus.Error{Name: "org.freedesktop.systemd1.UnitExists"}
+	if err := s.Place(Executor{PID: 6}); err != nil {
+		t.Errorf("placing again: %v", err)
 	}
 	if err := (*Scopes)(nil).Place(Executor{PID: 5}); err != nil {
 		t.Errorf("without systemd: %v", err)

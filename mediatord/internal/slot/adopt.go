@@ -189,7 +189,7 @@ func (s *Slot) adoptExecutors(k *Kept, settings supervisor.Settings) []reconcile
 		adopted = append(adopted, reconcile.Adopted{
 			Channel: channel, Generation: e.Generation,
 			Adopt: func(ready bool, sink func(supervisor.Event)) (reconcile.Executor, error) {
-				executor, err := supervisor.Adopt(settings, e.PID, e.Files, ready, sink)
+				executor, err := supervisor.Adopt(settings, channel, e.PID, e.Files, ready, sink)
 				if err != nil {
 					e.drop()
 					return nil, err

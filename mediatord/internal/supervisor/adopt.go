@@ -18,7 +18,7 @@ var ErrStranger = errors.New("kept files do not belong to the executor")
 // Adopt fails. ready says that it was ready. Resumed is its first event; what it
 // asked for and was not answered it asks again after it. An executor that has
 // ended meanwhile only says what it still had to say, and Exited.
-func Adopt(s Settings, pid int, files []*os.File, ready bool, sink func(Event)) (*Executor, error) {
+func Adopt(s Settings, channel, pid int, files []*os.File, ready bool, sink func(Event)) (*Executor, error) {
 	if len(files) != 3 {
 		return nil, fmt.Errorf("adopting executor %d: %w: there are %d of 3", pid, ErrStranger, len(files))
 	}
@@ -31,8 +31,17 @@ func Adopt(s Settings, pid int, files []*os.File, ready bool, sink func(Event)) 
 	if !ready {
 		e.readyTimer = time.AfterFunc(s.ReadyWithin, e.late)
 	}
-	// The line ends what an earlier mediatord may have left half written.
-	e.run(func() { _ = e.lines.Send([]byte("\n{\"type\":\"resume\"}\n"), nil) })
+	e.run(func() {
+		// The line ends what an earlier mediatord may have left half written.
+		_ = e.lines.Send([]byte("\n{\"type\":\"resume\"}\n"), nil)
+		if ready {
+			return
+		}
+		if s.Place != nil { // perhaps for the second time
+			s.Place(channel, pid)
+		}
+		e.command(outgoing{Type: "go"})
+	})
 	return e, nil
 }
 

@@ -50,7 +50,7 @@ func (o *orphan) adopt(ready bool) {
 	o.t.Helper()
 	var err error
 	s := Settings{KillAfter: 300 * time.Millisecond, ReadyWithin: 300 * time.Millisecond}
-	if o.executor, err = Adopt(s, o.cmd.Process.Pid, o.files, ready, o.sink); err != nil {
+	if o.executor, err = Adopt(s, 3, o.cmd.Process.Pid, o.files, ready, o.sink); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -106,6 +106,9 @@ func TestAdoptedExecutorGoesOn(t *testing.T) {
 func TestAdoptedExecutorThatIsNeverReadyEnds(t *testing.T) {
 	o := newOrphan(t)
 	o.adopt(false)
+	if said := []string{o.hear(), o.hear(), o.hear()}; said[2] != `{"type":"go"}` {
+		t.Errorf("mediatord says %q to an executor that may still wait for its place", said)
+	}
 	if e := o.await(Exited); e.Result != ResultSystemNotReady || !strings.Contains(e.Text, "not ready after") {
 		t.Errorf("it ended as %+v", e)
 	}
@@ -125,11 +128,11 @@ func TestExecutorThatEndedMeanwhile(t *testing.T) {
 func TestStrangersAreNotAdopted(t *testing.T) {
 	o := newOrphan(t)
 	for name, files := range map[string][]*os.File{"too few": o.files[:2], "no pidfd": {o.files[0], o.files[2], o.files[2]}} {
-		if _, err := Adopt(Settings{}, o.cmd.Process.Pid, files, true, o.sink); !errors.Is(err, ErrStranger) {
+		if _, err := Adopt(Settings{}, 3, o.cmd.Process.Pid, files, true, o.sink); !errors.Is(err, ErrStranger) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Adopt(Settings{}, 1, o.files, true, o.sink); !errors.Is(err, ErrStranger) {
+	if _, err := Adopt(Settings{}, 3, 1, o.files, true, o.sink); !errors.Is(err, ErrStranger) {
 		t.Errorf("another process: %v", err)
 	}
 }
