@@ -31,7 +31,7 @@ go-binaries:
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook
 	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
 	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/mediatord ./mediatord/cmd/mediatord
-	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
+	$(GO) build $(GOFLAGS_BUILD) -buildmode=pie -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
 
 guest:
 	$(MAKE) --no-print-directory -C guest OUT=$(BUILD)/guest

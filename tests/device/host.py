@@ -38,13 +38,16 @@ class Host:
     A pool for each GPU: "default" has `gpu`, the first of `more` is "second", and so on.
     """
 
-    def __init__(self, gpu, memory=None, rehearsal=False, more=()):
+    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool="", options=()):
         names = ["default", "second", *(f"gpu{number}" for number in range(3, 2 + len(more)))]
         self.gpus = dict(zip(names, [gpu, *more]))
         self.pools = list(self.gpus)
         self.rehearsal = rehearsal  # there is no real driver: native() is virtual
         self.memory = memory
-        self.address = f"unix:path={WORK}/bus"
+        self.work = work
+        self.pool = pool  # more lines of the pool file
+        self.options = options  # of mediatord, after the usual ones
+        self.address = f"unix:path={work}/bus"
         self.processes = []
         self.hides = False
         self.warm = int(os.environ.get("VGPU_WARM", "2"))
@@ -58,20 +61,21 @@ class Host:
         return self
 
     def _start_all(self):
-        shutil.rmtree(WORK, ignore_errors=True)
-        os.makedirs(f"{WORK}/pools")
-        with open(f"{WORK}/bus.conf", "w") as file:
-            file.write(BUS_CONFIG.format(socket=f"{WORK}/bus"))
+        shutil.rmtree(self.work, ignore_errors=True)
+        os.makedirs(f"{self.work}/pools")
+        with open(f"{self.work}/bus.conf", "w") as file:
+            file.write(BUS_CONFIG.format(socket=f"{self.work}/bus"))
         for pool, gpu in self.gpus.items():
-            with open(f"{WORK}/pools/{pool}.toml", "w") as file:
+            with open(f"{self.work}/pools/{pool}.toml", "w") as file:
                 file.write(f'gpus = ["{gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\nwarm = {self.warm}\n')
                 if self.memory:
                     file.write(f'memory = "{self.memory}"\n')
-        self._start("bus", [payload("dbus/run"), f"--config-file={WORK}/bus.conf", "--nofork", "--nosyslog"])
-        self._await(lambda: os.path.exists(f"{WORK}/bus"), "bus")
-        self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{WORK}/pools",
-                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{WORK}/modules", "--run-dir", RUN,
-                                  "--log-level", "debug"])
+                file.write(self.pool)
+        self._start("bus", [payload("dbus/run"), f"--config-file={self.work}/bus.conf", "--nofork", "--nosyslog"])
+        self._await(lambda: os.path.exists(f"{self.work}/bus"), "bus")
+        self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{self.work}/pools",
+                                  "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{self.work}/modules", "--run-dir", RUN,
+                                  "--log-level", "debug", *self.options])
         self._await(lambda: self.vgpuctl("status").returncode == 0, "mediatord")
         self.hides = self._try_hiding()
 
@@ -84,7 +88,7 @@ class Host:
                 process.kill()
 
     def log(self):
-        with open(f"{WORK}/mediatord.log", errors="replace") as file:
+        with open(f"{self.work}/mediatord.log", errors="replace") as file:
             return file.read()
 
     def vgpuctl(self, *arguments):
@@ -115,7 +119,7 @@ class Host:
         return found
 
     def _start(self, name, command):
-        log = open(f"{WORK}/{name}.log", "w")
+        log = open(f"{self.work}/{name}.log", "w")
         self.processes.append((name, subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)))
 
     def _await(self, condition, name, seconds=60):
@@ -126,7 +130,7 @@ class Host:
             if self.processes[-1][1].poll() is not None:
                 break
             time.sleep(0.05)
-        with open(f"{WORK}/{name}.log", errors="replace") as file:
+        with open(f"{self.work}/{name}.log", errors="replace") as file:
             raise RuntimeError(f"{name} did not start:\n{file.read()[-3000:]}")
 
     def _try_hiding(self):

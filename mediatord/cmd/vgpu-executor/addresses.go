@@ -55,6 +55,11 @@ func freeAddresses() error {
 	if err := os.Setenv(startsVariable, starts+"I"); err != nil {
 		return fmt.Errorf("starting again: %w", err)
 	}
+	return startAgain()
+}
+
+// startAgain returns only if it fails.
+func startAgain() error {
 	if err := syscall.Exec("/proc/self/exe", os.Args, os.Environ()); err != nil {
 		return fmt.Errorf("starting again: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/executor/sandbox"
 	"libvirt-vgpu/plugin/api"
 )
 
@@ -29,6 +30,7 @@ type options struct {
 	domain, domainUUID string
 	moduleCache        string
 	lease              bool
+	walls              string
 	warm               bool
 }
 
@@ -44,11 +46,18 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.domainUUID, "domain-uuid", "", "UUID of the domain")
 	f.StringVar(&o.moduleCache, "module-cache", "", "directory of the module cache; empty: none")
 	f.BoolVar(&o.lease, "lease", false, "work under the lease in file descriptors 8 and 9")
+	f.StringVar(&o.walls, "walls", string(sandbox.Available), "available, required, off, or trial: nothing is refused, but written into the module cache's directory")
 	f.BoolVar(&o.warm, "warm", false, "load the driver first; mediatord says later which channel it is for")
 	return f
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == sandbox.HelperArgument {
+		if err := sandbox.Help(); err != nil {
+			fail(err)
+		}
+		return
+	}
 	var o options
 	arguments := o.flags()
 	_ = arguments.Parse(os.Args[1:]) // exits on an error
@@ -61,10 +70,17 @@ func main() {
 		}
 		return
 	}
+	w, err := newWalls(o)
+	if err != nil {
+		fail(err)
+	}
+	if err := w.enter(); err != nil {
+		fail(err)
+	}
 	if err := freeAddresses(); err != nil {
 		fail(err)
 	}
-	os.Exit(serve(o))
+	os.Exit(serve(o, w))
 }
 
 func describe(o options) error {

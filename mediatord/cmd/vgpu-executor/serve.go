@@ -40,8 +40,11 @@ const (
 	fdReport // with --lease
 )
 
+// systemNotReady is CUDA_ERROR_SYSTEM_NOT_READY.
+const systemNotReady driver.Result = 802
+
 // serve executes the channel's records until its end and returns the exit code.
-func serve(o options) int {
+func serve(o options, w *walls) int {
 	socket := os.NewFile(fdControl, "control socket")
 	if socket == nil {
 		fail(errors.New("file descriptor 3 is no control socket; mediatord starts this program"))
@@ -50,7 +53,7 @@ func serve(o options) int {
 	var early *prepared
 	if o.warm {
 		var err error
-		if early, err = prepareEarly(&o, conn); err != nil {
+		if early, err = prepareEarly(&o, w, conn); err != nil {
 			fail(err)
 		}
 	}
@@ -60,17 +63,23 @@ func serve(o options) int {
 		_ = conn.Send(control.Message{Type: control.Fault, Result: result, Message: err.Error()})
 		return code
 	}
-	p, consumer, err := start(o, early, conn, log)
+	p, consumer, err := start(o, w, early, conn, log)
 	if err != nil {
 		return ended(exitStart, resultOf(err), fmt.Errorf("starting executor: %w", err))
 	}
 	stopOnSignal()
+	standing, err := w.seal()
+	if err != nil {
+		return ended(exitStart, systemNotReady, fmt.Errorf("starting executor: %w", err))
+	}
+	log.Debug(standing.String())
+	p.Walls = standing.Names()
 	if resumed {
 		p.Resume()
 		consumer.Wake()
 	}
 	go listen(conn, p, consumer, log)
-	if err := conn.Send(control.Message{Type: control.Ready}); err != nil {
+	if err := conn.Send(control.Message{Type: control.Ready, Walls: p.Walls}); err != nil {
 		return exitStart
 	}
 	log.Debugf("executing channel %d, generation %d, of domain %s (%s)", o.channel, o.generation, o.domain, o.domainUUID)
@@ -106,9 +115,12 @@ type prepared struct {
 	gpu       backend
 }
 
-func prepare(o options, log logrus.FieldLogger) (*prepared, error) {
+func prepare(o options, wl *walls, log logrus.FieldLogger) (*prepared, error) {
 	addresses, err := pinned.ReserveAddresses(window.PinnedBase, window.PinnedSize)
 	if err != nil {
+		return nil, err
+	}
+	if err := wl.watch(); err != nil {
 		return nil, err
 	}
 	gpu, err := openBackend(o.backend, o.gpu, log)
@@ -119,7 +131,7 @@ func prepare(o options, log logrus.FieldLogger) (*prepared, error) {
 }
 
 // start maps what mediatord passed and opens the GPU, unless that was done early.
-func start(o options, early *prepared, conn *control.Conn, log logrus.FieldLogger) (*process.Process, *channel.Consumer, error) {
+func start(o options, wl *walls, early *prepared, conn *control.Conn, log logrus.FieldLogger) (*process.Process, *channel.Consumer, error) {
 	last := fdAccount
 	if o.lease {
 		last = fdReport
@@ -158,7 +170,7 @@ func start(o options, early *prepared, conn *control.Conn, log logrus.FieldLogge
 		return nil, nil, err
 	}
 	if began := time.Now(); early == nil {
-		if early, err = prepare(o, log); err != nil {
+		if early, err = prepare(o, wl, log); err != nil {
 			return nil, nil, err
 		}
 		log.Debugf("start: %v to the driver, %v for it", sinceStart(began), time.Since(began))

@@ -15,7 +15,7 @@ const warmName = "vgpu-warm"
 
 // prepareEarly loads the driver and then waits, for days perhaps, until mediatord
 // says for whom. It has no context then, nothing of any guest, and is used once.
-func prepareEarly(o *options, conn *control.Conn) (*prepared, error) {
+func prepareEarly(o *options, w *walls, conn *control.Conn) (*prepared, error) {
 	name, err := os.ReadFile("/proc/self/comm")
 	if err != nil {
 		return nil, fmt.Errorf("warming up: %w", err)
@@ -23,7 +23,7 @@ func prepareEarly(o *options, conn *control.Conn) (*prepared, error) {
 	if err := os.WriteFile("/proc/self/comm", []byte(warmName), 0); err != nil {
 		return nil, fmt.Errorf("warming up: %w", err)
 	}
-	p, err := prepare(*o, logrus.StandardLogger())
+	p, err := prepare(*o, w, logrus.StandardLogger())
 	if err != nil {
 		return nil, fmt.Errorf("warming up: %w", err)
 	}

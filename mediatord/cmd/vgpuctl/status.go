@@ -89,6 +89,7 @@ type channelStatus struct {
 	ExecutorPID uint32 `json:"executor_pid"`
 	MemoryUsed  uint64 `json:"memory_used"`
 	Message     string `json:"message"`
+	Walls       string `json:"walls"`  // around the executor
 	Queued      uint64 `json:"queued"` // bytes of commands that wait
 	activity
 }
@@ -182,7 +183,7 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 	for _, values := range channels {
 		var c channelStatus
 		if err := take(values, fields{"Channel": &c.Channel, "PID": &c.PID, "UID": &c.UID, "Comm": &c.Comm, "State": &c.State,
-			"ExecutorPID": &c.ExecutorPID, "MemoryUsed": &c.MemoryUsed, "Message": &c.Message,
+			"ExecutorPID": &c.ExecutorPID, "MemoryUsed": &c.MemoryUsed, "Message": &c.Message, "Walls": &c.Walls,
 			"Queued": &c.Queued, "Statistics": &c.Statistics}); err != nil {
 			return slot, err
 		}

@@ -47,6 +47,8 @@ type Message struct {
 	Name    string        `json:"name,omitempty"`    // refused: driver function
 	Count   uint64        `json:"count,omitempty"`   // refused: calls since the last message
 
+	Walls string `json:"walls,omitempty"` // ready, resumed: those that stand, with commas between
+
 	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 	Serve  *Assignment    `json:"serve,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 
 // Message is what an executor says on its control socket.
 type Message struct {
-	Type, Level, Message, Name string
-	Result                     uint32
-	Chunk                      *int
-	Count                      uint64
+	Type, Level, Message, Name, Walls string
+	Result                            uint32
+	Chunk                             *int
+	Count                             uint64
 }
 
 // Executor is a running executor binary.
@@ -40,6 +41,7 @@ func (g *Guest) Start(binary string, args ...string) *Executor {
 	e.cmd = exec.Command(binary, append([]string{"--channel", fmt.Sprint(Channel), "--generation", "1", "--domain", "test"}, args...)...)
 	e.cmd.ExtraFiles = []*os.File{theirs, g.Window.File(), g.Doorbell, g.Interrupt, g.Account.File()}
 	e.cmd.Stderr = os.Stderr
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: g.Credential}
 	check(g.T, e.cmd.Start())
 	_ = theirs.Close()
 	_, err = ours.WriteString(`{"type":"go"}` + "\n")

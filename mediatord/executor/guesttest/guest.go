@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type Guest struct {
 	Account   *window.Account
 	Doorbell  *os.File // eventfd: the executor sleeps on it
 	Interrupt *os.File // eventfd: the guest process sleeps on it
+	// Credential is whom the executor runs as; nil: this user.
+	Credential *syscall.Credential
 	// Context is the context number that the records carry.
 	Context uint32
 

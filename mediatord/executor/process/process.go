@@ -62,6 +62,10 @@ type Config struct {
 // consumer's thread, Revoke excepted.
 type Process struct {
 	Config
+	// Walls names what stands around this process, for a mediatord that starts
+	// anew. It is set before the control socket is read.
+	Walls string
+
 	tables    handle.Tables
 	native    *native
 	violation error

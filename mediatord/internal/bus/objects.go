@@ -100,6 +100,7 @@ func (o *objects) slot(id window.UUID) (map[string]dbus.Variant, error) {
 		channels = append(channels, variants(map[string]any{
 			"Channel": uint32(c.Channel), "PID": c.Process.PID, "UID": c.Process.UID, "Comm": c.Process.Comm,
 			"State": c.State, "ExecutorPID": uint32(c.ExecutorPID), "MemoryUsed": c.MemoryUsed, "Message": c.Message,
+			"Walls":  c.Walls,
 			"Queued": c.Queued, "Statistics": statistics(c.Statistics),
 		}))
 	}

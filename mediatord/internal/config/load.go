@@ -10,6 +10,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"libvirt-vgpu/mediatord/executor/sandbox"
 	vgpuxml "libvirt-vgpu/xml"
 )
 
@@ -29,6 +30,7 @@ type poolFile struct {
 	Priorities []string `toml:"priorities"`
 	Isolation  *string  `toml:"isolation"`
 	Warm       *int64   `toml:"warm"`
+	Walls      *string  `toml:"walls"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
@@ -69,15 +71,15 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm")
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
-		Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
+		Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight, Walls: sandbox.Available,
 		Priorities: []vgpuxml.Priority{vgpuxml.PriorityHigh, vgpuxml.PriorityNormal, vgpuxml.PriorityLow},
 	}
 	for _, step := range []func(*poolFile) error{
-		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm,
+		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm, pool.setWalls,
 	} {
 		if err := step(&doc); err != nil {
 			return Pool{}, err
@@ -150,6 +152,19 @@ func (p *Pool) setCounts(doc *poolFile) error {
 		}
 		p.Overcommit = *doc.Overcommit
 	}
+	return nil
+}
+
+func (p *Pool) setWalls(doc *poolFile) error {
+	if doc.Walls == nil {
+		return nil
+	}
+	mode, err := sandbox.ParseMode(*doc.Walls)
+	if err != nil {
+		return invalid(p.File, "walls", fmt.Sprintf("is %q", *doc.Walls),
+			fmt.Sprintf("%q, %q, %q, %q", sandbox.Available, sandbox.Required, sandbox.Off, sandbox.Trial))
+	}
+	p.Walls = mode
 	return nil
 }
 

@@ -19,7 +19,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	want := Pool{
 		Name: "default", File: "/etc/vgpu/pools.d/default.toml", GPUs: []string{"0000:01:00.0"},
 		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
-		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup, Warm: 1,
+		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup, Warm: 1, Walls: "available",
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -38,6 +38,7 @@ weight = 200
 priorities = ["high", "low"]
 isolation = "none"
 warm = 3
+walls = "required"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ warm = 3
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
-		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3,
+		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3, Walls: "required",
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -74,6 +75,7 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"memory type", "p.toml", "gpus = [\"soft\"]\nmemory = 5", []string{"p.toml", "memory"}},
 		{"memory over maximum", "p.toml", "gpus = [\"soft\"]\nmemory = \"2GiB\"\nmax_memory = \"1GiB\"", []string{"memory", "2GiB", "1GiB"}},
 		{"priority", "p.toml", "gpus = [\"soft\"]\npriorities = [\"urgent\"]", []string{"priorities", `"urgent"`}},
+		{"walls", "p.toml", "gpus = [\"soft\"]\nwalls = \"high\"", []string{"walls", `"high"`, "required"}},
 		{"no priority", "p.toml", "gpus = [\"soft\"]\npriorities = []", []string{"priorities", "empty"}},
 		{"isolation", "p.toml", "gpus = [\"01:00.0\"]\nisolation = \"strict\"", []string{"isolation", `"strict"`, `"group" or "none"`}},
 		{"isolation of soft", "p.toml", "gpus = [\"soft\"]\nisolation = \"group\"", []string{"isolation", "does not fit"}},

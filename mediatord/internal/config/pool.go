@@ -11,12 +11,14 @@
 //	weight = 100                     # share among pools
 //	priorities = ["high", "normal", "low"]
 //	isolation = "group"              # group: whole, translated IOMMU groups; none
+//	walls = "available"              # around executors: available, required, off, trial
 //	warm = 1                         # executors that wait with the driver loaded, per GPU
 package config
 
 import (
 	"strings"
 
+	"libvirt-vgpu/mediatord/executor/sandbox"
 	vgpuxml "libvirt-vgpu/xml"
 )
 
@@ -70,7 +72,8 @@ type Pool struct {
 	Weight     int     // 1..MaxWeight
 	Priorities []vgpuxml.Priority
 	Isolation  Isolation
-	Warm       int // 0..MaxWarm, per GPU
+	Warm       int          // 0..MaxWarm, per GPU
+	Walls      sandbox.Mode // around each executor
 }
 
 // Allows says whether the pool admits a priority class.

@@ -78,6 +78,7 @@ func run(args []string) int {
 	channel, generation := f.Int("channel", -1, ""), f.Uint("generation", 0, "")
 	domain, uuid, cache := f.String("domain", "", ""), f.String("domain-uuid", "", ""), f.String("module-cache", "", "")
 	warm := f.Bool("warm", false, "")
+	f.String("walls", "", "")
 	_ = f.Parse(args) // exits on an error
 	if *warm {
 		a, err := awaitAssignment()

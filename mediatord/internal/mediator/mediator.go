@@ -280,7 +280,7 @@ func (m *Mediator) Ping(ctx context.Context) error {
 // executor is what all executors of a pool have in common.
 func (m *Mediator) executor(p *pool.Pool) supervisor.Settings {
 	return supervisor.Settings{
-		Path: m.settings.Executor, Backend: string(p.Backend), ModuleCache: m.settings.ModuleCache,
+		Path: m.settings.Executor, Backend: string(p.Backend), Walls: string(p.Walls), ModuleCache: m.settings.ModuleCache,
 		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
 	}
 }

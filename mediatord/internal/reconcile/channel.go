@@ -19,6 +19,7 @@ type channel struct {
 	revoking   map[int]struct{} // chunks the executor was asked to drop
 	resuming   bool             // it answers another mediatord's wishes still
 	message    string           // why it failed
+	walls      string           // those around its executor
 	faulted    bool             // its executor has told of a fault
 }
 
@@ -149,6 +150,7 @@ func (l *Loop) handle(e event) {
 	switch e.Kind {
 	case supervisor.Ready:
 		if c.state == window.HostStarting {
+			c.walls = e.Walls
 			l.ready(e.channel)
 		}
 	case supervisor.Log:
@@ -161,6 +163,7 @@ func (l *Loop) handle(e event) {
 			l.record(e.channel, events.Event{Kind: events.Fault, Result: e.Result, Text: e.Text})
 		}
 	case supervisor.Resumed:
+		c.walls = e.Walls
 		l.resumed(e.channel)
 	case supervisor.Revoked:
 		l.revoked(e.channel, e.Chunk)

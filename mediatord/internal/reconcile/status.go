@@ -16,6 +16,7 @@ type ChannelStatus struct {
 	ExecutorPID int    // 0 = none
 	MemoryUsed  uint64 // bytes of device memory
 	Message     string // why it failed
+	Walls       string // around the executor, with commas between
 	Queued      uint64 // bytes of records that wait in its ring
 	Statistics  window.Statistics
 }
@@ -52,7 +53,7 @@ func (l *Loop) publish() {
 		if c.state == window.HostFree {
 			continue
 		}
-		s := ChannelStatus{Channel: i, Process: c.process, State: stateName(c.state), Message: c.message}
+		s := ChannelStatus{Channel: i, Process: c.process, State: stateName(c.state), Message: c.message, Walls: c.walls}
 		if c.executor != nil {
 			s.ExecutorPID = c.executor.PID()
 		}

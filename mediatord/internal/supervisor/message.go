@@ -14,7 +14,7 @@ type Kind int
 
 // The kinds of events of an executor.
 const (
-	Ready    Kind = iota // it consumes the ring
+	Ready    Kind = iota // it consumes the ring; Walls
 	Log                  // Level, Text
 	Fault                // Result, Text: the context is dead
 	Revoked              // Chunk is unmapped
@@ -34,6 +34,7 @@ type Event struct {
 	Result uint32 // CUresult
 	Chunk  int
 	Name   string
+	Walls  string // those that stand, with commas between
 	Count  uint64
 	Parcel *parcel.Parcel // of Acquire and Exported; its file is the receiver's
 	Asked  bool           // of Exited: Stop ended it
@@ -61,6 +62,7 @@ type incoming struct {
 	Result  uint32 `json:"result"`
 	Chunk   *int   `json:"chunk"`
 	Name    string `json:"name"`
+	Walls   string `json:"walls"`
 	Count   uint64 `json:"count"`
 
 	Parcel *parcel.Parcel `json:"parcel"`
@@ -83,9 +85,9 @@ func parse(line []byte) (Event, error) {
 	}
 	switch in.Type {
 	case "ready":
-		return Event{Kind: Ready}, nil
+		return Event{Kind: Ready, Walls: printable(in.Walls, maxName)}, nil
 	case "resumed":
-		return Event{Kind: Resumed}, nil
+		return Event{Kind: Resumed, Walls: printable(in.Walls, maxName)}, nil
 	case "log":
 		return Event{Kind: Log, Level: in.Level, Text: printable(in.Message, maxText)}, nil
 	case "fault":

@@ -33,6 +33,7 @@ type Settings struct {
 	Domain      string // name
 	DomainUUID  string
 	ModuleCache string // directory
+	Walls       string // --walls
 	Credential  *syscall.Credential
 	KillAfter   time.Duration // from SIGTERM to SIGKILL
 	ReadyWithin time.Duration // from start to "ready"
@@ -86,7 +87,11 @@ type process struct {
 
 // arguments are those that do not depend on a domain, then others.
 func (s *Settings) arguments(others ...string) []string {
-	return append([]string{"--backend", s.Backend, "--gpu", s.GPU, "--module-cache", s.ModuleCache}, others...)
+	own := []string{"--backend", s.Backend, "--gpu", s.GPU, "--module-cache", s.ModuleCache}
+	if s.Walls != "" {
+		own = append(own, "--walls", s.Walls)
+	}
+	return append(own, others...)
 }
 
 // spawn starts vgpu-executor with files from descriptor 4 on.
