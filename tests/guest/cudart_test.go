@@ -8,7 +8,10 @@ func TestRuntimesAcceptTheLibrary(t *testing.T) {
 	program := compile(t, "cudart")
 	for _, r := range []struct{ distribution, version, runtime string }{
 		{"nvidia-cuda-runtime-cu11", "11.8.89", "11080"},
+		{"nvidia-cuda-runtime-cu12", "12.1.105", "12010"},
 		{"nvidia-cuda-runtime-cu12", "12.4.127", "12040"},
+		{"nvidia-cuda-runtime-cu12", "12.6.77", "12060"},
+		{"nvidia-cuda-runtime-cu12", "12.8.90", "12080"},
 		{"nvidia-cuda-runtime-cu12", "12.9.79", "12090"},
 		{"nvidia-cuda-runtime", "13.0.96", "13000"},
 		{"nvidia-cuda-runtime", "13.5.37", "13050"},

@@ -93,3 +93,31 @@ func extract(wheel, prefix, directory string) (string, error) {
 	}
 	return "", fmt.Errorf("no %s* in it", prefix)
 }
+
+// Package unpacks a version of a distribution into a directory, from which
+// PYTHONPATH can take it. It fetches the wheel if the directory is not there yet.
+func Package(ctx context.Context, directory, distribution, version string) error {
+	if _, err := os.Stat(directory); err == nil {
+		return nil
+	}
+	file, cleanup, err := download(ctx, distribution, version)
+	if err != nil {
+		return fmt.Errorf("fetching %s %s: %w", distribution, version, err)
+	}
+	defer cleanup()
+	if err := os.MkdirAll(filepath.Dir(directory), 0o755); err != nil {
+		return err
+	}
+	part, err := os.MkdirTemp(filepath.Dir(directory), "part-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+	if text, err := exec.CommandContext(ctx, "python3", "-m", "zipfile", "-e", file, part).CombinedOutput(); err != nil {
+		return fmt.Errorf("unpacking %s: %w\n%s", filepath.Base(file), err, text)
+	}
+	if err := os.Chmod(part, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(part, directory)
+}
