@@ -27,6 +27,7 @@ type host struct {
 	address string // of the bus
 	runDir  string
 	args    []string
+	pools   string // directory
 	logFile string
 
 	mediator *exec.Cmd
@@ -47,21 +48,23 @@ func newHost(t *testing.T) *host {
 	if err := os.WriteFile(filepath.Join(pools, "default.toml"), []byte("gpus = [\"soft\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runDir, err := os.MkdirTemp("", "vgpu") // short: a socket's path has 107 bytes
+	short, err := os.MkdirTemp("", "vgpu") // a socket's path has 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
-	bus, err := vm.StartBus(t.Context(), filepath.Join(dir, "bus"))
+	t.Cleanup(func() { _ = os.RemoveAll(short) })
+	bus, err := vm.StartBus(t.Context(), filepath.Join(short, "bus"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
+	runDir := filepath.Join(short, "run")
 	manager, err := servicemanager.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(manager.Close)
-	h := &host{T: t, manager: manager, address: bus.Address, runDir: runDir, logFile: filepath.Join(dir, "log")}
+	h := &host{T: t, manager: manager, address: bus.Address, runDir: runDir, pools: pools, logFile: filepath.Join(dir, "log")}
 	h.args = []string{
 		"--bus", h.address, "--pools", pools, "--run-dir", runDir, "--module-cache", filepath.Join(dir, "modules"),
 		"--executor", built("bin/vgpu-executor"), "--session-window", "128MiB", "--libvirt", "",
@@ -71,7 +74,6 @@ func newHost(t *testing.T) *host {
 			h.kill()
 		}
 		h.manager.Clear() // the executors end with their control sockets
-		_ = os.RemoveAll(runDir)
 		if t.Failed() {
 			log, _ := os.ReadFile(h.logFile)
 			t.Logf("mediatord:\n%s", log)

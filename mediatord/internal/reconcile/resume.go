@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 	"libvirt-vgpu/plugin/window"
 )
@@ -37,6 +38,10 @@ func (l *Loop) resume() {
 		}
 		l.channels[a.Channel] = c
 		l.setHost(a.Channel, state, a.Generation)
+		l.record(a.Channel, events.Event{Kind: events.ExecutorStarted})
+		if state == window.HostReady {
+			l.record(a.Channel, events.Event{Kind: events.ExecutorReady})
+		}
 		l.logChannel(a.Channel).WithField("executor", c.executor.PID()).Info("executor adopted")
 	}
 	for i := range l.channels {
