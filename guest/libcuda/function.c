@@ -24,6 +24,7 @@ static int read_info(struct vg_function *f, const uint8_t *info, uint32_t size)
 	memcpy(&f->bytes, info + fixed - 4, 4);
 	if (f->count > (size - fixed) / 8 || f->bytes > VGPU_REC_MAX)
 		return VG_ERROR_PROTOCOL;
+	free(f->parameters); /* of an answer that made no sense */
 	f->parameters = calloc(f->count + 1, sizeof *f->parameters);
 	if (!f->parameters)
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -31,7 +32,36 @@ static int read_info(struct vg_function *f, const uint8_t *info, uint32_t size)
 	for (uint32_t i = 0; i < f->count; i++)
 		if (f->parameters[i].size > f->bytes || f->parameters[i].offset > f->bytes - f->parameters[i].size)
 			return VG_ERROR_PROTOCOL;
+	atomic_store_explicit(&f->known, true, memory_order_release);
 	return 0;
+}
+
+int vg_function_learn(struct vg_function *f)
+{
+	uint8_t info[VGPU_REP_DATA_MAX];
+	uint32_t size = sizeof info;
+	struct vg_thread *t = vg_thread_get();
+	int result = 0;
+
+	if (!t)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	pthread_mutex_lock(&f->lock);
+	if (!atomic_load_explicit(&f->known, memory_order_relaxed)) {
+		result = vg_op_kernel_info(t, f->object.number, info, &size);
+		if (!result)
+			result = read_info(f, info, size);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return result;
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 16777619u;
+	return hash;
 }
 
 static void function_end(struct vg_function *f)
@@ -52,6 +82,7 @@ static struct vg_function *function_new(enum vg_kind kind, struct vg_module *m, 
 	pthread_mutex_init(&f->lock, NULL);
 	f->module = m;
 	f->name = strdup(name);
+	f->hash = hash_of(name);
 	if (f->name)
 		return f;
 	function_end(f);
@@ -68,9 +99,9 @@ static int look_up(struct vg_thread *t, struct vg_module *m, const char *name, s
 
 	if (!f)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	result = library ? vg_op_library_kernel(t, f->object.number, m->object.number, name, length, info, &size) :
+	result = library ? vg_op_library_find(t, f->object.number, m->object.number, name, length) :
 			   vg_op_module_function(t, f->object.number, m->object.number, name, length, info, &size);
-	if (!result)
+	if (!result && !library)
 		result = read_info(f, info, size);
 	if (result) {
 		function_end(f);
@@ -84,12 +115,13 @@ static int look_up(struct vg_thread *t, struct vg_module *m, const char *name, s
 
 int vg_module_find(struct vg_thread *t, struct vg_module *m, const char *name, struct vg_function **out)
 {
+	uint32_t hash = hash_of(name);
 	int result = 0;
 
 	*out = NULL;
 	pthread_mutex_lock(&m->lock);
-	for (struct vg_function *f = m->functions; f; f = f->next)
-		if (strcmp(f->name, name) == 0)
+	for (struct vg_function *f = m->functions; f && !*out; f = f->next)
+		if (f->hash == hash && strcmp(f->name, name) == 0)
 			*out = f;
 	if (!*out)
 		result = look_up(t, m, name, out);

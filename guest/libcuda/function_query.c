@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Attributes, names and parameters of functions: known since the look-up. */
+/* Attributes, names and parameters of functions: known since the look-up, of kernels since their first use. */
 #include "calls.h"
 #include "enter.h"
 #include "gen/ops.h"
 #include "module.h"
 
-static int check(const struct vg_function *f)
+static int check(struct vg_function *f)
 {
 	int result = vg_process_ready();
 
 	return result ? result : vg_function_check(f);
 }
 
-static CUresult get_attribute(int *value, int attribute, const struct vg_function *f)
+static int check_handle(const struct vg_function *f)
+{
+	int result = vg_process_ready();
+
+	return result ? result : vg_function_handle(f);
+}
+
+static CUresult get_attribute(int *value, int attribute, struct vg_function *f)
 {
 	int result = check(f);
 
@@ -91,7 +98,7 @@ VG_EXPORT CUresult cuKernelSetCacheConfig(CUkernel kernel, unsigned int config, 
 	return vg_op_kernel_set_cache_config(t, kernel->object.number, config);
 }
 
-static CUresult parameter(const struct vg_function *f, size_t index, size_t *offset, size_t *size)
+static CUresult parameter(struct vg_function *f, size_t index, size_t *offset, size_t *size)
 {
 	int result = check(f);
 
@@ -117,7 +124,7 @@ VG_EXPORT CUresult cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t *o
 
 static CUresult name_of(const char **name, const struct vg_function *f)
 {
-	int result = check(f);
+	int result = check_handle(f);
 
 	if (result)
 		return result;
@@ -139,7 +146,7 @@ VG_EXPORT CUresult cuKernelGetName(const char **name, CUkernel kernel)
 
 VG_EXPORT CUresult cuFuncGetModule(CUmodule *module, CUfunction function)
 {
-	int result = check(function);
+	int result = check_handle(function);
 
 	if (result)
 		return result;
@@ -153,7 +160,7 @@ VG_EXPORT CUresult cuFuncGetModule(CUmodule *module, CUfunction function)
 
 VG_EXPORT CUresult cuKernelGetLibrary(CUlibrary *library, CUkernel kernel)
 {
-	int result = check(kernel);
+	int result = check_handle(kernel);
 
 	if (result)
 		return result;
@@ -168,7 +175,7 @@ VG_EXPORT CUresult cuKernelGetLibrary(CUlibrary *library, CUkernel kernel)
 /* Functions that a program holds are loaded: looking one up loads it. */
 VG_EXPORT CUresult cuFuncIsLoaded(int *state, CUfunction function)
 {
-	int result = check(function);
+	int result = check_handle(function);
 
 	if (result)
 		return result;

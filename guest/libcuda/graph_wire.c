@@ -69,7 +69,7 @@ static int make_room(struct vg_node_wire *w, uint32_t before, size_t size)
 static int encode_kernel(struct vg_node_wire *w, uint32_t before)
 {
 	CUDA_KERNEL_NODE_PARAMS *k = &w->params.kernel;
-	const struct vg_function *f = k->func ? k->func : k->kern;
+	struct vg_function *f = k->func ? k->func : k->kern;
 	void **params = k->kernelParams, **extra = k->extra;
 	int result;
 
@@ -344,7 +344,8 @@ static int decode_kernel(struct vg_node *n, CUDA_KERNEL_NODE_PARAMS *k, const ui
 		return result;
 	if (!k->func && !k->kern)
 		return CUDA_ERROR_NOT_FOUND;
-	return decode_params(n, k, k->func ? k->func : k->kern, data, size);
+	result = vg_function_check(k->func ? k->func : k->kern);
+	return result ? result : decode_params(n, k, k->func ? k->func : k->kern, data, size);
 }
 
 static void decode_copy(const struct vg_node *n, CUDA_MEMCPY_NODE_PARAMS *m)

@@ -33,13 +33,15 @@ struct vg_function {
 	struct vg_module *module;
 	struct vg_function *function;	/* of this kernel, once asked for */
 	char *name;
+	uint32_t hash;			/* of the name */
+	_Atomic bool known;		/* what follows; a kernel is asked for it at its first use */
 	_Atomic int attributes[VG_FUNCTION_ATTRIBUTES];	/* or VG_NO_ATTRIBUTE */
 	uint32_t bytes;			/* packed parameters */
 	uint32_t count;
 	struct vg_parameter *parameters;
 	struct vg_first_launch *first;	/* what the first launch calls set, NULL: nothing */
 	/* last answers of the occupancy call, it is a pure function of these */
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;		/* that, known and function */
 	struct vg_occupancy {
 		int block_size;
 		uint64_t shared;
@@ -49,10 +51,23 @@ struct vg_function {
 	unsigned int next_occupancy;
 };
 
+/* Asks for attributes and parameters of a kernel. */
+int vg_function_learn(struct vg_function *f);
+
 /* A handle of either kind; CUDA_ERROR_INVALID_HANDLE for others. */
-static inline int vg_function_check(const struct vg_function *f)
+static inline int vg_function_handle(const struct vg_function *f)
 {
 	return f && (f->object.kind == VG_FUNCTION || f->object.kind == VG_KERNEL) ? 0 : CUDA_ERROR_INVALID_HANDLE;
+}
+
+/* The same; from then on all is known of the function. */
+static inline int vg_function_check(struct vg_function *f)
+{
+	int result = vg_function_handle(f);
+
+	if (result)
+		return result;
+	return __builtin_expect(atomic_load_explicit(&f->known, memory_order_acquire), 1) ? 0 : vg_function_learn(f);
 }
 
 /* 0 function, 1 kernel: what the wire calls kind. */

@@ -7,7 +7,7 @@
 #include "gen/ops.h"
 #include "module.h"
 
-static int begin(struct vg_thread **t, const struct vg_function *f)
+static int begin(struct vg_thread **t, struct vg_function *f)
 {
 	int result = vg_enter(t);
 

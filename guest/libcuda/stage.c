@@ -30,20 +30,25 @@ static struct {
 	uint8_t *memory;
 	struct vg_stage_buffer buffers[VG_STAGE_BUFFERS];
 	unsigned int count, next;
-	size_t piece, around_to_device, around_to_host;
+	size_t piece, around_from, around_until, around_to_host;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/*
+ * What goes to the device around the cache: the bus reads buffers that lie in memory faster than one processor fills
+ * them in the cache, but with long copies the cache is the wider way. (measured on an H200's host)
+ */
 static void tune(void)
 {
 	const char *text = getenv("VGPU_STAGE");
-	unsigned int piece = 1024, buffers = VG_STAGE_BUFFERS, to_device = 0, to_host = 1024;
+	unsigned int piece = 1024, buffers = VG_STAGE_BUFFERS, from = 64, until = 32768, to_host = 1024;
 
 	if (text)
-		sscanf(text, "%u,%u,%u,%u", &piece, &buffers, &to_device, &to_host);
+		sscanf(text, "%u,%u,%u,%u,%u", &piece, &buffers, &from, &until, &to_host);
 	pool.piece = (size_t)piece << 10;
 	pool.count = buffers;
-	pool.around_to_device = to_device ? (size_t)to_device << 10 : SIZE_MAX;
-	pool.around_to_host = to_host ? (size_t)to_host << 10 : SIZE_MAX;
+	pool.around_from = (size_t)from << 10;
+	pool.around_until = (size_t)until << 10;
+	pool.around_to_host = (size_t)to_host << 10;
 }
 
 /* Makes the buffers at the first use and after their context has ended; the lock is held. */
@@ -210,7 +215,8 @@ static int sent(struct vg_thread *t, struct vg_stage_buffer **buffers, unsigned 
 
 static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
 {
-	enum vg_copy_stores stores = size >= pool.around_to_device ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
+	enum vg_copy_stores stores = size >= pool.around_from && size < pool.around_until ? VG_COPY_AROUND_CACHE :
+										       VG_COPY_CACHED;
 	size_t piece = piece_of(size, 8), filled = 0, posted = 0;
 	bool once = size <= ONE_FENCE && size <= piece * pool.count;
 	struct vg_stage_buffer *unfenced[VG_STAGE_BUFFERS], *b;
@@ -282,7 +288,7 @@ static int ask(struct vg_thread *t, uint64_t src, size_t size, struct vg_stream 
 static int receive(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
 	enum vg_copy_stores stores = size >= pool.around_to_host ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
-	size_t piece = piece_of(size, 4), asked = 0, come = 0, done = 0;
+	size_t piece = piece_of(size, size < 0x400000 ? 4 : 8), asked = 0, come = 0, done = 0;
 	struct queue q = { .oldest = vg_copy_threads_begin(size) };
 	struct vg_stage_buffer *b;
 	struct vg_pause pause = { 0 };

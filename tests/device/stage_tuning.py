@@ -8,19 +8,15 @@ from stage_bench import measure, medians
 
 ROUNDS = 2
 
-# VGPU_STAGE: KiB per piece, pieces under way, sizes in KiB from which stores go around the cache, to the device and back
+# VGPU_STAGE: KiB per piece, pieces under way, sizes in KiB from which and until which stores go around the cache to the
+# device, and from which on the way back
 SETTINGS = {
     "default": {},
-    "no threads": {"VGPU_COPY_THREADS": "0"},
-    "1 thread": {"VGPU_COPY_THREADS": "1"},
     "5 threads": {"VGPU_COPY_THREADS": "5"},
-    "7 threads": {"VGPU_COPY_THREADS": "7"},
-    "cached": {"VGPU_STAGE": "1024,16,0,0"},
-    "around": {"VGPU_STAGE": "1024,16,1024,1024"},
-    "around from 32 MiB": {"VGPU_STAGE": "1024,16,0,32768"},
-    "512 KiB": {"VGPU_STAGE": "512,16,0,1024"},
-    "256 KiB": {"VGPU_STAGE": "256,16,0,1024"},
-    "8 pieces": {"VGPU_STAGE": "1024,8,0,1024"},
+    "cached": {"VGPU_STAGE": "1024,16,0,0,1024"},
+    "around to 8 MiB": {"VGPU_STAGE": "1024,16,64,8192,1024"},
+    "around from 1 MiB": {"VGPU_STAGE": "1024,16,1024,32768,1024"},
+    "around always": {"VGPU_STAGE": "1024,16,64,4000000,64"},
 }
 
 

@@ -65,6 +65,8 @@
 #define VG_OP_KERNEL_SET_CACHE_CONFIG 0x0413
 #define VG_OP_LIBRARY_NAMES 0x0414
 #define VG_OP_MODULE_NAMES 0x0415
+#define VG_OP_LIBRARY_FIND 0x0416
+#define VG_OP_KERNEL_INFO 0x0417
 #define VG_OP_LAUNCH 0x0501
 #define VG_OP_LAUNCH_KERNEL 0x0502
 #define VG_OP_LAUNCH_EX 0x0503
@@ -1693,6 +1695,56 @@ static inline int vg_op_module_names(struct vg_thread *t, uint32_t m, uint32_t f
 		return result;
 	if (names_size)
 		*names_size = vg_reply_bytes(reply, 0, names, *names_size);
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_library_find {
+	struct vg_record h;
+	uint32_t k;
+	uint32_t l;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_library_find) == 32, "library_find");
+
+static inline int vg_op_library_find(struct vg_thread *t, uint32_t k, uint32_t l, const void *name, uint32_t name_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_library_find *r = vg_reserve_replied(t, VG_OP_LIBRARY_FIND, sizeof(struct vg_rec_library_find) + name_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	r->l = l;
+	if (name_size)
+		memcpy((uint8_t *)r + 32, name, name_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_kernel_info {
+	struct vg_record h;
+	uint32_t k;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_kernel_info) == 32, "kernel_info");
+
+static inline int vg_op_kernel_info(struct vg_thread *t, uint32_t k, void *info, uint32_t *info_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_kernel_info *r = vg_reserve_replied(t, VG_OP_KERNEL_INFO, sizeof(struct vg_rec_kernel_info));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->k = k;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (info_size)
+		*info_size = vg_reply_bytes(reply, 0, info, *info_size);
 	vg_release_reply(t, reply);
 	return result;
 }

@@ -214,6 +214,7 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 	for {
 		m, err := conn.Receive()
 		if errors.Is(err, io.EOF) || err == nil && m.Type == control.Stop {
+			log.Debugf("spent: %s", consumer.Spent())
 			os.Exit(0) // the consumer may be inside the driver; the kernel cleans up
 		}
 		if err != nil {

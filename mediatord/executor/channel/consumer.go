@@ -60,6 +60,7 @@ type Consumer struct {
 	woken    atomic.Bool
 	reply    []byte
 	record   Record
+	spent    spent
 }
 
 // NewConsumer consumes c. doorbell is the eventfd that the guest rings when the
@@ -96,7 +97,7 @@ func (c *Consumer) Run() error {
 
 // Step does what there is to do without waiting: false if there was no record.
 func (c *Consumer) Step() (bool, error) {
-	if c.woken.Swap(false) {
+	if c.woken.Load() && c.woken.Swap(false) { // a swap for every record would cost more
 		if err := c.executor.Interrupted(); err != nil {
 			return false, err
 		}
@@ -136,8 +137,12 @@ func (c *Consumer) consume(r *Record) error {
 		c.channel.SetAsync(r.Opcode, result)
 	}
 	c.channel.Advance(r)
-	if r.HasReply() && time.Since(start) > slowReply {
-		c.channel.Interrupt()
+	if r.HasReply() {
+		took := time.Since(start)
+		c.spent.add(r.Opcode, took)
+		if took > slowReply {
+			c.channel.Interrupt()
+		}
 	}
 	return nil
 }

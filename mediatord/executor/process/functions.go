@@ -28,28 +28,57 @@ func (p *Process) ModuleFunction(_ wire.Call, in wire.ModuleFunction) (wire.Modu
 	return wire.ModuleFunctionReply{Info: info}, r
 }
 
-// LibraryKernel implements wire.Handler.
+// LibraryFind implements wire.Handler.
+func (p *Process) LibraryFind(_ wire.Call, in wire.LibraryFind) driver.Result {
+	_, r := p.findKernel(in.K, in.L, in.Name)
+	return r
+}
+
+// LibraryKernel implements wire.Handler: library_find and kernel_info in one.
 func (p *Process) LibraryKernel(_ wire.Call, in wire.LibraryKernel) (wire.LibraryKernelReply, driver.Result) {
-	native, ok := p.tables.Get(driver.KindLibrary, in.L)
-	if !ok || !p.tables.Free(driver.KindKernel, in.K) {
-		return wire.LibraryKernelReply{}, driver.ErrorInvalidHandle
-	}
-	name, ok := symbolName(in.Name)
-	if !ok {
-		return wire.LibraryKernelReply{}, driver.ErrorNotFound
-	}
-	k, r := p.Driver.LibraryKernel(driver.Library(native), name)
+	k, r := p.findKernel(in.K, in.L, in.Name)
 	if r != driver.Success {
 		return wire.LibraryKernelReply{}, r
 	}
-	info, r := describeFunction(
-		func(a int32) (int32, driver.Result) { return p.Driver.KernelGetAttribute(k, a) },
-		func(i int) (uint64, uint64, driver.Result) { return p.Driver.KernelParam(k, i) })
-	if r == driver.Success {
-		p.tables.PutOwned(driver.KindKernel, in.K, uint64(k), handle.Owner{Kind: driver.KindLibrary, Number: in.L})
-		p.graphs.kernelNames[in.K] = name
+	info, r := p.kernelInfo(k)
+	if r != driver.Success {
+		p.tables.Delete(driver.KindKernel, in.K)
 	}
 	return wire.LibraryKernelReply{Info: info}, r
+}
+
+// findKernel gives a library's kernel the number that the process chose.
+func (p *Process) findKernel(number, library uint32, name []byte) (driver.Kernel, driver.Result) {
+	native, ok := p.tables.Get(driver.KindLibrary, library)
+	if !ok || !p.tables.Free(driver.KindKernel, number) {
+		return 0, driver.ErrorInvalidHandle
+	}
+	text, ok := symbolName(name)
+	if !ok {
+		return 0, driver.ErrorNotFound
+	}
+	k, r := p.Driver.LibraryKernel(driver.Library(native), text)
+	if r == driver.Success {
+		p.tables.PutOwned(driver.KindKernel, number, uint64(k), handle.Owner{Kind: driver.KindLibrary, Number: library})
+		p.graphs.kernelNames[number] = text
+	}
+	return k, r
+}
+
+// KernelInfo implements wire.Handler.
+func (p *Process) KernelInfo(_ wire.Call, in wire.KernelInfo) (wire.KernelInfoReply, driver.Result) {
+	native, ok := p.tables.Get(driver.KindKernel, in.K)
+	if !ok {
+		return wire.KernelInfoReply{}, driver.ErrorInvalidHandle
+	}
+	info, r := p.kernelInfo(driver.Kernel(native))
+	return wire.KernelInfoReply{Info: info}, r
+}
+
+func (p *Process) kernelInfo(k driver.Kernel) ([]byte, driver.Result) {
+	return describeFunction(
+		func(a int32) (int32, driver.Result) { return p.Driver.KernelGetAttribute(k, a) },
+		func(i int) (uint64, uint64, driver.Result) { return p.Driver.KernelParam(k, i) })
 }
 
 // KernelFunction implements wire.Handler.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"libvirt-vgpu/mediatord/executor/driver"
@@ -168,6 +169,28 @@ func TestFunctionsComeWithTheirLayout(t *testing.T) {
 	h.must("library_unload", 1)
 	if r, _ := h.call("function_get_attribute", 0, 6); r != driver.ErrorInvalidHandle {
 		t.Errorf("a function outlived its library: %d", r)
+	}
+}
+
+func TestLookingUpAKernelAsksNothingOfIt(t *testing.T) {
+	h := inContext(t)
+	h.driver.Params = 3
+	h.image(1, []byte(text))
+	h.must("library_load", 1, 1, 0, "")
+	h.driver.Calls()
+	h.must("library_find", 5, 1, "name")
+	if got := h.driver.Calls(); len(got) != 1 || !strings.HasPrefix(got[0], "LibraryKernel") {
+		t.Errorf("the driver was asked %q", got)
+	}
+	if r, _ := h.call("library_find", 5, 1, "name"); r != driver.ErrorInvalidHandle {
+		t.Errorf("number in use: %d", r)
+	}
+	var info api.FunctionInfo
+	if err := info.UnmarshalBinary(h.must("kernel_info", 5)); err != nil || len(info.Parameters) != 3 {
+		t.Errorf("info is %+v, %v", info, err)
+	}
+	if r, _ := h.call("kernel_info", 6); r != driver.ErrorInvalidHandle {
+		t.Errorf("no kernel: %d", r)
 	}
 }
 

@@ -71,6 +71,8 @@ const (
 	OpKernelSetCacheConfig    uint16 = 0x0413
 	OpLibraryNames            uint16 = 0x0414
 	OpModuleNames             uint16 = 0x0415
+	OpLibraryFind             uint16 = 0x0416
+	OpKernelInfo              uint16 = 0x0417
 	OpLaunch                  uint16 = 0x0501
 	OpLaunchKernel            uint16 = 0x0502
 	OpLaunchEx                uint16 = 0x0503
@@ -1315,6 +1317,48 @@ func (m *ModuleNamesReply) append(b []byte) []byte {
 	var f [0]byte
 	b = append(b, f[:]...)
 	b = append(b, m.Names...)
+	return b
+}
+
+// LibraryFind is the request of op library_find.
+type LibraryFind struct {
+	K    uint32
+	L    uint32
+	Name []byte
+}
+
+func (m *LibraryFind) decode(b []byte) error {
+	if len(b) < 8 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	m.L = binary.LittleEndian.Uint32(b[4:])
+	m.Name = b[8:]
+	return nil
+}
+
+// KernelInfo is the request of op kernel_info.
+type KernelInfo struct {
+	K uint32
+}
+
+func (m *KernelInfo) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.K = binary.LittleEndian.Uint32(b[0:])
+	return nil
+}
+
+// KernelInfoReply is what op kernel_info returns.
+type KernelInfoReply struct {
+	Info []byte
+}
+
+func (m *KernelInfoReply) append(b []byte) []byte {
+	var f [0]byte
+	b = append(b, f[:]...)
+	b = append(b, m.Info...)
 	return b
 }
 
@@ -4961,6 +5005,8 @@ type Handler interface {
 	KernelSetCacheConfig(c Call, in KernelSetCacheConfig) driver.Result
 	LibraryNames(c Call, in LibraryNames) (LibraryNamesReply, driver.Result)
 	ModuleNames(c Call, in ModuleNames) (ModuleNamesReply, driver.Result)
+	LibraryFind(c Call, in LibraryFind) driver.Result
+	KernelInfo(c Call, in KernelInfo) (KernelInfoReply, driver.Result)
 	Launch(c Call, in Launch) driver.Result
 	LaunchKernel(c Call, in LaunchKernel) driver.Result
 	LaunchEx(c Call, in LaunchEx) driver.Result
@@ -5099,6 +5145,8 @@ var ops = [...]struct {
 	OpKernelSetCacheConfig:    {"kernel_set_cache_config", false},
 	OpLibraryNames:            {"library_names", true},
 	OpModuleNames:             {"module_names", true},
+	OpLibraryFind:             {"library_find", true},
+	OpKernelInfo:              {"kernel_info", true},
 	OpLaunch:                  {"launch", false},
 	OpLaunchKernel:            {"launch_kernel", false},
 	OpLaunchEx:                {"launch_ex", false},
@@ -5720,6 +5768,19 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		out, r := h.ModuleNames(c, in)
+		return out.append(reply), r, nil
+	case OpLibraryFind:
+		var in LibraryFind
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.LibraryFind(c, in), nil
+	case OpKernelInfo:
+		var in KernelInfo
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.KernelInfo(c, in)
 		return out.append(reply), r, nil
 	case OpLaunch:
 		var in Launch
