@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -38,11 +38,11 @@ func newEventsCommand(address *string) *cobra.Command {
 faults, and the scheduler's decisions. It holds the newest 4096 events of lives and
 65536 decisions, and begins anew with mediatord.
 
-  --format text   a line for each (default); leases only with --leases
+  --format text   a line for each (default); the scheduler's only with --leases
   --format json   a JSON object for each, one a line
   --format trace  a Chrome trace for https://ui.perfetto.dev or chrome://tracing: a
-                  track for each slot and each guest process, and one GPU on which
-                  each lease is a bar`,
+                  track for each slot and each guest process, and one for the GPU
+                  on which each stretch of work is a bar`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := o.check(); err != nil {
@@ -151,6 +151,7 @@ type eventLine struct {
 	Command    string    `json:"command,omitempty"`
 	Result     uint32    `json:"result,omitempty"`
 	Text       string    `json:"text,omitempty"`
+	Nanos      uint64    `json:"nanoseconds,omitempty"` // that it lasted
 }
 
 func (o eventOptions) line(out io.Writer, e bus.Event) error {
@@ -158,14 +159,15 @@ func (o eventOptions) line(out io.Writer, e bus.Event) error {
 	if o.format == formatJSON {
 		line := eventLine{
 			Number: e.Sequence, Time: at.UTC(), Kind: e.Kind, Domain: e.Domain, DomainUUID: e.DomainUUID, Pool: e.Pool, GPU: e.GPU,
-			Executor: e.Executor, Process: e.Process, Command: e.Command, Result: e.Result, Text: e.Text,
+			Executor: e.Executor, Process: e.Process, Command: e.Command, Result: e.Result, Text: e.Text, Nanos: e.Span,
 		}
 		if e.Channel != events.NoChannel {
 			line.Channel = &e.Channel
 		}
 		return json.NewEncoder(out).Encode(line)
 	}
-	if !o.leases && strings.HasPrefix(e.Kind, "lease-") {
+	kind := events.Kind(e.Kind)
+	if !o.leases && (kind == events.LeaseGranted || kind == events.LeaseEnded || kind == events.GPUUsed) {
 		return nil
 	}
 	text := fmt.Sprintf("%s  %-16s  %s", at.Local().Format("2006-01-02 15:04:05.000"), e.Kind, plain(e.Domain))
@@ -176,6 +178,9 @@ func (o eventOptions) line(out io.Writer, e bus.Event) error {
 	}
 	if e.Result != 0 {
 		text += fmt.Sprintf("  error %d", e.Result)
+	}
+	if e.Span != 0 {
+		text += fmt.Sprintf("  for %v", time.Duration(e.Span))
 	}
 	if e.Text != "" {
 		text += "  " + plain(e.Text)
@@ -188,6 +193,6 @@ func fromBus(e bus.Event) events.Event {
 	return events.Event{
 		Sequence: e.Sequence, Time: time.Unix(0, e.Time), Kind: events.Kind(e.Kind), Domain: e.Domain, DomainUUID: e.DomainUUID,
 		Pool: e.Pool, GPU: e.GPU, Channel: int(e.Channel), Executor: int(e.Executor), Process: e.Process, Command: e.Command,
-		Result: e.Result, Text: e.Text,
+		Result: e.Result, Text: e.Text, Span: time.Duration(min(e.Span, math.MaxInt64)),
 	}
 }

@@ -32,7 +32,8 @@ func someEvents() []bus.Event {
 	return []bus.Event{
 		{Sequence: 3, Time: at, Kind: "slot-reserved", Domain: "web", DomainUUID: "u-1", Pool: "gold", GPU: "soft", Channel: -1},
 		{Sequence: 4, Time: at + 1e6, Kind: "executor-started", Domain: "web", DomainUUID: "u-1", Pool: "gold", GPU: "soft", Executor: 9, Process: 77, Command: "python3"},
-		{Sequence: 9, Time: at + 2e6, Kind: "lease-granted", Domain: "web", DomainUUID: "u-1", Pool: "gold", GPU: "soft", Executor: 9, Process: 77, Command: "python3"},
+		{Sequence: 8, Time: at + 2e6, Kind: "lease-granted", Domain: "web", DomainUUID: "u-1", Pool: "gold", GPU: "soft", Executor: 9, Process: 77, Command: "python3"},
+		{Sequence: 9, Time: at + 2e6, Kind: "gpu-used", Domain: "web", DomainUUID: "u-1", Pool: "gold", GPU: "soft", Executor: 9, Process: 77, Command: "python3", Span: 350_000},
 		{Sequence: 10, Time: at + 3e6, Kind: "fault", Domain: "web", DomainUUID: "u-1", Pool: "gold", GPU: "soft", Executor: 9, Process: 77, Command: "python3", Result: 700, Text: "illegal\x1b[2J address"},
 		{Sequence: 11, Time: at + 4e6, Kind: "slot-refused", Domain: "other", Channel: -1, Text: `there is no pool "lead"; the pools are gold`},
 	}
@@ -69,7 +70,7 @@ func TestEventsInEveryFormat(t *testing.T) {
 			names = append(names, e.Name)
 		}
 	}
-	for _, name := range []string{"slot in pool gold", "python3 [77]", "on the GPU", "fault", "slot-refused"} {
+	for _, name := range []string{"slot in pool gold", "python3 [77]", "may use the GPU", "uses the GPU", "fault", "slot-refused"} {
 		if !strings.Contains(strings.Join(names, "|"), name) {
 			t.Errorf("%q is not drawn: %v", name, names)
 		}

@@ -97,7 +97,7 @@ func managerMethods() []introspect.Method {
 		{Name: "OpenSession", Args: []introspect.Arg{
 			in("pool", "s"), in("priority", "s"), in("memory", "t"), in("name", "s"), out("slot", "o"), out("socket_path", "s"),
 		}},
-		{Name: "Events", Args: []introspect.Arg{in("since", "t"), out("events", "a(txsssssiuusus)")}},
+		{Name: "Events", Args: []introspect.Arg{in("since", "t"), out("events", "a(txsssssiuusust)")}},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"libvirt-vgpu/plugin/window"
 )
 
-// Event is an events.Event on the bus: (txsssssiuusus).
+// Event is an events.Event on the bus: (txsssssiuusust).
 type Event struct {
 	Sequence   uint64
 	Time       int64 // nanoseconds since 1970
@@ -24,6 +24,7 @@ type Event struct {
 	Command    string
 	Result     uint32
 	Text       string
+	Span       uint64 // nanoseconds
 }
 
 // maxEvents bounds one answer; the caller asks again after its last event.
@@ -42,7 +43,7 @@ func toEvent(e events.Event) Event {
 	return Event{
 		Sequence: e.Sequence, Time: e.Time.UnixNano(), Kind: string(e.Kind), Domain: utf8(e.Domain), DomainUUID: e.DomainUUID,
 		Pool: utf8(e.Pool), GPU: utf8(e.GPU), Channel: int32(e.Channel), Executor: uint32(e.Executor), Process: e.Process,
-		Command: utf8(e.Command), Result: e.Result, Text: utf8(e.Text),
+		Command: utf8(e.Command), Result: e.Result, Text: utf8(e.Text), Span: uint64(max(e.Span, 0)),
 	}
 }
 

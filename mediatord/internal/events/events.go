@@ -32,9 +32,11 @@ const (
 	ChannelFailed Kind = "channel-failed"
 	Fault         Kind = "fault" // a context is dead; Result, Text
 
-	// The scheduler's. An executor has the GPU from LeaseGranted to LeaseEnded.
+	// The scheduler's. An executor may use the GPU from LeaseGranted to LeaseEnded;
+	// GPUUsed is a stretch, Time to Time + Span, in which it had work there.
 	LeaseGranted   Kind = "lease-granted"
 	LeaseEnded     Kind = "lease-ended"
+	GPUUsed        Kind = "gpu-used"
 	ProcessParked  Kind = "process-parked"
 	ProcessResumed Kind = "process-resumed"
 	WatchdogFired  Kind = "watchdog-fired"
@@ -45,12 +47,12 @@ func Kinds() []Kind {
 	return []Kind{
 		SlotReserved, SlotRefused, SlotReleased, DomainStarted, DomainStopped,
 		ExecutorStarted, ExecutorReady, ExecutorEnded, ChannelFailed, Fault,
-		LeaseGranted, LeaseEnded, ProcessParked, ProcessResumed, WatchdogFired,
+		LeaseGranted, LeaseEnded, GPUUsed, ProcessParked, ProcessResumed, WatchdogFired,
 	}
 }
 
 // scheduling says that a kind comes so often that it would drive the others out.
-func (k Kind) scheduling() bool { return k == LeaseGranted || k == LeaseEnded }
+func (k Kind) scheduling() bool { return k == LeaseGranted || k == LeaseEnded || k == GPUUsed }
 
 // NoChannel is the Channel of events that are about a whole slot.
 const NoChannel = -1
@@ -70,6 +72,7 @@ type Event struct {
 	Command    string // of the guest process, in the guest's own words
 	Result     uint32 // CUresult
 	Text       string
+	Span       time.Duration // of GPUUsed
 }
 
 // How many events are kept: the newest of each sort.

@@ -1,7 +1,7 @@
 // Package trace draws an event log as a Chrome trace, which https://ui.perfetto.dev
 // and chrome://tracing show: one process per domain with a track for the slot and
-// one for each channel, and one process per GPU in which every lease is a bar, so
-// that a person sees who ran when.
+// one for each channel, and one process per GPU in which every use of it is a bar,
+// so that a person sees who ran when.
 package trace
 
 import (
@@ -45,7 +45,7 @@ const (
 func Write(w io.Writer, log []events.Event) error {
 	d := drawing{open: map[key]span{}, pids: map[string]int{}, tracks: map[track]string{}}
 	for _, e := range log {
-		d.first, d.last = earliest(d.first, e.Time), latest(d.last, e.Time)
+		d.first, d.last = earliest(d.first, e.Time), latest(d.last, e.Time.Add(max(e.Span, 0)))
 	}
 	for _, e := range log {
 		d.event(e)
@@ -133,20 +133,19 @@ func (d *drawing) event(e events.Event) {
 	case events.ExecutorReady:
 		d.end(d.channel(e), startingBar, "starting", e)
 	case events.ExecutorEnded:
-		for _, t := range []track{d.channel(e), d.gpu(e)} {
-			d.finish(t, e.Time, leaseBar, parkedBar, startingBar)
-		}
+		d.finish(d.channel(e), e.Time, leaseBar, parkedBar, startingBar)
 		d.end(d.channel(e), executorBar, process(e), e)
 	case events.ProcessParked:
 		d.begin(d.channel(e), parkedBar, "parked", e)
 	case events.ProcessResumed:
 		d.end(d.channel(e), parkedBar, "parked", e)
 	case events.LeaseGranted:
-		d.begin(d.channel(e), leaseBar, "on the GPU", e)
-		d.begin(d.gpu(e), leaseBar, e.Domain, e)
+		d.begin(d.channel(e), leaseBar, "may use the GPU", e)
 	case events.LeaseEnded:
-		d.end(d.channel(e), leaseBar, "on the GPU", e)
-		d.end(d.gpu(e), leaseBar, e.Domain, e)
+		d.end(d.channel(e), leaseBar, "may use the GPU", e)
+	case events.GPUUsed:
+		d.bar(d.channel(e), "uses the GPU", e.Time, e.Time.Add(e.Span), arguments(e))
+		d.bar(d.gpu(e), e.Domain, e.Time, e.Time.Add(e.Span), arguments(e))
 	case events.ChannelFailed, events.Fault, events.WatchdogFired:
 		d.instant(d.channel(e), e)
 	default:
@@ -179,10 +178,14 @@ func (d *drawing) finish(t track, at time.Time, sorts ...string) {
 	for _, sort := range sorts {
 		if s, began := d.open[key{t, sort}]; began {
 			delete(d.open, key{t, sort})
-			length := micros(at.Sub(s.since))
-			d.records = append(d.records, record{Phase: complete, Name: s.name, PID: t.pid, TID: t.tid, Time: micros(s.since.Sub(d.first)), Span: &length, Args: s.args})
+			d.bar(t, s.name, s.since, at, s.args)
 		}
 	}
+}
+
+func (d *drawing) bar(t track, name string, from, to time.Time, args map[string]any) {
+	length := micros(max(to.Sub(from), 0))
+	d.records = append(d.records, record{Phase: complete, Name: name, PID: t.pid, TID: t.tid, Time: micros(from.Sub(d.first)), Span: &length, Args: args})
 }
 
 // endDomain closes everything of the domain; its slot's bar is the last.
@@ -251,8 +254,8 @@ func (d *drawing) channel(e events.Event) track {
 	return d.place("domain "+e.Domain+" "+e.DomainUUID, "domain "+e.Domain, channelTrack+e.Channel, fmt.Sprintf("channel %d", e.Channel))
 }
 
-// gpu is a track of the GPU for one channel of one domain, so that leases which
-// overlap do not cover each other.
+// gpu is a track of the GPU for one channel of one domain, so that stretches
+// which overlap do not cover each other.
 func (d *drawing) gpu(e events.Event) track {
 	own := d.channel(e)
 	return d.place("gpu "+e.GPU, "GPU "+e.GPU, own.pid<<8|own.tid, fmt.Sprintf("%s, channel %d", e.Domain, e.Channel))
