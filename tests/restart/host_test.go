@@ -129,6 +129,15 @@ func (h *host) until(what string, condition func() bool) {
 	}
 }
 
+// nothingKept waits until no slot has left anything.
+func (h *host) nothingKept() {
+	h.Helper()
+	h.until("the end of everything that was kept", func() bool {
+		left, err := os.ReadDir(h.runDir)
+		return err == nil && len(left) == 1 && h.manager.Stored() == 0 // the lock
+	})
+}
+
 // status is what vgpuctl says of slots.
 type status struct {
 	Slots []struct {

@@ -52,16 +52,9 @@ func TestHostProcessesOutliveMediatord(t *testing.T) {
 	}
 	long.correct()
 	h.until("the session's end", func() bool { return len(h.status().Slots) == 0 })
-	if n := h.manager.Stored(); n != 0 {
-		t.Errorf("%d entries are stored for nothing", n)
-	}
-	left, err := os.ReadDir(h.runDir)
-	if err != nil || len(left) != 1 { // the lock
-		t.Errorf("runtime directory has %v, %v", left, err)
-	}
-	log, err := os.ReadFile(h.logFile)
-	if err != nil || strings.Contains(string(log), "level=error") || strings.Contains(string(log), "level=warning") {
-		t.Errorf("mediatord complained, %v", err)
+	h.nothingKept()
+	if log := h.log(); strings.Contains(log, "level=error") || strings.Contains(log, "level=warning") {
+		t.Error("mediatord complained")
 	}
 }
 
@@ -89,9 +82,7 @@ func TestEndsWhileMediatordIsAway(t *testing.T) {
 	for _, pid := range executors {
 		h.until("the executor's end", func() bool { return !runs(pid) })
 	}
-	if n := h.manager.Stored(); n != 0 {
-		t.Errorf("%d entries are stored for nothing", n)
-	}
+	h.nothingKept()
 }
 
 // TestExecutorThatDiesWhileMediatordIsAway fails its process, and no other.
