@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -16,26 +17,27 @@ type Sample struct {
 	Busy    []Span
 	Active  bool
 	Waiting bool
-	Arrived Time
 	Flying  bool // work is on the GPU and not done
+	Arrived Time
 }
 
-// Merge makes the reports of domains from the samples of their executors. Where
-// several executors were busy at once, each is taken to have had an equal part of
-// the GPU, as the hardware's slices give it.
-func Merge(domains [][]Sample) []Report {
+// Merge makes the reports of domains from the samples of their executors, and
+// says what each executor used. Where several were busy at once, each is taken to
+// have had an equal part of the GPU, as the hardware's slices give it.
+func Merge(domains [][]Sample) (reports []Report, used [][]time.Duration) {
 	type edge struct {
-		at     Time
-		domain int
-		step   int // 1: begins, -1: ends
+		at               Time
+		domain, executor int
+		begins           bool
 	}
 	var edges []edge
-	reports := make([]Report, len(domains))
+	reports, used = make([]Report, len(domains)), make([][]time.Duration, len(domains))
 	for i, executors := range domains {
+		used[i] = make([]time.Duration, len(executors))
 		r := &reports[i]
-		for _, e := range executors {
+		for j, e := range executors {
 			for _, b := range e.Busy {
-				edges = append(edges, edge{b.Start, i, 1}, edge{b.End, i, -1})
+				edges = append(edges, edge{b.Start, i, j, true}, edge{b.End, i, j, false})
 			}
 			if e.Active && (!r.Active || e.Arrived < r.Arrived) {
 				r.Arrived = e.Arrived // the domain came with the first of them
@@ -45,19 +47,21 @@ func Merge(domains [][]Sample) []Report {
 			r.Waiting = r.Waiting || e.Waiting
 		}
 	}
-	slices.SortFunc(edges, func(a, b edge) int { return int(a.at - b.at) })
-	busy := make([]int, len(domains))
-	var all int
+	slices.SortStableFunc(edges, func(a, b edge) int { return cmp.Compare(a.at, b.at) })
+	var busy []edge // those that have begun and not ended
 	var last Time
 	for _, e := range edges {
-		if all > 0 && e.at > last {
-			for i, own := range busy {
-				reports[i].Used += time.Duration(int64(e.at-last) * int64(own) / int64(all))
-			}
+		for _, b := range busy {
+			part := (e.at - last) / time.Duration(len(busy))
+			used[b.domain][b.executor] += part
+			reports[b.domain].Used += part
 		}
 		last = e.at
-		busy[e.domain] += e.step
-		all += e.step
+		if e.begins {
+			busy = append(busy, e)
+			continue
+		}
+		busy = slices.DeleteFunc(busy, func(b edge) bool { return b.domain == e.domain && b.executor == e.executor })
 	}
-	return reports
+	return reports, used
 }

@@ -71,6 +71,8 @@ type Lease struct {
 	// ClearBy is when the GPU must be clear: what would not be done by then
 	// waits. Never: nothing is expected.
 	ClearBy Time
+	// Single lets one executor of the domain submit at a time.
+	Single bool
 }
 
 // Among is the lease of each of n executors of the domain.

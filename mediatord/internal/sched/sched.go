@@ -167,7 +167,7 @@ func (s *Scheduler) Decide(now Time) {
 				d.lease.Budget = budget
 			}
 		case d.running && armed:
-			d.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: clear}
+			d.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: clear, Single: true}
 		case d.running, !armed && !d.report.Active && d.settings.Class >= top && len(set) < limit:
 			d.lease.Budget = budget
 		}
@@ -319,7 +319,7 @@ func (s *Scheduler) console(now Time, busy bool) {
 		}
 	}
 	if longest != nil {
-		longest.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: Never}
+		longest.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: Never, Single: true}
 		s.wake(now + max(s.options.Patience, soonest))
 	}
 }

@@ -86,12 +86,15 @@ func TestRhythm(t *testing.T) {
 }
 
 func TestMergeSharesOverlaps(t *testing.T) {
-	reports := Merge([][]Sample{
+	reports, used := Merge([][]Sample{
 		{{Busy: []Span{{0, 4 * ms}}, Active: true, Arrived: 3 * ms}, {Busy: []Span{{2 * ms, 4 * ms}}, Active: true, Arrived: 2 * ms}},
 		{{Busy: []Span{{0, ms}, {2 * ms, 6 * ms}}, Waiting: true, Flying: true}},
 		{},
 	})
 	third := time.Duration(2*ms) / 3
+	if len(used[0]) != 2 || len(used[2]) != 0 || (used[0][1]-third).Abs() > 10 {
+		t.Errorf("executors used %v", used)
+	}
 	want := []time.Duration{ms/2 + ms + 2*third, ms/2 + third + 2*ms, 0}
 	for i, r := range reports {
 		if off := r.Used - want[i]; off > 10 || off < -10 {

@@ -211,7 +211,8 @@ func (s *Simulation) decide(now sched.Time) {
 			samples[i] = append(samples[i], e.sample(now))
 		}
 	}
-	for i, report := range sched.Merge(samples) {
+	reports, _ := sched.Merge(samples)
+	for i, report := range reports {
 		s.Tenants[i].Charged += report.Used
 		s.policy.Report(now, s.Tenants[i].domain, report)
 	}

@@ -1,0 +1,189 @@
+package arbiter
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+
+	"libvirt-vgpu/mediatord/internal/lease"
+	"libvirt-vgpu/mediatord/internal/sched"
+)
+
+const patience = 5 * time.Second
+
+func testArbiter(t *testing.T) *Arbiter {
+	t.Helper()
+	a, err := New(sched.Defaults(), logrus.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
+}
+
+// member is a domain with the executors' ends of its pages.
+type member struct {
+	*Domain
+	table  *lease.Table
+	report *os.File
+}
+
+func join(t *testing.T, a *Arbiter, class sched.Class, weight int) *member {
+	t.Helper()
+	table, err := lease.Create("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &member{table: table, report: os.NewFile(uintptr(fd), "report")}
+	if m.Domain, err = a.Join(table, m.report, sched.Settings{Pool: "gold", PoolWeight: 100, Weight: weight, Class: class}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.Leave()
+		_, _ = table.Close(), m.report.Close()
+	})
+	return m
+}
+
+func (m *member) page(t *testing.T, channel int) *lease.Page {
+	t.Helper()
+	m.Start(channel, false)
+	p, err := lease.Open(m.table.File(), channel, int(m.report.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Microsecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: it does not come", what)
+		}
+	}
+}
+
+// begin and end act as an executor does.
+func begin(p *lease.Page, now time.Duration) {
+	p.SetArrived(now)
+	p.Begin(now)
+	p.SetState(lease.Active | lease.Flying)
+}
+
+func TestAloneIsLeftAlone(t *testing.T) {
+	a := testArbiter(t)
+	p := join(t, a, sched.Low, 100).page(t, 0)
+	if !p.Unlimited() {
+		t.Fatal("limited without neighbours")
+	}
+	begin(p, lease.NewClock().Now())
+	if !p.Unlimited() {
+		t.Error("limited without neighbours")
+	}
+}
+
+func TestHighStopsLowAndGivesBack(t *testing.T) {
+	a := testArbiter(t)
+	clock := lease.NewClock()
+	low, high := join(t, a, sched.Low, 100), join(t, a, sched.High, 100)
+	l := low.page(t, 0)
+	h := high.page(t, 5)
+	begin(l, clock.Now())
+	await(t, "budget", func() bool { return l.Terms().Budget == sched.Defaults().Budget })
+	start := clock.Now()
+	begin(h, start)
+	await(t, "revocation", func() bool { return l.Terms().Budget == 0 })
+	t.Logf("revoked after %v", clock.Now()-start)
+	h.End(start, clock.Now())
+	h.SetState(0)
+	await(t, "gap", func() bool { return l.Terms().Budget == sched.Defaults().ArmedBudget })
+	if high.Used(5) <= 0 {
+		t.Error("high was charged nothing")
+	}
+	high.Stop(5)
+	await(t, "unlimited again", func() bool { return l.Terms().Budget == lease.Unlimited && l.Unlimited() })
+}
+
+func TestOneOfADomainWhileArmed(t *testing.T) {
+	a := testArbiter(t)
+	clock := lease.NewClock()
+	low, high := join(t, a, sched.Low, 100), join(t, a, sched.High, 100)
+	pages := []*lease.Page{low.page(t, 0), low.page(t, 1), low.page(t, 2)}
+	h := high.page(t, 0)
+	now := clock.Now()
+	begin(h, now)
+	h.End(now, clock.Now())
+	h.SetState(0)
+	for _, p := range pages {
+		p.SetArrived(clock.Now())
+		p.SetState(lease.Active | lease.Waiting)
+	}
+	await(t, "exactly one with a lease", func() bool {
+		count := 0
+		for _, p := range pages {
+			if p.Terms().Budget > 0 {
+				count++
+			}
+		}
+		return count == 1
+	})
+}
+
+func TestSettingsChange(t *testing.T) {
+	a := testArbiter(t)
+	clock := lease.NewClock()
+	one, other := join(t, a, sched.Normal, 100), join(t, a, sched.Normal, 100)
+	p, q := one.page(t, 0), other.page(t, 0)
+	begin(p, clock.Now())
+	begin(q, clock.Now())
+	other.Set(sched.Settings{Pool: "gold", PoolWeight: 100, Weight: 100, Class: sched.High})
+	await(t, "stop", func() bool { return p.Terms().Budget == 0 && q.Terms().Budget > 0 })
+	other.Set(sched.Settings{Pool: "gold", PoolWeight: 100, Weight: 100, Class: sched.Low})
+	await(t, "turn", func() bool { return p.Terms().Budget > 0 && q.Terms().Budget == 0 })
+}
+
+// An arbiter that ends leaves leases that expire, and the next one goes on with
+// the same pages.
+func TestSuccessor(t *testing.T) {
+	a := testArbiter(t)
+	clock := lease.NewClock()
+	one, other := join(t, a, sched.Normal, 100), join(t, a, sched.Normal, 100)
+	p, q := one.page(t, 0), other.page(t, 0)
+	start := clock.Now()
+	begin(p, start)
+	begin(q, start)
+	await(t, "limits", func() bool { return p.Terms().Budget != lease.Unlimited && q.Terms().Budget != lease.Unlimited })
+	a.Close()
+	if terms := q.Terms(); terms.Expiry > clock.Now()+lifetime {
+		t.Fatalf("the lease lasts %v", terms.Expiry-clock.Now())
+	}
+	next := testArbiter(t)
+	for _, m := range []*member{one, other} {
+		d, err := next.Join(m.table, m.report, m.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Start(0, true)
+	}
+	await(t, "renewal", func() bool { return p.Terms().Expiry > clock.Now()+lifetime/3 || q.Terms().Expiry > clock.Now()+lifetime/3 })
+}
+
+// Nobody active: nothing wakes up.
+func TestIdleWakesNobody(t *testing.T) {
+	a := testArbiter(t)
+	for range 10 {
+		join(t, a, sched.Normal, 100).page(t, 0)
+	}
+	var spec unix.ItimerSpec
+	if err := unix.TimerfdGettime(a.timer, &spec); err != nil || spec.Value.Nano() != 0 {
+		t.Errorf("the timer runs: %+v, %v", spec, err)
+	}
+}
