@@ -234,6 +234,9 @@ func (d *Domain) Stop(channel int) {
 	a := d.arbiter
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if d.policy != nil && !a.closed {
+		a.collect(a.clock.Now()) // the last of its work counts
+	}
 	d.remove(channel)
 	d.settle()
 }

@@ -20,17 +20,18 @@ var ErrInvalid = errors.New("invalid pool file")
 
 // poolFile is the TOML document; a nil pointer is an absent key.
 type poolFile struct {
-	GPUs       []string `toml:"gpus"`
-	Backend    *string  `toml:"backend"`
-	Slots      *int64   `toml:"slots"`
-	Memory     *string  `toml:"memory"`
-	MaxMemory  *string  `toml:"max_memory"`
-	Overcommit *float64 `toml:"overcommit"`
-	Weight     *int64   `toml:"weight"`
-	Priorities []string `toml:"priorities"`
-	Isolation  *string  `toml:"isolation"`
-	Warm       *int64   `toml:"warm"`
-	Walls      *string  `toml:"walls"`
+	GPUs       []string     `toml:"gpus"`
+	Backend    *string      `toml:"backend"`
+	Slots      *int64       `toml:"slots"`
+	Memory     *string      `toml:"memory"`
+	MaxMemory  *string      `toml:"max_memory"`
+	Overcommit *float64     `toml:"overcommit"`
+	Weight     *int64       `toml:"weight"`
+	Priorities []string     `toml:"priorities"`
+	Isolation  *string      `toml:"isolation"`
+	Warm       *int64       `toml:"warm"`
+	Walls      *string      `toml:"walls"`
+	Sharing    sharingTable `toml:"sharing"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
@@ -71,7 +72,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls")
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, sharing")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
@@ -80,6 +81,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	for _, step := range []func(*poolFile) error{
 		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm, pool.setWalls,
+		pool.setSharing,
 	} {
 		if err := step(&doc); err != nil {
 			return Pool{}, err

@@ -7,6 +7,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/sched"
 
 	vgpuxml "libvirt-vgpu/xml"
 )
@@ -19,6 +22,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	want := Pool{
 		Name: "default", File: "/etc/vgpu/pools.d/default.toml", GPUs: []string{"0000:01:00.0"},
 		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
+		Sharing:    Sharing{Leases: true, Options: sched.Defaults()},
 		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup, Warm: 1, Walls: "available",
 	}
 	if !reflect.DeepEqual(pool, want) {
@@ -39,6 +43,15 @@ priorities = ["high", "low"]
 isolation = "none"
 warm = 3
 walls = "required"
+[sharing]
+leases = false
+run_set = 3
+turn = "8ms"
+budget = "3ms"
+armed_budget = "100us"
+armed = "1s"
+patience = "50ms"
+predict = false
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +59,10 @@ walls = "required"
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
+		Sharing: Sharing{Options: sched.Options{
+			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
+			Armed: time.Second, Patience: 50 * time.Millisecond,
+		}},
 		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3, Walls: "required",
 	}
 	if !reflect.DeepEqual(pool, want) {
@@ -80,6 +97,9 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"isolation", "p.toml", "gpus = [\"01:00.0\"]\nisolation = \"strict\"", []string{"isolation", `"strict"`, `"group" or "none"`}},
 		{"isolation of soft", "p.toml", "gpus = [\"soft\"]\nisolation = \"group\"", []string{"isolation", "does not fit"}},
 		{"warm", "p.toml", "gpus = [\"soft\"]\nwarm = 65", []string{"warm", "0 to 64"}},
+		{"run set", "p.toml", "gpus = [\"soft\"]\n[sharing]\nrun_set = 0", []string{"sharing.run_set", "1 to 16"}},
+		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100µs" to "1s"`}},
+		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns"}},
 		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
 		{"name", "Gold Pool.toml", `gpus = ["soft"]`, []string{"Gold Pool.toml", "lower case"}},
 		{"syntax", "p.toml", `gpus = [`, []string{"p.toml"}},

@@ -71,6 +71,7 @@ type Pool struct {
 	Overcommit float64 // 1..MaxOvercommit
 	Weight     int     // 1..MaxWeight
 	Priorities []vgpuxml.Priority
+	Sharing    Sharing
 	Isolation  Isolation
 	Warm       int          // 0..MaxWarm, per GPU
 	Walls      sandbox.Mode // around each executor

@@ -79,6 +79,7 @@ func run(args []string) int {
 	domain, uuid, cache := f.String("domain", "", ""), f.String("domain-uuid", "", ""), f.String("module-cache", "", "")
 	warm := f.Bool("warm", false, "")
 	f.String("walls", "", "")
+	f.Bool("lease", false, "")
 	_ = f.Parse(args) // exits on an error
 	if *warm {
 		a, err := awaitAssignment()

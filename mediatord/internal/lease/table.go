@@ -87,6 +87,15 @@ func (t *Table) Clear(channel int) {
 	words(w).double(atExpiry).Store(uint64(Never))
 }
 
+// Free makes all leases unlimited: nobody schedules any more.
+func (t *Table) Free() {
+	for channel := range window.MaxChannels {
+		h := t.Holder(channel, 0)
+		h.Set(Terms{Budget: Unlimited, ClearBy: Never, Expiry: Never})
+		h.Listen(false)
+	}
+}
+
 func (t *Table) page(channel int) []byte {
 	if channel < 0 || channel >= window.MaxChannels {
 		panic(fmt.Errorf("%w: channel %d", window.ErrRange, channel))

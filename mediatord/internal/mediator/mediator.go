@@ -83,6 +83,8 @@ type Mediator struct {
 	mu     sync.RWMutex // guards the rest
 	slots  map[window.UUID]*held
 	closed bool
+
+	arbiters arbiters
 }
 
 // held is a slot with what it was asked for by.
@@ -151,6 +153,7 @@ func (m *Mediator) Close() {
 	all.Wait()
 	m.stocks.close()
 	m.background.Wait()
+	m.arbiters.close()
 	_ = m.lock.Close()
 }
 
@@ -241,6 +244,7 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	cfg.Executor = m.executor(p)
 	cfg.Executor.Stock = m.stocks.of(p, grant.Device, cfg.Executor)
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
+	cfg.Arbiter, cfg.PoolWeight = m.arbiterOf(p, grant.Device.Name), p.Weight
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store

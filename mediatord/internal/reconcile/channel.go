@@ -186,7 +186,7 @@ func (l *Loop) exited(e event) {
 	gone := l.party(e.channel)
 	c.executor, c.revoking = nil, nil
 	l.abandon(gone)
-	l.counted(func(m *meter) { m.retire(e.channel, l.Account.Statistics(e.channel)) })
+	l.counted(func(m *meter) { m.retire(e.channel, l.said(e.channel)) })
 	l.Account.Clear(e.channel)
 	l.showUse()
 	state, generation := l.Window.Guest(e.channel)

@@ -59,6 +59,9 @@ type Config struct {
 	Resumed bool
 	Adopted []Adopted
 	Sensors Sensors // may be nil
+	// GPUTime is the GPU time charged to a channel's executor, in nanoseconds; nil:
+	// only the executor's own word is known.
+	GPUTime func(channel int) uint64
 	// Changed is called, from the loop's goroutine, after Status changed.
 	Changed func()
 	// Record is told of executors' lives, from the loop's goroutine; may be nil.

@@ -205,7 +205,10 @@ func TestUsedMemoryAndSensorsFollow(t *testing.T) {
 	}
 	e.end(719, "died")
 	s.until("no used memory", func() bool { d, err := s.window.Description(); return err == nil && d.UsedMemory == 0 })
-	s.until("no sensors", func() bool { d, err := s.window.Description(); return err == nil && d.Utilization == 0 && d.Temperature == 0 })
+	s.until("no sensors", func() bool {
+		d, err := s.window.Description()
+		return err == nil && d.Utilization == 0 && d.Temperature == 0
+	})
 	if pid, used := s.window.User(0); pid != 0 || used != 0 {
 		t.Errorf("the dead process is shown: %d with %d bytes", pid, used)
 	}

@@ -63,12 +63,21 @@ func (m *meter) total() Totals {
 	return sum
 }
 
+// said is what a channel's executor says of itself, but for what is known better.
+func (l *Loop) said(channel int) window.Statistics {
+	s := l.Account.Statistics(channel)
+	if l.GPUTime != nil {
+		s.GPUTime = l.GPUTime(channel)
+	}
+	return s
+}
+
 // Totals reads what the domain's executors did.
 func (l *Loop) Totals() Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.status { // empty once the account may be gone
-		l.meter.see(s.Channel, l.Account.Statistics(s.Channel))
+		l.meter.see(s.Channel, l.said(s.Channel))
 	}
 	return l.meter.total()
 }

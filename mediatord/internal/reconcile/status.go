@@ -33,7 +33,7 @@ func (l *Loop) Status() []ChannelStatus {
 		s := &status[i]
 		s.MemoryUsed = l.Account.Used(s.Channel)
 		s.Queued = l.Window.Queued(s.Channel)
-		s.Statistics = l.meter.see(s.Channel, l.Account.Statistics(s.Channel))
+		s.Statistics = l.meter.see(s.Channel, l.said(s.Channel))
 	}
 	return status
 }

@@ -42,6 +42,7 @@ func Adopt(cfg Config, r Record, k *Kept) (*Slot, error) {
 	undo.Add(func() { closeAll(named, vectors) })
 	for _, step := range []func() error{
 		func() error { return s.adoptMemory(&undo, named) },
+		func() error { return s.adoptLeases(&undo, named) },
 		func() error { return s.adoptListener(&undo, named) },
 		func() error { return s.adoptEndpoint(&undo, vectors) },
 		func() error { return s.startLoop(&undo, k) },
@@ -189,8 +190,9 @@ func (s *Slot) adoptExecutors(k *Kept, settings supervisor.Settings) []reconcile
 		adopted = append(adopted, reconcile.Adopted{
 			Channel: channel, Generation: e.Generation,
 			Adopt: func(ready bool, sink func(supervisor.Event)) (reconcile.Executor, error) {
-				executor, err := supervisor.Adopt(settings, channel, e.PID, e.Files, ready, sink)
+				executor, err := supervisor.Adopt(settings, channel, e.PID, e.Files, ready, s.watchLease(channel, true, sink))
 				if err != nil {
+					s.unwatchLease(channel)
 					e.drop()
 					return nil, err
 				}

@@ -52,7 +52,11 @@ func (s *Slot) keep(l label, files ...syscall.Conn) *fdstore.Entry {
 func (s *Slot) keepMemory() {
 	l := label{What: keptSlot, Channel: -1}
 	var files []syscall.Conn
-	for name, file := range map[string]syscall.Conn{"window": s.window.File(), "account": s.account.File(), "listener": s.listener} {
+	named := map[string]syscall.Conn{"window": s.window.File(), "account": s.account.File(), "listener": s.listener}
+	if s.leases.table != nil {
+		named[keptLeases], named[keptReport] = s.leases.table.File(), s.leases.report
+	}
+	for name, file := range named {
 		l.Names, files = append(l.Names, name), append(files, file)
 	}
 	for vector := range 1 + s.Channels {

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"libvirt-vgpu/mediatord/internal/arbiter"
 	"libvirt-vgpu/mediatord/internal/describe"
 	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/fdstore"
@@ -73,6 +74,9 @@ type Config struct {
 	Socket    Socket
 	Executor  supervisor.Settings // domain and GPU are filled in
 	Sensors   reconcile.Sensors
+	// Arbiter schedules the executors on the GPU; nil: nobody does.
+	Arbiter    *arbiter.Arbiter
+	PoolWeight int
 	// Changed is called when Status would answer something new, Held when a
 	// session's HOLD connection came or went. Neither may call Close.
 	Changed func()
@@ -91,6 +95,7 @@ type Slot struct {
 	Config
 	window   *window.Window
 	account  *window.Account
+	leases   leases
 	endpoint endpoint
 	listener *net.UnixListener
 	loop     *reconcile.Loop
@@ -113,7 +118,7 @@ func Open(cfg Config) (*Slot, error) {
 	var undo revert.Reverter
 	defer undo.Fail()
 	startLoop := func(undo *revert.Reverter) error { return s.startLoop(undo, nil) }
-	for _, step := range []func(*revert.Reverter) error{s.makeDirectory, s.makeMemory, s.makeEndpoint, s.listen, s.persist, startLoop} {
+	for _, step := range []func(*revert.Reverter) error{s.makeDirectory, s.makeMemory, s.makeLeases, s.makeEndpoint, s.listen, s.persist, startLoop} {
 		if err := step(&undo); err != nil {
 			return nil, fmt.Errorf("opening slot of %s %s: %w", cfg.Kind, cfg.Name, err)
 		}
@@ -218,15 +223,20 @@ func (s *Slot) startLoop(undo *revert.Reverter, k *Kept) error {
 	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
 	loop, err := reconcile.Start(reconcile.Config{
 		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Record: s.record, Log: s.Log,
-		Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
+		GPUTime: s.gpuTime(), Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
 		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
 			settings := settings
 			settings.Keep = s.keepExecutor(channel, generation)
-			executor, err := supervisor.Launch(settings, supervisor.Files{
+			files := supervisor.Files{
 				Window: s.window.File(), Account: s.account.File(),
 				Doorbell: s.endpoint.Doorbell(1 + channel), Interrupt: s.endpoint.Interrupt(1 + channel),
-			}, channel, generation, sink)
+			}
+			if s.leases.table != nil {
+				files.Leases, files.Report = s.leases.table.File(), s.leases.report
+			}
+			executor, err := supervisor.Launch(settings, files, channel, generation, s.watchLease(channel, false, sink))
 			if err != nil {
+				s.unwatchLease(channel)
 				return nil, err
 			}
 			return executor, nil
@@ -309,6 +319,7 @@ func (s *Slot) Close() {
 	s.endpoint.close()
 	_ = s.listener.Close()
 	s.entry.Forget()
+	s.closeLeases()
 	for what, closer := range map[string]interface{ Close() error }{"account": s.account, "window": s.window} {
 		if err := closer.Close(); err != nil {
 			s.Log.WithError(err).Warn("closing " + what + " failed")

@@ -51,6 +51,8 @@ type Files struct {
 	Doorbell  *os.File // eventfd, read: the guest rang
 	Interrupt *os.File // eventfd, write: wakes the guest process
 	Account   *os.File // memfd
+	Leases    *os.File // memfd; nil: the executor works without a lease
+	Report    *os.File // eventfd, write: the executor changed its state; with Leases
 }
 
 // Launch starts the executor of a channel, or takes a warm one of the stock.
@@ -60,6 +62,9 @@ func Launch(s Settings, files Files, channel int, generation uint32, sink func(E
 	shared := []*os.File{files.Window, files.Doorbell, files.Interrupt, files.Account} // 4..7
 	args := s.arguments("--channel", strconv.Itoa(channel), "--generation", strconv.FormatUint(uint64(generation), 10),
 		"--domain", s.Domain, "--domain-uuid", s.DomainUUID)
+	if files.Leases != nil {
+		shared, args = append(shared, files.Leases, files.Report), append(args, "--lease") // 8, 9
+	}
 	p, err := s.Stock.take(shared, args)
 	if p == nil && err == nil {
 		p, err = spawn(s, shared, args)

@@ -209,7 +209,7 @@ func TestLaunchOfAnAbsentBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		_, err := Launch(Settings{Path: "/nonexistent/vgpu-executor"}, Files{null, null, null, null}, 0, 1, func(Event) {})
+		_, err := Launch(Settings{Path: "/nonexistent/vgpu-executor"}, Files{Window: null, Doorbell: null, Interrupt: null, Account: null}, 0, 1, func(Event) {})
 		if err == nil || !strings.Contains(err.Error(), "/nonexistent/vgpu-executor") {
 			t.Fatalf("error is %v", err)
 		}

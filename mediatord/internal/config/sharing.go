@@ -1,0 +1,69 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/sched"
+)
+
+// Sharing is how the domains on one GPU of a pool take turns.
+type Sharing struct {
+	// Leases: the executors work under leases; otherwise only the hardware decides.
+	Leases  bool
+	Options sched.Options
+}
+
+// sharingTable is [sharing]; a nil pointer is an absent key.
+type sharingTable struct {
+	Leases      *bool   `toml:"leases"`
+	RunSet      *int64  `toml:"run_set"`
+	Turn        *string `toml:"turn"`
+	Budget      *string `toml:"budget"`
+	ArmedBudget *string `toml:"armed_budget"`
+	Armed       *string `toml:"armed"`
+	Patience    *string `toml:"patience"`
+	Predict     *bool   `toml:"predict"`
+}
+
+const maxRunSet = 16
+
+func (p *Pool) setSharing(doc *poolFile) error {
+	t := &doc.Sharing
+	o := &p.Sharing.Options
+	p.Sharing = Sharing{Leases: true, Options: sched.Defaults()}
+	if t.Leases != nil {
+		p.Sharing.Leases = *t.Leases
+	}
+	if t.Predict != nil {
+		o.Predict = *t.Predict
+	}
+	if t.RunSet != nil {
+		if *t.RunSet < 1 || *t.RunSet > maxRunSet {
+			return invalid(p.File, "sharing.run_set", fmt.Sprintf("is %d", *t.RunSet), fmt.Sprintf("1 to %d", maxRunSet))
+		}
+		o.RunSet = int(*t.RunSet)
+	}
+	for _, d := range []struct {
+		key               string
+		text              *string
+		value             *time.Duration
+		shortest, longest time.Duration
+	}{
+		{"turn", t.Turn, &o.Turn, 100 * time.Microsecond, time.Second},
+		{"budget", t.Budget, &o.Budget, 10 * time.Microsecond, time.Second},
+		{"armed_budget", t.ArmedBudget, &o.ArmedBudget, 10 * time.Microsecond, time.Second},
+		{"armed", t.Armed, &o.Armed, 0, time.Minute},
+		{"patience", t.Patience, &o.Patience, 0, time.Minute},
+	} {
+		if d.text == nil {
+			continue
+		}
+		value, err := time.ParseDuration(*d.text)
+		if err != nil || value < d.shortest || value > d.longest {
+			return invalid(p.File, "sharing."+d.key, fmt.Sprintf("is %q", *d.text), fmt.Sprintf("a time from %q to %q", d.shortest, d.longest))
+		}
+		*d.value = value
+	}
+	return nil
+}
