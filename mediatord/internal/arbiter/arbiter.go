@@ -10,15 +10,11 @@
 package arbiter
 
 import (
-	"errors"
-	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sys/unix"
 
 	"libvirt-vgpu/mediatord/internal/lease"
 	"libvirt-vgpu/mediatord/internal/sched"
@@ -29,96 +25,60 @@ const lifetime = 250 * time.Millisecond
 
 // Arbiter decides for one GPU.
 type Arbiter struct {
-	clock   lease.Clock
-	turn    time.Duration
-	log     logrus.FieldLogger
-	epoll   int
-	timer   int // timerfd
-	quit    int // eventfd
-	stopped chan struct{}
+	clock lease.Clock
+	turn  time.Duration
+	log   logrus.FieldLogger
 
 	mu      sync.Mutex // guards the rest
 	policy  *sched.Scheduler
-	domains []*Domain // with executors, in the order of the policy's
+	domains []*Domain // with executors
+	loop    *loop     // nil: nobody has executors
 	closed  bool
 }
 
-// New starts the arbiter of a GPU.
-func New(options sched.Options, log logrus.FieldLogger) (*Arbiter, error) {
-	a := &Arbiter{
-		clock: lease.NewClock(), turn: options.Turn, log: log, policy: sched.New(options),
-		stopped: make(chan struct{}), epoll: -1, timer: -1, quit: -1,
-	}
-	var err error
-	if a.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
-		a.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
-	}
-	if err == nil {
-		a.quit, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	}
-	for _, fd := range []int{a.timer, a.quit} {
-		if err == nil {
-			err = a.listen(fd)
-		}
-	}
-	if err != nil {
-		a.closeFiles()
-		return nil, fmt.Errorf("starting scheduler: %w", err)
-	}
-	go a.run()
-	return a, nil
+// New makes the arbiter of a GPU. Its thread runs while there are executors.
+func New(options sched.Options, log logrus.FieldLogger) *Arbiter {
+	return &Arbiter{clock: lease.NewClock(), turn: options.Turn, log: log, policy: sched.New(options)}
 }
 
 // Close ends the decisions. Leases expire, or stay unlimited.
 func (a *Arbiter) Close() {
 	a.mu.Lock()
-	closed := a.closed
+	defer a.mu.Unlock()
 	a.closed = true
-	a.mu.Unlock()
-	if closed {
-		return
-	}
-	_, _ = unix.Write(a.quit, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	<-a.stopped
-	a.closeFiles()
-}
-
-func (a *Arbiter) closeFiles() {
-	for _, fd := range []int{a.epoll, a.timer, a.quit} {
-		if fd >= 0 {
-			_ = unix.Close(fd)
-		}
+	if a.loop != nil {
+		a.loop.stop()
+		a.loop = nil
 	}
 }
 
-func (a *Arbiter) listen(fd int) error {
-	return unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
-}
-
-// run sleeps in the kernel, on a thread of its own, so that no other goroutine
-// stands between a doorbell and the decision.
-func (a *Arbiter) run() {
-	runtime.LockOSThread()
-	defer close(a.stopped)
-	events := make([]unix.EpollEvent, 64)
-	for {
-		n, err := unix.EpollWait(a.epoll, events, -1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			a.log.WithError(err).Error("the scheduler has stopped; leases expire")
+// attend starts the thread for the first domain with executors, and ends it after
+// the last. It needs a.mu.
+func (a *Arbiter) attend() {
+	switch {
+	case a.closed:
+	case len(a.domains) > 0 && a.loop == nil:
+		l, err := newLoop()
+		if err != nil {
+			a.log.WithError(err).Error("domains share this GPU without order")
 			return
 		}
-		for _, e := range events[:max(n, 0)] {
-			if int(e.Fd) == a.quit {
-				return
+		a.loop = l
+		go func() {
+			err := l.run(func() {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				if a.loop == l {
+					a.decide()
+				}
+			})
+			if err != nil {
+				a.log.WithError(err).Error("the scheduler has stopped; leases expire")
 			}
-			var count [8]byte
-			_, _ = unix.Read(int(e.Fd), count[:])
-		}
-		a.mu.Lock()
-		if !a.closed {
-			a.decide()
-		}
-		a.mu.Unlock()
+		}()
+	case len(a.domains) == 0 && a.loop != nil:
+		a.loop.stop()
+		a.loop = nil
 	}
 }
 
@@ -156,12 +116,11 @@ func (a *Arbiter) collect(now time.Duration) (active bool) {
 
 // wakeAt makes run decide again at a time.
 func (a *Arbiter) wakeAt(at time.Duration) {
-	var spec unix.ItimerSpec
-	if at != sched.Never {
-		spec.Value = unix.NsecToTimespec(int64(max(at, 1)))
+	if a.loop == nil {
+		return
 	}
-	if err := unix.TimerfdSettime(a.timer, unix.TFD_TIMER_ABSTIME, &spec, nil); err != nil {
-		a.log.WithError(err).Error("setting the scheduler's timer failed")
+	if err := a.loop.wakeAt(at); err != nil {
+		a.log.WithError(err).Error("the scheduler has no timer")
 	}
 }
 
@@ -185,12 +144,8 @@ type executor struct {
 
 // Join makes a domain known. leases and report belong to the caller and must stay
 // open until Leave.
-func (a *Arbiter) Join(leases *lease.Table, report *os.File, settings sched.Settings) (*Domain, error) {
-	d := &Domain{arbiter: a, leases: leases, report: report, settings: settings}
-	if err := a.listen(int(report.Fd())); err != nil {
-		return nil, fmt.Errorf("joining the scheduler: %w", err)
-	}
-	return d, nil
+func (a *Arbiter) Join(leases *lease.Table, report *os.File, settings sched.Settings) *Domain {
+	return &Domain{arbiter: a, leases: leases, report: report, settings: settings}
 }
 
 // Leave ends a domain's part.
@@ -198,7 +153,6 @@ func (d *Domain) Leave() {
 	a := d.arbiter
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_ = unix.EpollCtl(a.epoll, unix.EPOLL_CTL_DEL, int(d.report.Fd()), nil) // fails after Close
 	d.executors = nil
 	d.settle()
 }
@@ -271,6 +225,13 @@ func (d *Domain) settle() {
 	case len(d.executors) > 0 && d.policy == nil:
 		d.policy = a.policy.Add(d.settings)
 		a.domains = append(a.domains, d)
+		a.attend()
+		if a.loop == nil {
+			break
+		}
+		if err := a.loop.listen(int(d.report.Fd())); err != nil {
+			a.log.WithError(err).Error("a domain is not heard by the scheduler")
+		}
 	case len(d.executors) == 0 && d.policy != nil:
 		a.policy.Remove(d.policy)
 		d.policy, d.single = nil, nil
@@ -280,6 +241,10 @@ func (d *Domain) settle() {
 				break
 			}
 		}
+		if a.loop != nil {
+			a.loop.ignore(int(d.report.Fd()))
+		}
+		a.attend()
 	}
 	if !a.closed {
 		a.decide()

@@ -16,10 +16,7 @@ const patience = 5 * time.Second
 
 func testArbiter(t *testing.T) *Arbiter {
 	t.Helper()
-	a, err := New(sched.Defaults(), logrus.New())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := New(sched.Defaults(), logrus.New())
 	t.Cleanup(a.Close)
 	return a
 }
@@ -42,9 +39,7 @@ func join(t *testing.T, a *Arbiter, class sched.Class, weight int) *member {
 		t.Fatal(err)
 	}
 	m := &member{table: table, report: os.NewFile(uintptr(fd), "report")}
-	if m.Domain, err = a.Join(table, m.report, sched.Settings{Pool: "gold", PoolWeight: 100, Weight: weight, Class: class}); err != nil {
-		t.Fatal(err)
-	}
+	m.Domain = a.Join(table, m.report, sched.Settings{Pool: "gold", PoolWeight: 100, Weight: weight, Class: class})
 	t.Cleanup(func() {
 		m.Leave()
 		_, _ = table.Close(), m.report.Close()
@@ -167,13 +162,11 @@ func TestSuccessor(t *testing.T) {
 	}
 	next := testArbiter(t)
 	for _, m := range []*member{one, other} {
-		d, err := next.Join(m.table, m.report, m.settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Start(0, true)
+		next.Join(m.table, m.report, m.settings).Start(0, true)
 	}
-	await(t, "renewal", func() bool { return p.Terms().Expiry > clock.Now()+lifetime/3 || q.Terms().Expiry > clock.Now()+lifetime/3 })
+	await(t, "renewal", func() bool {
+		return p.Terms().Expiry > clock.Now()+lifetime/3 || q.Terms().Expiry > clock.Now()+lifetime/3
+	})
 }
 
 // Nobody active: nothing wakes up.
@@ -183,7 +176,13 @@ func TestIdleWakesNobody(t *testing.T) {
 		join(t, a, sched.Normal, 100).page(t, 0)
 	}
 	var spec unix.ItimerSpec
-	if err := unix.TimerfdGettime(a.timer, &spec); err != nil || spec.Value.Nano() != 0 {
+	if err := unix.TimerfdGettime(a.loop.timer, &spec); err != nil || spec.Value.Nano() != 0 {
 		t.Errorf("the timer runs: %+v, %v", spec, err)
+	}
+	for len(a.domains) > 0 {
+		a.domains[0].Stop(0)
+	}
+	if a.loop != nil {
+		t.Error("a thread waits although there are no executors")
 	}
 }

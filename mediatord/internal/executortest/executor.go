@@ -79,7 +79,7 @@ func run(args []string) int {
 	domain, uuid, cache := f.String("domain", "", ""), f.String("domain-uuid", "", ""), f.String("module-cache", "", "")
 	warm := f.Bool("warm", false, "")
 	f.String("walls", "", "")
-	f.Bool("lease", false, "")
+	leased := f.Bool("lease", false, "")
 	_ = f.Parse(args) // exits on an error
 	if *warm {
 		a, err := awaitAssignment()
@@ -95,7 +95,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "a flag is missing:", args)
 		return 2
 	}
-	e, err := open(*channel)
+	e, err := open(*channel, *leased)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -128,7 +128,7 @@ type executor struct {
 	exit      chan int
 }
 
-func open(channel int) (*executor, error) {
+func open(channel int, leased bool) (*executor, error) {
 	e := &executor{control: os.NewFile(3, "control"), channel: channel, exit: make(chan int, 4)}
 	var err error
 	if e.window, err = window.Map(os.NewFile(4, "window")); err != nil {
@@ -141,7 +141,15 @@ func open(channel int) (*executor, error) {
 	if e.account, err = window.MapAccount(os.NewFile(7, "account")); err != nil {
 		return nil, err
 	}
-	for fd := 8; fd < 64; fd++ { // whatever else is open, no second domain's memory
+	first := 8
+	if leased {
+		first = 10
+		leases, err := os.Readlink("/proc/self/fd/8")
+		if err != nil || !strings.HasPrefix(leases, "/memfd:vgpu-leases-") {
+			return nil, fmt.Errorf("descriptor 8 is %q, %v, should be leases", leases, err)
+		}
+	}
+	for fd := first; fd < 64; fd++ { // whatever else is open, no second domain's memory
 		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 		if err == nil && strings.HasPrefix(name, "/memfd:") {
 			return nil, fmt.Errorf("descriptor %d was inherited: %s", fd, name)

@@ -25,11 +25,7 @@ func (m *Mediator) arbiterOf(p *pool.Pool, gpu string) *arbiter.Arbiter {
 	if a := all.byGPU[gpu]; a != nil {
 		return a
 	}
-	a, err := arbiter.New(p.Sharing.Options, m.log.WithField("gpu", gpu))
-	if err != nil {
-		m.log.WithError(err).Error("domains share this GPU without order")
-		return nil
-	}
+	a := arbiter.New(p.Sharing.Options, m.log.WithField("gpu", gpu))
 	if all.byGPU == nil {
 		all.byGPU = map[string]*arbiter.Arbiter{}
 	}

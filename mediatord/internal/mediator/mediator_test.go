@@ -136,11 +136,6 @@ func TestObserverHearsOfSlots(t *testing.T) {
 func TestReserveUndoesEverythingOnAnError(t *testing.T) {
 	s := newStage(t, nil)
 	r := s.request(window.UUID{2})
-	// The GPU's scheduler starts with its first domain and stays.
-	if err := s.Reserve(context.Background(), r); err != nil {
-		t.Fatal(err)
-	}
-	s.Release(r.Domain)
 	// Too few descriptors for the eventfds: directory and window are made before.
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -67,11 +67,7 @@ func (s *Slot) joinArbiter(undo *revert.Reverter, table *lease.Table, report *os
 		table.Free()
 		return nil
 	}
-	var err error
-	s.leases.domain, err = s.Arbiter.Join(table, report, s.terms(s.Settings()))
-	if err != nil {
-		return err
-	}
+	s.leases.domain = s.Arbiter.Join(table, report, s.terms(s.Settings()))
 	s.leases.end = s.Watch(func(settings Settings) { s.leases.domain.Set(s.terms(settings)) })
 	return nil
 }
