@@ -29,8 +29,8 @@ struct vg_range {
 	struct vg_context *context;
 	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool;
 					 * IMPORTED: its opening */
-	uint64_t backing;		/* bytes really taken from its space; REGISTERED: whole pages */
-	uint64_t window;		/* PINNED, REGISTERED: arena offset */
+	uint64_t backing;		/* bytes really taken from its space */
+	uint64_t window;		/* PINNED: arena offset */
 };
 
 /* Memory that GPU and process share, at one address. */

@@ -5,6 +5,7 @@
  */
 #include <sys/mman.h>
 
+#include "extent.h"
 #include "move.h"
 #include "register.h"
 
@@ -19,31 +20,23 @@ static struct {
 	uint64_t bytes;		/* of copies */
 } forking;
 
-static uint64_t from_page(uint64_t address)
-{
-	return address & ~4095ull;
-}
-
 void vg_register_before_fork(void)
 {
-	struct vg_range r;
 	size_t count = 0;
 
 	pthread_mutex_lock(&vg_register_lock);
 	forking.count = 0;
-	for (uint64_t at = 0; vg_range_next(at, NULL, &r); at = r.base + 1)
-		count += r.kind == VG_RANGE_REGISTERED;
+	for (const struct vg_extent *e = vg_extents; e; e = e->next)
+		count++;
 	if (!count)
 		return;
 	forking.bytes = count * sizeof *forking.copies;
 	forking.copies = mmap(NULL, forking.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (forking.copies == MAP_FAILED)
 		return;
-	for (uint64_t at = 0; forking.count < count && vg_range_next(at, NULL, &r); at = r.base + 1) {
-		struct copy c = { .address = from_page(r.base), .size = r.backing };
+	for (const struct vg_extent *e = vg_extents; e; e = e->next) {
+		struct copy c = { .address = e->start, .size = e->size };
 
-		if (r.kind != VG_RANGE_REGISTERED)
-			continue;
 		c.memory = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (c.memory == MAP_FAILED)
 			continue;

@@ -125,7 +125,9 @@
 #define VG_OP_GRAPH_LAUNCH_NOW 0x0743
 #define VG_OP_LAUNCH_HOST_FUNC 0x0800
 #define VG_OP_STREAM_ADD_CALLBACK 0x0801
-#define VG_OP_HOST_REGISTER 0x0810
+#define VG_OP_HOST_PAGES 0x0833
+#define VG_OP_HOST_REGISTER 0x0834
+#define VG_OP_HOST_UNREGISTER 0x0835
 #define VG_OP_MEM_ALLOC_ASYNC 0x0820
 #define VG_OP_MEM_FREE_ASYNC 0x0821
 #define VG_OP_MEM_FREE_POOL 0x0822
@@ -3556,15 +3558,40 @@ static inline int vg_op_stream_add_callback(struct vg_thread *t, uint32_t s, uin
 	return 0;
 }
 
-struct vg_rec_host_register {
+struct vg_rec_host_pages {
 	struct vg_record h;
 	uint64_t va;
 	uint64_t offset;
 	uint64_t size;
 } __attribute__((aligned(8)));
-_Static_assert(sizeof(struct vg_rec_host_register) == 48, "host_register");
+_Static_assert(sizeof(struct vg_rec_host_pages) == 48, "host_pages");
 
-static inline int vg_op_host_register(struct vg_thread *t, uint64_t va, uint64_t offset, uint64_t size)
+static inline int vg_op_host_pages(struct vg_thread *t, uint64_t va, uint64_t offset, uint64_t size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_host_pages *r = vg_reserve_replied(t, VG_OP_HOST_PAGES, sizeof(struct vg_rec_host_pages));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->va = va;
+	r->offset = offset;
+	r->size = size;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_host_register {
+	struct vg_record h;
+	uint64_t va;
+	uint64_t size;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_host_register) == 40, "host_register");
+
+static inline int vg_op_host_register(struct vg_thread *t, uint64_t va, uint64_t size)
 {
 	struct vg_reply *reply;
 	int result;
@@ -3573,8 +3600,29 @@ static inline int vg_op_host_register(struct vg_thread *t, uint64_t va, uint64_t
 	if (!r)
 		return vg_channel_error(t);
 	r->va = va;
-	r->offset = offset;
 	r->size = size;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
+}
+
+struct vg_rec_host_unregister {
+	struct vg_record h;
+	uint64_t va;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_host_unregister) == 32, "host_unregister");
+
+static inline int vg_op_host_unregister(struct vg_thread *t, uint64_t va)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_host_unregister *r = vg_reserve_replied(t, VG_OP_HOST_UNREGISTER, sizeof(struct vg_rec_host_unregister));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->va = va;
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;

@@ -25,10 +25,11 @@ var (
 
 // Mapping is memory of the arena, from byte Offset on, mapped at VA.
 type Mapping struct {
-	VA, Size  uint64
-	Offset    uint64
-	elsewhere bool // outside the range
-	// Registered is the user's: whether the driver knows the memory.
+	VA, Size uint64
+	Offset   uint64
+	// Elsewhere is outside the range: pages that hold memory of the guest process.
+	Elsewhere bool
+	// Registered is the user's: whether the driver knows the memory of a mapping.
 	Registered bool
 }
 
@@ -70,7 +71,7 @@ func Reserve(w *window.Window, channel int, base, size uint64) (*Range, error) {
 func (r *Range) Close() error {
 	var failures []error
 	for _, m := range r.mappings {
-		if m.elsewhere {
+		if m.Elsewhere {
 			failures = append(failures, release(m.VA, m.Size))
 		}
 	}
@@ -158,7 +159,7 @@ func (r *Range) MapElsewhere(va, offset, size uint64) (*Mapping, error) {
 	if err := mapSharedIfFree(fd, at, va, size); err != nil {
 		return nil, fmt.Errorf("mapping %d bytes at %#x: %w", size, va, err)
 	}
-	return r.insert(i, &Mapping{VA: va, Size: size, Offset: offset, elsewhere: true}), nil
+	return r.insert(i, &Mapping{VA: va, Size: size, Offset: offset, Elsewhere: true}), nil
 }
 
 // Unmap ends m, which Map has returned.
@@ -166,7 +167,7 @@ func (r *Range) Unmap(m *Mapping) error {
 	i := r.after(m.VA) - 1
 	r.mappings = append(r.mappings[:i], r.mappings[i+1:]...)
 	undo := reserveAgain
-	if m.elsewhere {
+	if m.Elsewhere {
 		undo = release
 	}
 	if err := undo(m.VA, m.Size); err != nil {
@@ -197,11 +198,19 @@ func (r *Range) Holding(chunk int) []*Mapping {
 // All returns every mapping in order of address.
 func (r *Range) All() []*Mapping { return r.mappings }
 
-// Check fails with ErrRange unless one mapping holds all size bytes at va.
+// Check fails with ErrRange unless mappings hold all size bytes at va. Adjacent ones
+// do so together.
 func (r *Range) Check(va, size uint64) error {
 	i := r.after(va) - 1
-	if i < 0 || va > r.mappings[i].end() || size > r.mappings[i].end()-va {
+	if i < 0 || va > r.mappings[i].end() {
 		return fmt.Errorf("%w: no mapping holds %d bytes at %#x", ErrRange, size, va)
+	}
+	end := r.mappings[i].end()
+	for ; size > end-va; end = r.mappings[i].end() {
+		i++
+		if i == len(r.mappings) || r.mappings[i].VA != end {
+			return fmt.Errorf("%w: no mapping holds %d bytes at %#x", ErrRange, size, va)
+		}
 	}
 	return nil
 }

@@ -164,7 +164,7 @@ func TestMapElsewhere(t *testing.T) {
 	}
 }
 
-func TestCheckWantsOneMapping(t *testing.T) {
+func TestCheckTakesAdjacentMappingsTogether(t *testing.T) {
 	g, r, base := newRange(t)
 	g.Own(0, 4)
 	for _, va := range []uint64{base, base + chunk} {
@@ -179,7 +179,9 @@ func TestCheckWantsOneMapping(t *testing.T) {
 		"whole":              {base, chunk, true},
 		"last byte":          {base + chunk - 1, 1, true},
 		"nothing at the end": {base + 2*chunk, 0, true},
-		"across two":         {base, chunk + 1, false},
+		"across two":         {base, chunk + 1, true},
+		"across all":         {base + 1, 2*chunk - 1, true},
+		"beyond all":         {base + 1, 2 * chunk, false},
 		"behind":             {base + 2*chunk, 1, false},
 		"before":             {base - 1, 1, false},
 		"wraps":              {base + 8, 1<<64 - 8, false},

@@ -71,6 +71,9 @@ func (p *Process) ended(number uint32) {
 	for _, m := range p.Pinned.All() {
 		m.Registered = false
 	}
+	for _, pin := range p.pins {
+		pin.registered = false
+	}
 	other := uint32(0)
 	p.tables.Each(driver.KindContext, func(n uint32, _ uint64) { other = n })
 	if other != 0 {

@@ -17,7 +17,9 @@ func FuzzRing(f *testing.F) {
 	for _, record := range [][]byte{
 		seed.Record(0, "primary_retain", 0),
 		seed.Record(0, "map_pinned", seed.base, 0, 2, 0),
-		seed.Record(0, "host_register", window.PinnedBase-window.ChunkSize, 4096, 8192),
+		seed.Record(0, "host_pages", window.PinnedBase-window.ChunkSize, 4096, 8192),
+		seed.Record(0, "host_register", window.PinnedBase-window.ChunkSize+100, 5000),
+		seed.Record(0, "host_unregister", window.PinnedBase-window.ChunkSize+100),
 		seed.Record(window.NoReply, "launch_host_func", 0, 7),
 		seed.Record(0, "mem_alloc_async", 1<<20, 0, 0),
 		seed.Record(window.NoReply, "mem_free_async", 1001, 0),

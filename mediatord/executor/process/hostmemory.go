@@ -19,26 +19,86 @@ func (p *Process) MapPinned(_ wire.Call, in wire.MapPinned) driver.Result {
 	return p.pin(p.Pinned.Map(in.VA, in.Offset, in.Count))
 }
 
-// HostRegister implements wire.Handler: pages of the arena at an address where the
+// HostPages implements wire.Handler: pages of the arena at an address where the
 // guest process had memory of its own. This process may have something there.
-func (p *Process) HostRegister(_ wire.Call, in wire.HostRegister) driver.Result {
-	return p.pin(p.Pinned.MapElsewhere(in.VA, in.Offset, in.Size))
+func (p *Process) HostPages(_ wire.Call, in wire.HostPages) driver.Result {
+	_, r := p.mapped(p.Pinned.MapElsewhere(in.VA, in.Offset, in.Size))
+	return r
 }
 
-// pin takes what mapping returned and registers it, if there is a context for that.
-func (p *Process) pin(m *pinned.Mapping, err error) driver.Result {
+// HostRegister implements wire.Handler: bytes of such pages, which several
+// registrations may share as they do natively.
+func (p *Process) HostRegister(_ wire.Call, in wire.HostRegister) driver.Result {
+	if p.pins[in.VA] != nil || in.Size == 0 {
+		return driver.ErrorInvalidValue
+	}
+	if !p.checkHost(in.VA, in.Size) {
+		return driver.ErrorUnknown
+	}
+	pin := &hostPin{va: in.VA, size: in.Size}
+	if p.registrar != 0 {
+		if r := p.registerPin(pin); r != driver.Success {
+			return r
+		}
+	}
+	p.pins[in.VA] = pin
+	return driver.Success
+}
+
+// HostUnregister implements wire.Handler.
+func (p *Process) HostUnregister(_ wire.Call, in wire.HostUnregister) driver.Result {
+	pin := p.pins[in.VA]
+	if pin == nil {
+		return driver.ErrorInvalidValue
+	}
+	if err := p.unregisterPin(pin); err != nil {
+		p.violation = err
+		return driver.ErrorUnknown
+	}
+	return driver.Success
+}
+
+// hostPin is host memory that the guest process has registered.
+type hostPin struct {
+	va, size   uint64
+	registered bool
+}
+
+func (p *Process) registerPin(pin *hostPin) driver.Result {
+	r := p.hostRegister(pin.va, pin.size)
+	pin.registered = r == driver.Success
+	return r
+}
+
+func (p *Process) unregisterPin(pin *hostPin) error {
+	delete(p.pins, pin.va)
+	if !pin.registered {
+		return nil
+	}
+	return p.hostUnregister(pin.va)
+}
+
+// mapped judges what mapping returned.
+func (p *Process) mapped(m *pinned.Mapping, err error) (*pinned.Mapping, driver.Result) {
 	switch {
 	case errors.Is(err, pinned.ErrTaken):
 		p.Log.WithError(err).Warn("host memory not registered")
-		return driver.ErrorNotSupported
+		return nil, driver.ErrorNotSupported
 	case errors.Is(err, pinned.ErrRange), errors.Is(err, pinned.ErrChunk):
-		return p.violate("mapping pinned memory: %w", err)
+		return nil, p.violate("mapping pinned memory: %w", err)
 	case err != nil:
 		p.Log.WithError(err).Error("pinned memory not mapped")
-		return driver.ErrorOutOfMemory
+		return nil, driver.ErrorOutOfMemory
 	}
-	if p.registrar == 0 {
-		return driver.Success
+	return m, driver.Success
+}
+
+// pin takes what mapping chunks returned and registers it, if there is a context
+// for that.
+func (p *Process) pin(m *pinned.Mapping, err error) driver.Result {
+	m, r := p.mapped(m, err)
+	if r != driver.Success || p.registrar == 0 {
+		return r
 	}
 	if r := p.register(m); r != driver.Success {
 		if err := p.Pinned.Unmap(m); err != nil {
@@ -66,12 +126,30 @@ func (p *Process) UnmapPinned(_ wire.Call, in wire.UnmapPinned) driver.Result {
 // may still reach the memory.
 func (p *Process) unpin(m *pinned.Mapping) error {
 	if m.Registered {
-		// In a lost context every call fails; the device does nothing any more.
-		if r := p.Driver.HostUnregister(m.VA); r != driver.Success && r != driver.ErrorHostNotRegistered && !r.Sticky() {
-			return fmt.Errorf("unregistering pinned memory at %#x: error %d", m.VA, r)
+		if err := p.hostUnregister(m.VA); err != nil {
+			return err
+		}
+	}
+	if m.Elsewhere {
+		for _, pin := range p.pins {
+			if pin.va >= m.VA+m.Size || m.VA >= pin.va+pin.size {
+				continue
+			}
+			if err := p.unregisterPin(pin); err != nil {
+				return err
+			}
 		}
 	}
 	return p.Pinned.Unmap(m)
+}
+
+// hostUnregister takes memory from the device. In a lost context every call fails;
+// the device does nothing any more.
+func (p *Process) hostUnregister(va uint64) error {
+	if r := p.Driver.HostUnregister(va); r != driver.Success && r != driver.ErrorHostNotRegistered && !r.Sticky() {
+		return fmt.Errorf("unregistering pinned memory at %#x: error %d", va, r)
+	}
+	return nil
 }
 
 func (p *Process) register(m *pinned.Mapping) driver.Result {
@@ -104,7 +182,15 @@ func (p *Process) registerAll() driver.Result {
 	}
 	p.registrar = p.current
 	for _, m := range p.Pinned.All() {
+		if m.Elsewhere {
+			continue
+		}
 		if r := p.register(m); r != driver.Success {
+			return r
+		}
+	}
+	for _, pin := range p.pins {
+		if r := p.registerPin(pin); r != driver.Success {
 			return r
 		}
 	}

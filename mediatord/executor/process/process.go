@@ -88,6 +88,7 @@ type Process struct {
 	names     map[handle.Owner][]string
 	fences    fences
 	captures  map[driver.Stream]uint32 // capturing streams; number of the graph that the process gave, or 0
+	pins      map[uint64]*hostPin      // by address
 	graphs    graphNumbers
 	launch    driver.Launch
 	turn      turn
@@ -112,6 +113,7 @@ func New(c Config) *Process {
 		Config:   c,
 		names:    map[handle.Owner][]string{},
 		captures: map[driver.Stream]uint32{},
+		pins:     map[uint64]*hostPin{},
 		bindless: bindless{},
 		linkers:  map[uint32]*linker{},
 		refused:  map[uint32]uint64{},

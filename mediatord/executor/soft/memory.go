@@ -95,19 +95,3 @@ func (d *Driver) GetAccess(va uint64) (uint64, driver.Result) {
 	}
 	return accessNone, driver.Success
 }
-
-// HostRegister implements driver.DeviceMemory.
-func (d *Driver) HostRegister(address, size uint64) driver.Result {
-	if base, mapped, ok := d.dev.Bounds(address); ok && base == address && mapped == size {
-		return driver.ErrorHostRegistered
-	}
-	return d.result(d.dev.MapHost(address, hostBytes(address, size)))
-}
-
-// HostUnregister implements driver.DeviceMemory.
-func (d *Driver) HostUnregister(address uint64) driver.Result {
-	if d.dev.UnmapHost(address) != nil {
-		return driver.ErrorHostNotRegistered
-	}
-	return driver.Success
-}

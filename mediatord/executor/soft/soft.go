@@ -33,6 +33,7 @@ type Driver struct {
 	modules    objects[*gpu.Module] // libraries too
 	functions  objects[*gpu.Function]
 	memories   objects[*gpu.Memory]
+	host       registrations
 	pools      objects[*pool]
 	graphs     objects[*gpu.Graph]
 	execs      objects[*gpu.GraphExec]

@@ -131,7 +131,9 @@ const (
 	OpGraphLaunchNow          uint16 = 0x0743
 	OpLaunchHostFunc          uint16 = 0x0800
 	OpStreamAddCallback       uint16 = 0x0801
-	OpHostRegister            uint16 = 0x0810
+	OpHostPages               uint16 = 0x0833
+	OpHostRegister            uint16 = 0x0834
+	OpHostUnregister          uint16 = 0x0835
 	OpMemAllocAsync           uint16 = 0x0820
 	OpMemFreeAsync            uint16 = 0x0821
 	OpMemFreePool             uint16 = 0x0822
@@ -2670,20 +2672,48 @@ func (m *StreamAddCallback) decode(b []byte) error {
 	return nil
 }
 
-// HostRegister is the request of op host_register.
-type HostRegister struct {
+// HostPages is the request of op host_pages.
+type HostPages struct {
 	VA     uint64
 	Offset uint64
 	Size   uint64
 }
 
-func (m *HostRegister) decode(b []byte) error {
+func (m *HostPages) decode(b []byte) error {
 	if len(b) != 24 {
 		return ErrMalformed
 	}
 	m.VA = binary.LittleEndian.Uint64(b[0:])
 	m.Offset = binary.LittleEndian.Uint64(b[8:])
 	m.Size = binary.LittleEndian.Uint64(b[16:])
+	return nil
+}
+
+// HostRegister is the request of op host_register.
+type HostRegister struct {
+	VA   uint64
+	Size uint64
+}
+
+func (m *HostRegister) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.VA = binary.LittleEndian.Uint64(b[0:])
+	m.Size = binary.LittleEndian.Uint64(b[8:])
+	return nil
+}
+
+// HostUnregister is the request of op host_unregister.
+type HostUnregister struct {
+	VA uint64
+}
+
+func (m *HostUnregister) decode(b []byte) error {
+	if len(b) != 8 {
+		return ErrMalformed
+	}
+	m.VA = binary.LittleEndian.Uint64(b[0:])
 	return nil
 }
 
@@ -5042,7 +5072,9 @@ type Handler interface {
 	GraphLaunchNow(c Call, in GraphLaunchNow) driver.Result
 	LaunchHostFunc(c Call, in LaunchHostFunc) driver.Result
 	StreamAddCallback(c Call, in StreamAddCallback) driver.Result
+	HostPages(c Call, in HostPages) driver.Result
 	HostRegister(c Call, in HostRegister) driver.Result
+	HostUnregister(c Call, in HostUnregister) driver.Result
 	PoolCreate(c Call, in PoolCreate) driver.Result
 	PoolSetAccess(c Call, in PoolSetAccess) driver.Result
 	PoolGetAccess(c Call, in PoolGetAccess) (PoolGetAccessReply, driver.Result)
@@ -5205,7 +5237,9 @@ var ops = [...]struct {
 	OpGraphLaunchNow:          {"graph_launch_now", true},
 	OpLaunchHostFunc:          {"launch_host_func", false},
 	OpStreamAddCallback:       {"stream_add_callback", false},
+	OpHostPages:               {"host_pages", true},
 	OpHostRegister:            {"host_register", true},
+	OpHostUnregister:          {"host_unregister", true},
 	OpMemAllocAsync:           {"mem_alloc_async", true},
 	OpMemFreeAsync:            {"mem_free_async", false},
 	OpMemFreePool:             {"mem_free_pool", true},
@@ -6374,12 +6408,24 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.StreamAddCallback(c, in), nil
+	case OpHostPages:
+		var in HostPages
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.HostPages(c, in), nil
 	case OpHostRegister:
 		var in HostRegister
 		if err := in.decode(payload); err != nil {
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.HostRegister(c, in), nil
+	case OpHostUnregister:
+		var in HostUnregister
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.HostUnregister(c, in), nil
 	case OpMemAllocAsync:
 		var in MemAllocAsync
 		if err := in.decode(payload); err != nil {
