@@ -18,7 +18,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e demo test-groovy screenshots packages lint bench clean
+.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e system demo test-groovy screenshots packages lint bench clean
 
 all: build
 
@@ -45,15 +45,18 @@ programs:
 generate:
 	$(GO) run ./plugin/cmd/vgpu-apigen
 
-test: build unit e2e
+test: build unit e2e system
 
 # -p 1: packages run real daemons and VMs; two at once starve each other on two cores
 unit: build
 	$(GO) vet ./...
-	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /tests/e2e)
+	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /tests/e2e -e /tests/system)
 
 e2e: build
 	$(GO) test -count=1 -timeout 20m -v ./tests/e2e/...
+
+system: build packages
+	$(GO) test -count=1 -timeout 20m -v ./tests/system/...
 
 demo: build
 	$(GO) run ./tests/demo

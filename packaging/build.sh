@@ -17,7 +17,7 @@ export STAGE="$BUILD/packages/stage"
 go=${GO:-go}
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 rm -rf "$STAGE"
-mkdir -p "$OUT" "$STAGE/bin" "$STAGE/lib" "$STAGE/dkms/include" "$STAGE/optional" "$STAGE/completion" "$STAGE/markdown" "$STAGE/man/host" "$STAGE/man/guest"
+mkdir -p "$OUT" "$STAGE/bin" "$STAGE/lib" "$STAGE/dkms/include" "$STAGE/completion" "$STAGE/markdown" "$STAGE/man/host" "$STAGE/man/guest"
 
 go_binary() {
 	CGO_ENABLED=$3 $go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o "$STAGE/bin/$1" "$2"
@@ -31,9 +31,7 @@ binaries() {
 	for library in libcuda.so.1 libnvidia-ml.so.1; do
 		strip --strip-unneeded -o "$STAGE/lib/$library" "$BUILD/guest/$library"
 	done
-	if [ -e "$BUILD/guest/nvidia-smi" ]; then
-		strip -o "$STAGE/optional/nvidia-smi" "$BUILD/guest/nvidia-smi"
-	fi
+	strip -o "$STAGE/bin/nvidia-smi" "$BUILD/guest/nvidia-smi"
 }
 
 module_source() {
@@ -63,6 +61,7 @@ man_page() {
 manual() {
 	man_page host vgpu-qemu-hook 8 <packaging/man/vgpu-qemu-hook.8.md
 	man_page host vgpu 7 <packaging/man/vgpu.7.md
+	man_page guest nvidia-smi 1 <packaging/man/nvidia-smi.1.md
 	man_page guest vgpu 4 <packaging/man/vgpu.4.md
 	$go run -tags=libvirt_dlopen,manpages ./mediatord/cmd/mediatord options >"$STAGE/markdown/options.md"
 	sed -e "/^@OPTIONS@$/{r $STAGE/markdown/options.md" -e 'd}' packaging/man/mediatord.8.md | man_page host mediatord 8

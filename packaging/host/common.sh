@@ -6,12 +6,13 @@ systemd_runs() {
 	[ -d /run/systemd/system ]
 }
 
-# libvirt looks for hooks when it starts and when it is reloaded; a reload touches no domain.
+# libvirt looks for hooks when it starts and when it is reloaded; a reload touches no domain. Its unit reloads by a kill(1) that small
+# systems do not have.
 reload_libvirt() {
 	systemd_runs || return 0
 	for daemon in libvirtd virtqemud; do
 		if systemctl --quiet is-active $daemon.service; then
-			systemctl reload $daemon.service ||
+			systemctl reload $daemon.service 2>/dev/null || systemctl kill --signal=HUP --kill-who=main $daemon.service ||
 				echo "libvirt-vgpu: cannot reload $daemon, which has to see its hook: systemctl reload $daemon" >&2
 		fi
 	done
