@@ -58,6 +58,10 @@ e2e: build
 system: build packages
 	$(GO) test -count=1 -timeout 20m -v ./tests/system/...
 
+bench: build
+	$(MAKE) --no-print-directory -C tests/device OUT=$(BUILD)/tests
+	tests/device/bench.sh
+
 demo: build
 	$(GO) run ./tests/demo
 
