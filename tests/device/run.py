@@ -16,8 +16,9 @@ import traceback
 import machine
 from host import Host
 
-STAGES = ("functions", "bench", "scale", "modules", "tuning", "llama", "vm", "conformance", "programs", "walls", "monitoring")
-REHEARSAL = {"scale": {"counts": (1, 2), "rounds": 1, "milliseconds": 200}, "modules": {"size": 4 << 20, "rounds": 1},
+STAGES = ("functions", "bench", "scale", "modules", "tuning", "llama", "vm", "conformance", "programs", "walls", "monitoring", "sharing")
+REHEARSAL = {"sharing": {"seconds": 1, "step": (4, 500, 20000), "hogs": (1000, 5000)},
+             "scale": {"counts": (1, 2), "rounds": 1, "milliseconds": 200}, "modules": {"size": 4 << 20, "rounds": 1},
              "llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads": 2, "rounds": 1,
                        "shape": ("2", "512", "1024", "8", "2", "4096")},
              "vm": {"llama": {"gpu_layers": 0, "prompt": 4, "new_tokens": 2, "threads": 2,

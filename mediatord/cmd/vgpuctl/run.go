@@ -38,6 +38,7 @@ const (
 
 type runOptions struct {
 	pool, priority, memory, libDir string
+	weight                         int
 }
 
 func newRunCommand(address *string) *cobra.Command {
@@ -54,6 +55,7 @@ func newRunCommand(address *string) *cobra.Command {
 	f.SetInterspersed(false) // the command's own flags are not ours
 	f.StringVar(&o.pool, "pool", "", "pool of the vGPU (default: mediatord's default pool)")
 	f.StringVar(&o.priority, "priority", "", "high, normal or low (default: normal)")
+	f.IntVar(&o.weight, "weight", vgpuxml.DefaultGPU().Weight, "share against others of the pool, 1 to 10000")
 	f.StringVar(&o.memory, "memory", "", "quota of GPU memory, such as 16GiB (default: the pool's)")
 	libDir := os.Getenv(libVariable)
 	if libDir == "" {
@@ -91,11 +93,39 @@ func (o runOptions) run(cmd *cobra.Command, address string, args []string) error
 		return err
 	}
 	defer hold.Close() // ends the session
+	if o.weight != vgpuxml.DefaultGPU().Weight {
+		if err := o.setWeight(cmd.Context(), address, socket, memory); err != nil {
+			return err
+		}
+	}
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
 	child.Env = environment(os.Environ(), socket, libDir)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	return runForwarding(child)
+}
+
+// setWeight changes the weight of the session of a socket.
+func (o runOptions) setWeight(ctx context.Context, address, socket string, memory uint64) error {
+	terms := vgpuxml.DefaultGPU()
+	terms.Memory, terms.Weight = memory, o.weight
+	if o.pool != "" {
+		terms.Pool = o.pool
+	}
+	if o.priority != "" {
+		terms.Priority = vgpuxml.Priority(o.priority)
+	}
+	if err := terms.Validate(); err != nil {
+		return fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "vgpu:gpu attribute "))
+	}
+	c, err := dial(address)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	_, id, _ := strings.Cut(filepath.Base(filepath.Dir(socket)), "-") // session-UUID
+	var applied, restart []string
+	return c.call(ctx, bus.ManagerInterface+".Change", []any{id, terms.Element()}, &applied, &restart)
 }
 
 // openSession asks mediatord for a session and holds it: it lasts until the
