@@ -59,6 +59,10 @@ func DeviceXML(domainUUID string, channels int) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return marshalDevice(device)
+}
+
+func marshalDevice(device *libvirtxml.DomainShmem) (string, error) {
 	text, err := device.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("marshaling shmem device: %w", err)

@@ -185,3 +185,37 @@ func TestSnippet(t *testing.T) {
 		}
 	}
 }
+
+func TestFreePort(t *testing.T) {
+	const port1, port2 = `<controller type="pci" index="1" model="pcie-root-port"><address type="pci" bus="0x00" slot="0x01"/></controller>`,
+		`<controller type="pci" index="2" model="pcie-root-port"><target chassis="2"/><address type="pci" bus="0x00" slot="0x02"/></controller>`
+	on := func(bus string) string {
+		return `<disk><address type="pci" domain="0x0000" bus="` + bus + `" slot="0x00"/></disk>`
+	}
+	for _, c := range []struct {
+		name, devices string
+		bus           uint
+		found         bool
+	}{
+		{"no port", `<controller type="pci" index="0" model="pcie-root"/>`, 0, false},
+		{"empty ports", port1 + port2, 1, true},
+		{"one taken", port1 + on("0x01") + port2, 2, true},
+		{"taken before its port", on("0x02") + on("0x01") + port1 + port2, 0, false},
+		{"no hotplug", strings.Replace(port2, `chassis="2"`, `hotplug="off"`, 1), 0, false},
+		{"one without hotplug beside", strings.Replace(port2, `chassis="2"`, `hotplug="off"`, 1) + port1, 1, true},
+		{"a bridge", `<controller type="pci" index="1" model="pcie-to-pci-bridge"/>`, 0, false},
+		{"another kind of controller", `<controller type="usb" index="1" model="pcie-root-port"/>`, 0, false},
+	} {
+		bus, found, err := FreePort([]byte("<domain><devices>" + c.devices + "</devices></domain>"))
+		if err != nil || bus != c.bus || found != c.found {
+			t.Errorf("%s: got %d, %v, %v", c.name, bus, found, err)
+		}
+	}
+	if _, _, err := FreePort([]byte("<domain>")); !errors.Is(err, ErrMalformed) {
+		t.Errorf("cut off: %v", err)
+	}
+	device, err := DeviceAtXML(testUUID, DefaultChannels, 3)
+	if err != nil || !strings.Contains(device, `<address type="pci" domain="0x0000" bus="0x03" slot="0x00" function="0x0">`) {
+		t.Errorf("got %s, %v", device, err)
+	}
+}

@@ -133,25 +133,19 @@ func onlyAdded(t *testing.T, before, after string) {
 	}
 }
 
-// attachLive gives a running domain a slot and plugs its device in. (Whether the
-// guest finds room for the window on its bridge is its firmware's business.)
+// attachLive gives a running domain a slot and plugs its device into an empty root
+// port, where the guest's kernel finds room for it; then takes both away.
 func (s *show) attachLive(t *testing.T) {
 	const (
 		domain = "hot"
 		uuid   = "b2f0c1d3-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
-		// a place for a conventional PCI device
-		bridge = `<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' model='pcie-root-port'/>` +
-			`<controller type='pci' index='2' model='pcie-to-pci-bridge'/>`
-		added = uuid + ": added the device vgpu0 to the running domain"
+		ports  = `<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' model='pcie-root-port'/>`
+		added  = uuid + ": added the device vgpu0 to the running domain"
 	)
-	must(t, s.Define(s.ctx, stage.Domain{Name: domain, UUID: uuid, Devices: bridge}))
-	g, err := s.Start(s.ctx, domain)
-	must(t, err)
-	s.guests = append(s.guests, g)
-	_, err = s.Virsh(s.ctx, "metadata", domain, "--uri", "urn:libvirt-vgpu:1", "--key", "vgpu", "--set", `<gpu window="64MiB"/>`, "--config", "--live")
-	must(t, err)
+	must(t, s.Define(s.ctx, stage.Domain{Name: domain, UUID: uuid, Devices: ports}))
+	g := s.boot(t, domain)
 	// of the persistent configuration mediatord may have taken care already
-	if out, err := s.Vgpuctl(s.ctx, "attach", "--live", uuid); err != nil || !strings.Contains(out, added) {
+	if out, err := s.Vgpuctl(s.ctx, "attach", "--live", uuid, "--window", "128MiB"); err != nil || !strings.Contains(out, added) {
 		t.Errorf("vgpuctl attach --live said %q, %v", out, err)
 	}
 	status, err := s.Status(s.ctx)
@@ -159,7 +153,36 @@ func (s *show) attachLive(t *testing.T) {
 	if slot := status.Slot(domain); slot.State != "running" || !slot.Connected {
 		t.Errorf("slots are %+v", status.Slots)
 	}
-	must(t, s.Destroy(s.ctx, g))
+	s.untilLogged(t, g, "[1af4:1110]")
+	for _, name := range []string{"room", "room again"} {
+		result, err := g.Do(s.within(t, time.Minute), stage.MakeRoom(strings.ReplaceAll(name, " ", "-"), "0000:01:00.0"))
+		must(t, err)
+		if result.Exit != 0 {
+			t.Errorf("%s: exit %d\n%s", name, result.Exit, strings.Join(result.Output, "\n"))
+		}
+	}
+	s.untilLogged(t, g, "vgpu0: ")
+	step := manifest.Step{Name: "sum", Argv: []string{"/usr/bin/driverapi", "kernels"}, Timeout: time.Minute}
+	result, err := g.Do(s.within(t, 2*time.Minute), step)
+	must(t, err)
+	checkReport(t, stage.Programs(stage.Runtime.InGuest)[0], result.Output)
+
+	out, err := s.Vgpuctl(s.ctx, "detach", "--live", domain)
+	if err != nil || !strings.Contains(out, "the guest has let go of the device, its slot is free") {
+		t.Errorf("vgpuctl detach --live said %q, %v", out, err)
+	}
 	s.nothingLeft(t)
+	must(t, s.Destroy(s.ctx, g))
 	s.undefine(t, domain)
+}
+
+// untilLogged waits until the guest's kernel has said something.
+func (s *show) untilLogged(t *testing.T, g *stage.Guest, text string) {
+	t.Helper()
+	for ctx := s.within(t, time.Minute); ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		if strings.Contains(g.Log(), text) {
+			return
+		}
+	}
+	t.Fatalf("the guest did not say %q:\n%s", text, g.Log())
 }

@@ -35,6 +35,14 @@ func (r Runtime) Library(ctx context.Context) (string, error) {
 // InGuest is the path of the runtime in the guest.
 func (r Runtime) InGuest() string { return "/opt/cudart-" + r.Version + "/libcudart.so" }
 
+// makeRoom is what udev runs in a guest for a device that was plugged in.
+const makeRoom = "/usr/lib/vgpu/vgpu-make-room"
+
+// MakeRoom is the step that does what udev would for the device at a PCI address.
+func MakeRoom(name, address string) manifest.Step {
+	return manifest.Step{Name: name, Argv: []string{makeRoom, address}}
+}
+
 // makeImages makes what the guests boot: the kernel and one initramfs for all.
 func (s *Stage) makeImages(ctx context.Context) error {
 	kernel, err := vm.FindKernel()
@@ -52,6 +60,9 @@ func (s *Stage) makeImages(ctx context.Context) error {
 			{Guest: guestLibraries + "libcuda.so.1", Host: built("guest/libcuda.so.1")},
 			{Guest: guestLibraries + "libnvidia-ml.so.1", Host: built("guest/libnvidia-ml.so.1")},
 			{Guest: "/usr/bin/cat", Host: "/bin/cat"},
+			{Guest: "/usr/bin/rm", Host: "/bin/rm"},
+			{Guest: "/bin/sh", Host: "/bin/sh"},
+			{Guest: makeRoom, Host: filepath.Join(vm.Root(), "guest/udev/vgpu-make-room")},
 		},
 		Manifest: manifest.Manifest{Modules: []string{guestModule}, Commands: vm.CommandsPort},
 	}

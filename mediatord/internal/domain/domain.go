@@ -102,11 +102,18 @@ func Read(target Target, which Which) (Configuration, error) {
 	return c, nil
 }
 
-// AddDevice adds the device to a configuration that lacks it.
+// AddDevice adds the device to a configuration that lacks it. Into a running
+// domain it goes behind an empty pcie-root-port, if there is one; otherwise
+// libvirt looks for a slot.
 func AddDevice(target Target, c Configuration, which Which) error {
 	device, err := vgpuxml.DeviceXML(c.UUID, vgpuxml.DefaultChannels)
 	if err != nil {
 		return err
+	}
+	if bus, found, portErr := vgpuxml.FreePort(c.document); which == Live && found && portErr == nil {
+		if device, err = vgpuxml.DeviceAtXML(c.UUID, vgpuxml.DefaultChannels, bus); err != nil {
+			return err
+		}
 	}
 	if err := target.AttachDeviceFlags(device, which.device()); err != nil {
 		return fmt.Errorf("adding the device to the %s: %w", which, err)
