@@ -41,6 +41,7 @@ kernel-module:
 
 programs:
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(BUILD)/tests
+	$(MAKE) --no-print-directory -C tests/conformance OUT=$(BUILD)/tests
 
 generate:
 	$(GO) run ./plugin/cmd/vgpu-apigen

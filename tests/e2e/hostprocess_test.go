@@ -29,6 +29,7 @@ func (s *show) hostProcesses(t *testing.T) {
 			checkReport(t, p, strings.Split(out, "\n"))
 		})
 	}
+	t.Run("conformance", s.conformance)
 	_, err := s.Until(s.ctx, 10*time.Second, func(st stage.Status) bool { return len(st.Slots) == 0 })
 	must(t, err)
 	s.nothingLeft(t)

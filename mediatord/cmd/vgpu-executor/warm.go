@@ -23,7 +23,7 @@ func prepareEarly(o *options, w *walls, conn *control.Conn) (*prepared, error) {
 	if err := os.WriteFile("/proc/self/comm", []byte(warmName), 0); err != nil {
 		return nil, fmt.Errorf("warming up: %w", err)
 	}
-	p, err := prepare(*o, w, logrus.StandardLogger())
+	p, err := prepare(*o, w, conn.Logger(logrus.Fields{}))
 	if err != nil {
 		return nil, fmt.Errorf("warming up: %w", err)
 	}

@@ -1,0 +1,44 @@
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"libvirt-vgpu/tests/stage"
+	"libvirt-vgpu/tests/vm"
+)
+
+// conformance runs every family of the conformance suite in a process of its own,
+// since some of them end their context.
+func (s *show) conformance(t *testing.T) {
+	build := filepath.Join(vm.Root(), "build")
+	run := func(t *testing.T, argument string) (string, error) {
+		return s.Vgpuctl(s.within(t, 4*time.Minute), "run", "--memory", "1GiB", "--lib-dir", filepath.Join(build, "guest"), "--",
+			filepath.Join(build, "tests", "conformance"), argument)
+	}
+	listed, err := run(t, "--list")
+	must(t, err)
+	for _, family := range families(listed) {
+		t.Run(family, func(t *testing.T) {
+			out, err := run(t, family)
+			if err != nil {
+				t.Error(err)
+			}
+			checkReport(t, stage.Program{Title: family, Argv: []string{"conformance", family}}, strings.Split(out, "\n"))
+		})
+	}
+}
+
+// families are those of the checks listed as family.check, one on a line.
+func families(listed string) []string {
+	var all []string
+	for _, check := range strings.Fields(listed) {
+		family, _, _ := strings.Cut(check, ".")
+		if len(all) == 0 || all[len(all)-1] != family {
+			all = append(all, family)
+		}
+	}
+	return all
+}
