@@ -38,14 +38,15 @@ class Host:
     A pool for each GPU: "default" has `gpu`, the first of `more` is "second", and so on.
     """
 
-    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool="", options=()):
+    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool=None, options=()):
         names = ["default", "second", *(f"gpu{number}" for number in range(3, 2 + len(more)))]
         self.gpus = dict(zip(names, [gpu, *more]))
         self.pools = list(self.gpus)
         self.rehearsal = rehearsal  # there is no real driver: native() is virtual
         self.memory = memory
         self.work = work
-        self.pool = pool  # more lines of the pool file
+        # more lines of the pool file
+        self.pool = os.environ.get("VGPU_POOL", "").replace(";", "\n") + "\n" if pool is None else pool
         self.options = options  # of mediatord, after the usual ones
         self.address = f"unix:path={work}/bus"
         self.processes = []
