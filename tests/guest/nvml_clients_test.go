@@ -74,13 +74,16 @@ func TestGoNVML(t *testing.T) {
 // monitorQueries are asked by monitors that live with a "no".
 func monitorQueries(device nvml.Device) map[string]func() nvml.Return {
 	return map[string]func() nvml.Return{
-		"power":             func() nvml.Return { _, ret := device.GetPowerUsage(); return ret },
-		"power limit":       func() nvml.Return { _, ret := device.GetEnforcedPowerLimit(); return ret },
-		"energy":            func() nvml.Return { _, ret := device.GetTotalEnergyConsumption(); return ret },
-		"fan":               func() nvml.Return { _, ret := device.GetFanSpeed(); return ret },
-		"clock":             func() nvml.Return { _, ret := device.GetClockInfo(nvml.CLOCK_GRAPHICS); return ret },
-		"clock reasons":     func() nvml.Return { _, ret := device.GetCurrentClocksThrottleReasons(); return ret },
-		"threshold":         func() nvml.Return { _, ret := device.GetTemperatureThreshold(nvml.TEMPERATURE_THRESHOLD_SLOWDOWN); return ret },
+		"power":         func() nvml.Return { _, ret := device.GetPowerUsage(); return ret },
+		"power limit":   func() nvml.Return { _, ret := device.GetEnforcedPowerLimit(); return ret },
+		"energy":        func() nvml.Return { _, ret := device.GetTotalEnergyConsumption(); return ret },
+		"fan":           func() nvml.Return { _, ret := device.GetFanSpeed(); return ret },
+		"clock":         func() nvml.Return { _, ret := device.GetClockInfo(nvml.CLOCK_GRAPHICS); return ret },
+		"clock reasons": func() nvml.Return { _, ret := device.GetCurrentClocksThrottleReasons(); return ret },
+		"threshold": func() nvml.Return {
+			_, ret := device.GetTemperatureThreshold(nvml.TEMPERATURE_THRESHOLD_SLOWDOWN)
+			return ret
+		},
 		"encoder":           func() nvml.Return { _, _, ret := device.GetEncoderUtilization(); return ret },
 		"decoder":           func() nvml.Return { _, _, ret := device.GetDecoderUtilization(); return ret },
 		"PCIe generation":   func() nvml.Return { _, ret := device.GetCurrPcieLinkGeneration(); return ret },
