@@ -37,6 +37,7 @@ func (s *show) guestScenarios(t *testing.T) {
 			t.Logf("took %v", result.Time)
 		})
 	}
+	t.Run("nvidia-smi", func(t *testing.T) { s.monitored(t, g) })
 	t.Run("kernel", func(t *testing.T) { s.kernelIsWell(t, g) })
 	t.Run("two processes at once", func(t *testing.T) { s.twoProcesses(t, g) })
 	t.Run("kill -9", func(t *testing.T) { s.killedProcess(t, g) })
@@ -50,6 +51,16 @@ func (s *show) slotAsAsked(t *testing.T, g *stage.Guest) {
 	if len(status.Slots) != 1 || slot.UUID != webUUID || slot.Kind != "domain" || slot.Pool != "default" || slot.Priority != "high" ||
 		slot.Weight != 200 || slot.MemoryQuota != gib || slot.State != "running" || !slot.Connected || len(slot.Channels) != 0 {
 		t.Errorf("slots are %+v", status.Slots)
+	}
+}
+
+// monitored is what our nvidia-smi shows of the vGPU.
+func (s *show) monitored(t *testing.T, g *stage.Guest) {
+	query := []string{"/usr/bin/nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"}
+	result, err := g.Do(s.within(t, time.Minute), manifest.Step{Name: "smi", Argv: query})
+	must(t, err)
+	if result.Exit != 0 || !slices.Equal(result.Output, []string{"vGPU software device, 1024 MiB, 580.00.00"}) {
+		t.Errorf("status %d: %q", result.Exit, result.Output)
 	}
 }
 

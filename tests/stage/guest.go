@@ -19,6 +19,7 @@ type Domain struct {
 	Devices    string // XML of more devices
 	MemoryMiB  int    // 0 is 512
 	CPUs       int    // 0 is 1
+	Initramfs  string // of Image, "" is the stage's own
 }
 
 // Define defines the domain with virsh. It boots the stage's initramfs.
@@ -36,9 +37,13 @@ func (s *Stage) Define(ctx context.Context, d Domain) error {
 		return err
 	}
 	commands.Close() // Start makes it anew
+	initramfs := d.Initramfs
+	if initramfs == "" {
+		initramfs = s.initramfs
+	}
 	text, err := vm.Domain{
 		Name: d.Name, UUID: d.UUID, Metadata: d.Element, Devices: devices, MemoryMiB: d.MemoryMiB, CPUs: d.CPUs,
-		Kernel: s.kernel, Initramfs: s.initramfs, Console: s.Libvirt.Console(d.Name).Path, Commands: commands.Path,
+		Kernel: s.kernel, Initramfs: initramfs, Console: s.Libvirt.Console(d.Name).Path, Commands: commands.Path,
 	}.XML()
 	if err != nil {
 		return err

@@ -49,9 +49,19 @@ func (s *Stage) makeImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.kernel, err = s.Libvirt.Image(kernel.Image); err != nil {
+		return err
+	}
+	s.initramfs, err = s.Image(ctx, "initramfs")
+	return err
+}
+
+// Image makes an initramfs that holds more files than the stage's own, for
+// Domain.Initramfs.
+func (s *Stage) Image(ctx context.Context, name string, more ...vm.File) (string, error) {
 	init, err := vm.BuildGuestInit(ctx, s.Libvirt.Dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	image := vm.Initramfs{
 		Init: init,
@@ -59,6 +69,7 @@ func (s *Stage) makeImages(ctx context.Context) error {
 			{Guest: guestModule, Host: built("guest/vgpu.ko")},
 			{Guest: guestLibraries + "libcuda.so.1", Host: built("guest/libcuda.so.1")},
 			{Guest: guestLibraries + "libnvidia-ml.so.1", Host: built("guest/libnvidia-ml.so.1")},
+			{Guest: "/usr/bin/nvidia-smi", Host: built("guest/nvidia-smi")},
 			{Guest: "/usr/bin/cat", Host: "/bin/cat"},
 			{Guest: "/usr/bin/rm", Host: "/bin/rm"},
 			{Guest: "/bin/sh", Host: "/bin/sh"},
@@ -72,17 +83,14 @@ func (s *Stage) makeImages(ctx context.Context) error {
 	for _, r := range Runtimes() {
 		library, err := r.Library(ctx)
 		if err != nil {
-			return err
+			return "", err
 		}
 		image.Files = append(image.Files, vm.File{Guest: r.InGuest(), Host: library})
 	}
-	file := filepath.Join(s.Libvirt.Dir, "initramfs")
+	image.Files = append(image.Files, more...)
+	file := filepath.Join(s.Libvirt.Dir, name)
 	if err := image.Write(file); err != nil {
-		return err
+		return "", err
 	}
-	if s.kernel, err = s.Libvirt.Image(kernel.Image); err != nil {
-		return err
-	}
-	s.initramfs, err = s.Libvirt.Image(file)
-	return err
+	return s.Libvirt.Image(file)
 }

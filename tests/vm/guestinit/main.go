@@ -30,6 +30,9 @@ func run(out *console) (hold bool, err error) {
 	if err := mountAll(); err != nil {
 		return false, err
 	}
+	if err := loopbackUp(); err != nil {
+		return false, err
+	}
 	if err := followKernelLog(out); err != nil {
 		return false, err
 	}

@@ -38,6 +38,24 @@ func mountAll() error {
 	return nil
 }
 
+// loopbackUp lets programs talk to themselves over 127.0.0.1.
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("raising the loopback interface: %w", err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return fmt.Errorf("raising the loopback interface: %w", err)
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("raising the loopback interface: %w", err)
+	}
+	return nil
+}
+
 func mount(m *manifest.Mount) error {
 	if _, err := os.Stat(m.Target); err != nil {
 		if err := os.MkdirAll(m.Target, 0o755); err != nil {
