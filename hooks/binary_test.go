@@ -255,6 +255,34 @@ func TestMediatorEndsDuringCall(t *testing.T) {
 	}
 }
 
+// TestMediatorIsRestartedDuringCall has mediatord end in the middle of prepare, and another one come.
+func TestMediatorIsRestartedDuringCall(t *testing.T) {
+	hook := buildBinary(t)
+	address := startBus(t, "")
+	first := serve(t, address, &busService{delay: time.Minute})
+	hook.use(t, address)
+	second := &busService{}
+	waiting, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiting.Close()
+	if err := waiting.Export(second, ObjectPath, ManagerInterface); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		first.Close()
+		time.Sleep(300 * time.Millisecond)
+		if _, err := waiting.RequestName(Service, dbus.NameFlagDoNotQueue); err != nil {
+			t.Error(err)
+		}
+	}()
+	if status, stderr := hook.run(t, "web1", "prepare begin", domainXML(goodElement, rightDevice(t))); status != 0 || len(second.taken()) != 1 {
+		t.Errorf("exit status %d, %q", status, stderr)
+	}
+}
+
 func TestBusAddress(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "bus-address")

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -79,20 +80,52 @@ type busMediator struct {
 }
 
 func (m *busMediator) Reserve(ctx context.Context, domainUUID, domainName, element, socketPath string) error {
-	var slot dbus.ObjectPath
-	return m.manager.CallWithContext(ctx, ManagerInterface+".Reserve", 0, domainUUID, domainName, element, socketPath).Store(&slot)
+	return m.call(ctx, "Reserve", domainUUID, domainName, element, socketPath)
 }
 
 func (m *busMediator) Started(ctx context.Context, domainUUID string) error {
-	return m.manager.CallWithContext(ctx, ManagerInterface+".Started", 0, domainUUID).Err
+	return m.call(ctx, "Started", domainUUID)
 }
 
 func (m *busMediator) Stopped(ctx context.Context, domainUUID string) error {
-	return m.manager.CallWithContext(ctx, ManagerInterface+".Stopped", 0, domainUUID).Err
+	return m.call(ctx, "Stopped", domainUUID)
 }
 
 func (m *busMediator) Release(ctx context.Context, domainUUID string) error {
-	return m.manager.CallWithContext(ctx, ManagerInterface+".Release", 0, domainUUID).Err
+	return m.call(ctx, "Release", domainUUID)
+}
+
+// How long a mediatord that ended during a call is waited for, and how often it is asked again: that is how a restart looks from here.
+const (
+	restartPatience = 3 * time.Second
+	restartPause    = 50 * time.Millisecond
+)
+
+// call makes a call, and makes it again if mediatord is restarted meanwhile: calls may be repeated.
+func (m *busMediator) call(ctx context.Context, method string, args ...any) error {
+	var ended error
+	for patience := time.Now().Add(restartPatience); ; {
+		err := m.manager.CallWithContext(ctx, ManagerInterface+"."+method, 0, args...).Err
+		var failure dbus.Error
+		name := ""
+		if errors.As(err, &failure) {
+			name = failure.Name
+		}
+		switch {
+		case name == "org.freedesktop.DBus.Error.NoReply":
+			ended = err
+		case name != "org.freedesktop.DBus.Error.ServiceUnknown" || ended == nil:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ended
+		case <-time.After(restartPause):
+		}
+		if time.Now().After(patience) {
+			return ended
+		}
+	}
 }
 
 func (m *busMediator) Close() error { return m.connection.Close() }
