@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,17 +65,17 @@ func (s *show) restartScenarios(t *testing.T) {
 // begins before and one that begins after it.
 func (s *show) killedMediator(t *testing.T, g *stage.Guest) {
 	steady := func(name, seconds string) manifest.Step {
-		return manifest.Step{Name: name, Argv: []string{"/usr/bin/steady", seconds}, Background: true, Timeout: 5 * time.Minute}
+		return manifest.Step{Name: name, Argv: []string{"/usr/bin/steady", seconds}, Background: true, Timeout: 10 * time.Minute}
 	}
 	correct := func(name string) {
 		t.Helper()
-		result, err := g.Result(s.within(t, 2*time.Minute), name)
+		result, err := g.Result(s.within(t, 3*time.Minute), name)
 		must(t, err)
 		if result.Exit != 0 || !strings.Contains(strings.Join(result.Output, "\n"), "correct after ") {
 			t.Errorf("%s ended with %d and said %q", name, result.Exit, result.Output)
 		}
 	}
-	must(t, g.Begin(steady("long", "40")))
+	must(t, g.Begin(steady("long", "600")))
 	must(t, g.Said(s.within(t, time.Minute), "long", "started"))
 	status, err := s.Status(s.ctx)
 	must(t, err)
@@ -92,7 +93,7 @@ func (s *show) killedMediator(t *testing.T, g *stage.Guest) {
 		must(t, s.Mediator.Start(s.ctx))
 		correct(late)
 		correct(early)
-		status, err := s.Until(s.ctx, 10*time.Second, func(st stage.Status) bool { return len(st.Slot(g.Name).Channels) == 1 })
+		status, err := s.Until(s.ctx, 30*time.Second, func(st stage.Status) bool { return len(st.Slot(g.Name).Channels) == 1 })
 		must(t, err)
 		slot := status.Slot(g.Name)
 		if slot.State != "running" || !slot.Connected || slot.Process("steady").ExecutorPID != executor || slot.Process("steady").State != "ready" {
@@ -102,5 +103,6 @@ func (s *show) killedMediator(t *testing.T, g *stage.Guest) {
 	if ended, err := g.Ended("long"); err != nil || ended {
 		t.Errorf("the long computation was over before the last kill, %v", err)
 	}
+	must(t, g.Begin(manifest.Step{Name: "enough", Kill: "long", Signal: int(syscall.SIGTERM)}))
 	correct("long")
 }

@@ -209,6 +209,7 @@ func (h *host) begin(cmd *exec.Cmd) *program {
 	h.Helper()
 	p := &program{host: h, cmd: cmd, output: &output{}, done: make(chan error, 1)}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
+	cmd.WaitDelay = time.Second // vgpuctl may leave its program behind
 	if err := cmd.Start(); err != nil {
 		h.Fatal(err)
 	}

@@ -18,7 +18,7 @@ const rounds = 10
 func TestHostProcessesOutliveMediatord(t *testing.T) {
 	h := newHost(t)
 	ctx := t.Context()
-	long := h.run(ctx, built("tests/steady"), "18")
+	long := h.run(ctx, built("tests/steady"), "600")
 	long.said("started")
 	before := h.status()
 	if len(before.Slots) != 1 || len(before.executors()) != 1 {
@@ -50,6 +50,7 @@ func TestHostProcessesOutliveMediatord(t *testing.T) {
 	if !h.manager.Said("WATCHDOG=1") {
 		t.Error("the watchdog was never fed")
 	}
+	_ = long.cmd.Process.Signal(syscall.SIGTERM) // vgpuctl passes it on
 	long.correct()
 	h.until("the session's end", func() bool { return len(h.status().Slots) == 0 })
 	h.nothingKept()
@@ -75,7 +76,7 @@ func TestEndsWhileMediatordIsAway(t *testing.T) {
 	h.until("its slot goes on", func() bool { return h.status().Slots[0].State == "running" })
 
 	h.kill()
-	_ = first.cmd.Process.Signal(syscall.SIGTERM) // vgpuctl, which holds the session, passes it on
+	_ = first.cmd.Process.Kill() // vgpuctl, which holds the session
 	<-first.done
 	h.start()
 	h.until("the session's end", func() bool { return len(h.status().Slots) == 0 })
@@ -88,7 +89,7 @@ func TestEndsWhileMediatordIsAway(t *testing.T) {
 // TestExecutorThatDiesWhileMediatordIsAway fails its process, and no other.
 func TestExecutorThatDiesWhileMediatordIsAway(t *testing.T) {
 	h := newHost(t)
-	first := h.run(t.Context(), built("tests/steady"), "2")
+	first := h.run(t.Context(), built("tests/steady"), "600")
 	first.said("started")
 	second := h.join(t.Context(), built("tests/steady"), "600")
 	second.said("started")
@@ -103,6 +104,7 @@ func TestExecutorThatDiesWhileMediatordIsAway(t *testing.T) {
 	if said := second.output.String(); !strings.Contains(said, "FAILED cu.") || !strings.Contains(said, "result 719") {
 		t.Errorf("it said %q", said)
 	}
+	_ = first.cmd.Process.Signal(syscall.SIGTERM)
 	first.correct()
 }
 
