@@ -5,6 +5,7 @@
 #   make build     everything into build/
 #   make packages  deb and rpm for host and guest into build/packages
 #   make lint      style and static checks
+#   make sim     pictures of the scheduler's policy on a simulated GPU, in build/sim
 #   make bench     microbenchmarks on the GPU there is (software otherwise)
 #   make screenshots  the pictures of docs/virt-manager.md, by driving virt-manager
 #   make deps      installs the Debian packages that the above need; they call it themselves
@@ -18,7 +19,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: all build deps go-binaries guest kernel-module programs generate test unit e2e system demo test-groovy screenshots packages lint bench clean
+.PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e system demo test-groovy screenshots packages lint bench clean
 
 all: build
 
@@ -79,6 +80,9 @@ test-groovy:
 screenshots: build
 	@packaging/develop/install-deps.sh packaging/develop/packages-screenshots.txt
 	$(GO) run ./tests/virtmanager --out docs/pictures
+
+sim:
+	$(GO) run ./mediatord/cmd/vgpu-sim $(BUILD)/sim
 
 lint: deps
 	packaging/develop/lint.sh

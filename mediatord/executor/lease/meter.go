@@ -253,6 +253,12 @@ func (m *Meter) mark(l *lane) bool {
 	return true
 }
 
+// markLate is mark some time after the submission. In a default stream that would
+// make other streams wait for one another that have got work since.
+func (m *Meter) markLate(l *lane) bool {
+	return (l.stream.Native != 0 || l == m.last) && m.mark(l)
+}
+
 // Look finds out what is done and returns the time.
 func (m *Meter) Look() time.Duration {
 	now := m.now()
@@ -364,8 +370,8 @@ func (m *Meter) Quiet() {
 		return
 	}
 	for _, l := range m.busy {
-		if l.open.count > 0 && !m.mark(l) {
-			l.open = segment{} // being captured, or gone: there is nothing to wait for
+		if l.open.count > 0 && !m.markLate(l) {
+			m.dropOpen(l) // being captured, or gone: there is nothing to wait for
 		}
 	}
 }
@@ -381,8 +387,8 @@ func (m *Meter) Busy() bool { return m.since != 0 && !m.lost }
 func (m *Meter) Wait() {
 	now := m.now()
 	for _, l := range m.busy { // what holds the next one back must be seen to end
-		if l.open.count > 0 && !m.mark(l) {
-			m.drop(l)
+		if l.open.count > 0 && !m.markLate(l) {
+			m.dropOpen(l)
 		}
 	}
 	const near = 100 * time.Microsecond
@@ -434,6 +440,11 @@ func (m *Meter) anyDone() bool {
 		}
 	}
 	return false
+}
+
+func (m *Meter) dropOpen(l *lane) {
+	m.flying -= l.open.predicted
+	l.open = segment{}
 }
 
 // drop forgets a lane's work: it will not be seen to end.

@@ -274,6 +274,28 @@ func TestMarksThatFail(t *testing.T) {
 	}
 }
 
+// A mark in a default stream after other streams got work would tie them together.
+func TestDefaultStreamIsMarkedAtOnceOnly(t *testing.T) {
+	m := newMachine(t)
+	standard := Stream{Context: 1}
+	m.submit(kernel(1), standard)
+	m.submit(kernel(1), stream)
+	m.meter.Quiet()
+	m.clock += 50 * us
+	m.meter.Quiet()
+	if len(m.marks) != 1 || m.marks[0].stream != stream {
+		t.Errorf("marks %+v", m.marks)
+	}
+	m.finish(us, 1)
+	m.submit(kernel(1), standard)
+	m.meter.Quiet()
+	m.clock += 50 * us
+	m.meter.Quiet()
+	if len(m.marks) != 1 || m.marks[0].stream != standard {
+		t.Errorf("marks %+v", m.marks)
+	}
+}
+
 func TestParse(t *testing.T) {
 	le := binary.LittleEndian
 	payload := make([]byte, 400)
