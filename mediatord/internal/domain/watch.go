@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -59,11 +60,11 @@ func watch(ctx context.Context, uri string, keeper Keeper, log logrus.FieldLogge
 	if err := libvirt.EventRegisterDefaultImpl(); err != nil {
 		return fmt.Errorf("starting libvirt's event loop: %w", err)
 	}
-	stop := make(chan struct{})
-	var loop sync.WaitGroup
-	defer loop.Wait()
-	defer close(stop)
-	loop.Go(func() { runEvents(stop) })
+	end, err := runEvents()
+	if err != nil {
+		return err
+	}
+	defer end()
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
 		return fmt.Errorf("connecting to libvirt: %w", err)
@@ -102,22 +103,28 @@ func watch(ctx context.Context, uri string, keeper Keeper, log logrus.FieldLogge
 	}
 }
 
-// runEvents runs libvirt's event loop, which wakes at least twice a second.
-func runEvents(stop <-chan struct{}) {
-	timer, err := libvirt.EventAddTimeout(500, func(int) {})
-	if err == nil {
-		defer libvirt.EventRemoveTimeout(timer) //nolint:errcheck // the process ends anyway
+// runEvents runs libvirt's event loop until end, which waits for it.
+func runEvents() (end func(), err error) {
+	const never = -1
+	alarm, err := libvirt.EventAddTimeout(never, func(int) {})
+	if err != nil {
+		return nil, fmt.Errorf("starting libvirt's event loop: %w", err)
 	}
-	for {
-		select {
-		case <-stop:
-			return
-		default:
+	var stop atomic.Bool
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		for !stop.Load() {
+			if libvirt.EventRunDefaultImpl() != nil {
+				return
+			}
 		}
-		if libvirt.EventRunDefaultImpl() != nil {
-			return
-		}
-	}
+	})
+	return func() {
+		stop.Store(true)
+		libvirt.EventUpdateTimeout(alarm, 0) // wakes it
+		loop.Wait()
+		_ = libvirt.EventRemoveTimeout(alarm)
+	}, nil
 }
 
 func onDefined(conn *libvirt.Connect, seen *queue) (int, error) {
