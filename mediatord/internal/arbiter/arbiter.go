@@ -133,6 +133,7 @@ type Domain struct {
 	policy    *sched.Domain // nil: it has no executors
 	executors []*executor
 	single    *executor // who may submit while only one may
+	observer  Observer  // nil: nobody listens
 }
 
 type executor struct {
@@ -140,6 +141,7 @@ type executor struct {
 	channel int
 	state   lease.State
 	used    time.Duration
+	shown   shown
 }
 
 // Join makes a domain known. leases and report belong to the caller and must stay
@@ -153,6 +155,9 @@ func (d *Domain) Leave() {
 	a := d.arbiter
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for _, e := range d.executors {
+		d.tellStretch(e, a.clock.Now())
+	}
 	d.executors = nil
 	d.settle()
 }
@@ -209,6 +214,7 @@ func (d *Domain) Used(channel int) time.Duration {
 func (d *Domain) remove(channel int) {
 	for i, e := range d.executors {
 		if e.channel == channel {
+			d.tellStretch(e, d.arbiter.clock.Now())
 			d.executors = append(d.executors[:i:i], d.executors[i+1:]...)
 			if d.single == e {
 				d.single = nil
@@ -256,6 +262,7 @@ func (d *Domain) sample(now time.Duration) []sched.Sample {
 	for i, e := range d.executors {
 		e.state = e.State(now)
 		busy := e.Busy(now)
+		d.ran(e, busy, now)
 		s := &samples[i]
 		*s = sched.Sample{Active: e.state.Active, Waiting: e.state.Waiting, Flying: e.state.Flying, Arrived: e.state.Arrived}
 		for _, span := range busy {
@@ -298,6 +305,7 @@ func (d *Domain) give(now time.Duration, several bool) {
 		}
 		e.Set(t)
 		e.Listen(several)
+		d.allowed(e, t.Budget > 0)
 	}
 }
 

@@ -68,6 +68,7 @@ func (s *Slot) joinArbiter(undo *revert.Reverter, table *lease.Table, report *os
 		return nil
 	}
 	s.leases.domain = s.Arbiter.Join(table, report, s.terms(s.Settings()))
+	s.leases.domain.Observe(leaseObserver{s})
 	s.leases.end = s.Watch(func(settings Settings) { s.leases.domain.Set(s.terms(settings)) })
 	return nil
 }
