@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/benchmarks.md from the raw results: report.py (in the repository's root)."""
+"""Writes docs/benchmarks.md and its plot from the raw results: report.py (in the repository's root)."""
 import json
+import os
 import statistics
+import subprocess
+import sys
+
+import bars
+from bars import spread
 
 RESULTS = "tests/device/results/"
+STAGES = ("machine", "bench", "scale", "modules", "llama", "programs", "functions", "vm")
 
 INTRODUCTION = """# Benchmarks
 
@@ -13,17 +20,18 @@ Every figure here was measured on one machine, natively and virtually in alterna
 no device node of the GPU and no file of the driver mapped, which the run checks. Raw results: [tests/device/results](../tests/device/results). The
 commands that made them: [tests/device/README.md](../tests/device/README.md). This page is written from them by `tests/device/report.py`.
 
-Figures are medians over the rounds; the spread is from the smallest to the largest round.
+Figures are medians over the rounds; in parentheses from the smallest to the largest round. A ratio is virtual to native.
 """
 
 
-def load(name):
-    with open(RESULTS + name + ".json") as file:
-        return json.load(file)
-
-
-def spread(values):
-    return f"{statistics.median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
+def load_all():
+    results = {}
+    for name in STAGES:
+        path = RESULTS + name + ".json"
+        if os.path.exists(path):
+            with open(path) as file:
+                results[name] = json.load(file)
+    return results
 
 
 def table(rows, *header):
@@ -31,50 +39,111 @@ def table(rows, *header):
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]) + "\n"
 
 
-def llama():
-    result = load("llama")
+def goals(results):
+    rows, missing = bars.rows(results)
+    reached = sum(row[5] == "reached" for row in rows)
+    text = f"## What was aimed at\n\n{reached} of {len(rows)} bars that were measured are reached.\n\n"
+    text += table([row[:6] for row in rows], "what", "native", "virtual", "ratio", "bar", "")
+    reasons = [f"- {row[0]}: {row[6]}" for row in rows if row[6]]
+    if reasons:
+        text += "\nWhere a bar is missed:\n\n" + "\n".join(reasons) + "\n"
+    if missing:
+        text += "\nNot measured in these results: " + ", ".join(missing) + ".\n"
+    return text
+
+
+def llama(results):
+    runs = results["llama"]["runs"]
     rows = []
-    for kind, sides in result["runs"].items():
-        for name in ("prompt_tokens_per_second", "decode_tokens_per_second", "step_p50_us", "step_p99_us"):
-            values = {side: [run["warm"][name] for run in runs] for side, runs in sides.items()}
+    for kind, sides in runs.items():
+        for name in ("prompt_tokens_per_second", "decode_tokens_per_second", "step_p50_us", "step_p99_us", "load_seconds", "first_token_seconds"):
+            values = {side: [run.get(name, run["warm"].get(name)) for run in several] for side, several in sides.items()}
+            if None in values["native"] + values["virtual"]:
+                continue
             ratio = statistics.median(values["virtual"]) / statistics.median(values["native"])
-            rows.append((kind.replace("_", " "), name.replace("_", " "), spread(values["native"]), spread(values["virtual"]),
-                         f"{ratio:.3f}"))
-    runs = sum(len(side) for sides in result["runs"].values() for side in sides.values())
-    text = (f"Unmodified CUDA backend of llama.cpp b6845 (npm `@node-llama-cpp/linux-x64-cuda` 3.14.2), random weights in a Llama-3.2-1B shape, Q4_K,\n"
-            f"512 tokens of prompt, 256 greedy tokens. {runs} runs, natively and virtually, with and without CUDA graphs, gave "
-            f"{'one hash' if len(result['hashes']) == 1 else 'DIFFERENT hashes'}\nover all tokens and logits: `{', '.join(result['hashes'])}`.\n\n")
+            rows.append((kind.replace("_", " "), name.replace("_", " "), spread(values["native"]), spread(values["virtual"]), f"{ratio:.3f}"))
+    hashes = results["llama"]["hashes"]
+    hashes = list(hashes.values()) if isinstance(hashes, dict) else [hashes]
+    count = sum(len(side) for sides in runs.values() for side in sides.values())
+    text = (f"Unmodified CUDA backend of llama.cpp b6845 (npm `@node-llama-cpp/linux-x64-cuda` 3.14.2), random weights in the shapes of Llama-3.2-1B and, where "
+            f"the mode says so, of\nLlama-3-8B, Q4_K, 512 tokens of prompt. {count} runs, natively and virtually, gave "
+            f"{'one hash per model' if all(len(found) == 1 for found in hashes) else 'DIFFERENT hashes'} over all tokens\nand logits: "
+            f"{', '.join(f'`{hash}`' for found in hashes for hash in found)}. Load and first token count from the start of the process.\n\n")
     return "## llama.cpp\n\n" + text + table(rows, "mode", "figure", "native", "virtual", "ratio")
 
 
-def bench():
-    medians = load("bench")["medians"]
-    rows = [(name, f"{native:.4g}", f"{medians['virtual'][name]:.4g}", f"{medians['virtual'][name] / native:.3f}")
-            for name, native in medians["native"].items() if native and name in medians["virtual"]]
-    return ("## Calls and copies\n\nMicroseconds unless the name says otherwise; [tests/device/bench.c](../tests/device/bench.c). "
-            "A ratio below 1 is faster for times, slower for rates.\n\n" + table(rows, "call", "native", "virtual", "ratio"))
+def bench(results):
+    rounds = {side: [numbers for numbers in several if numbers] for side, several in results["bench"]["rounds"].items()}
+    rows = []
+    for name in rounds["virtual"][0]:
+        native, virtual = ([numbers[name] for numbers in rounds[side] if name in numbers] for side in ("native", "virtual"))
+        if native and statistics.median(native):
+            better = "more" if name.endswith(("_per_second", "_GBps")) else "less"
+            rows.append((name, spread(native), spread(virtual), f"{statistics.median(virtual) / statistics.median(native):.3f}", better))
+    return ("## Calls and copies\n\n![Speed relative to the bare driver, and bandwidth of copies by size](benchmarks.svg)\n\n"
+            f"{len(rounds['virtual'])} alternations. Microseconds unless the name says otherwise; [tests/device/bench.c](../tests/device/bench.c). "
+            "The last column says what is better.\n\n" + table(rows, "call", "native", "virtual", "ratio", "better"))
 
 
-def functions():
-    programs = load("functions")["programs"]
+SCALED = (("latency", "p50_us"), ("latency", "p99_us"), ("latency", "waits_per_second"), ("throughput", "launches_per_second"),
+          ("throughput", "cpu_seconds_per_million_launches"))
+
+
+def scale(results):
+    if "scale" not in results:
+        return ""
+    runs = results["scale"]["runs"]
+    rows = []
+    for count, sides in runs.items():
+        for step, name in SCALED:
+            native, virtual = ([run[step][name] for run in sides[side] if run] for side in ("native", "virtual"))
+            rows.append((count, name.replace("_", " "), spread(native), spread(virtual),
+                         f"{statistics.median(virtual) / statistics.median(native):.3f}"))
+    alone = [memory["alone"] for sides in runs.values() for run in sides["virtual"] if run
+             for memory in run["ready"]["executors_memory_mib"] if memory]
+    gpu = {side: [run["ready"]["gpu_memory_mib"] / int(count) for count, sides in runs.items() for run in sides[side]
+                  if run and run["ready"]["gpu_memory_mib"]] for side in ("native", "virtual")}
+    text = ("## Many processes\n\nGuest processes of one domain at once, each with its context: launch + wait one by one for a second, then empty kernels as fast as "
+            "they go for a\nsecond. Rates are sums over the processes, times medians over them. Processor seconds count the programs and, virtually, their executors.\n\n")
+    text += table(rows, "processes", "figure", "native", "virtual", "ratio")
+    if alone:
+        text += f"\nAn executor with a context has {spread(alone)} MiB of host memory to itself. A channel is 1 MiB of the window, mapped where it is touched.\n"
+    if gpu["native"] and gpu["virtual"]:
+        text += f"GPU memory per process with a context, MiB: natively {spread(gpu['native'])}, virtually {spread(gpu['virtual'])}.\n"
+    return text
+
+
+def modules(results):
+    if "modules" not in results:
+        return ""
+    rows = [(side, time, spread([run["load_ms"] for run in several])) for side, times in results["modules"]["runs"].items()
+            for time, several in times.items()]
+    return (f"## Large modules\n\n`cuModuleLoadData` of a fatbin of {results['modules']['bytes'] / 1e6:.0f} MB (entries of cuBLAS for all architectures), each time in a "
+            "fresh process. Virtually its\nbytes travel the first time; the second time the host has them.\n\n" + table(rows, "side", "load", "milliseconds"))
+
+
+def functions(results):
+    programs = results["functions"]["programs"]
     rows = [(name, "yes" if record["good"] else "no", "; ".join(record.get("differences", [])) or "-") for name, record in programs.items()]
     return "## Same answers\n\nTest programs print the same natively and virtually:\n\n" + table(rows, "program", "same", "differences")
 
 
-def vm():
-    result = load("vm")
-    rows = [(name, step["exit"], step["ms"]) for name, step in result["steps"].items()]
+def vm(results):
+    rows = [(name, step["exit"], step["ms"]) for name, step in results["vm"]["steps"].items()]
     return ("## In a VM\n\nA VM under QEMU's emulation (TCG: function, not speed) on the same machine; the programs reach the GPU through "
             "`/dev/vgpu0`. `spin` is killed by\nthe test with SIGKILL (status 137); what follows shows that its executor is gone.\n\n"
             + table(rows, "step", "status", "milliseconds"))
 
 
 def main():
-    machine = load("machine")
-    text = INTRODUCTION.format(gpu=machine["gpu"]["name"], driver=machine["gpu"]["driver"], processors=machine["processors"],
-                               kernel=machine["kernel"].split(" #")[0])
+    results = load_all()
+    machine = results["machine"]
+    gpu = machine["gpu"]
+    text = INTRODUCTION.format(gpu=gpu["name"], driver=gpu["driver"], processors=machine["processors"], kernel=machine["kernel"].split(" #")[0])
+    parts = [part(results) for part in (goals, llama, bench, scale, modules, functions, vm)]
     with open("docs/benchmarks.md", "w") as file:
-        file.write("\n".join([text, llama(), bench(), functions(), vm()]))
+        file.write("\n".join([text] + [part for part in parts if part]))
+    subprocess.run([sys.executable, "tests/device/plot.py", RESULTS + "bench.json", "docs/benchmarks.svg"], check=True)
 
 
 main()
