@@ -7,12 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Window is one domain's shared memory, mapped whole. Methods may be called
+// Window is one domain's shared memory, mapped whole unless MapChannel made it. Methods may be called
 // from several goroutines; Close may not run beside another method.
 type Window struct {
 	Geometry
 	file   *os.File
 	memory []byte
+	unmap  func() error
 }
 
 const seals = unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
@@ -52,29 +53,14 @@ func create(file *os.File, g Geometry) (*Window, error) {
 		return nil, err
 	}
 	writeHeader(memory[:headerSize], g)
-	return &Window{Geometry: g, file: file, memory: memory}, nil
+	return mapped(g, file, memory), nil
 }
 
 // Map maps a window that another process created, after checking that the
 // memory cannot shrink and that every header field is the one its size and
 // channel count imply. On success the Window owns file. It fails with ErrHeader.
 func Map(file *os.File) (*Window, error) {
-	got, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
-	if err != nil {
-		return nil, fmt.Errorf("mapping window: reading seals: %w", err)
-	}
-	if got&seals != seals {
-		return nil, fmt.Errorf("mapping window: %w: seals are %#x, need %#x", ErrHeader, got, seals)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("mapping window: %w", err)
-	}
-	page := make([]byte, headerSize)
-	if _, err := file.ReadAt(page, 0); err != nil {
-		return nil, fmt.Errorf("mapping window: %w: reading header: %w", ErrHeader, err)
-	}
-	g, err := readHeader(page, uint64(info.Size()))
+	g, err := check(file)
 	if err != nil {
 		return nil, fmt.Errorf("mapping window: %w", err)
 	}
@@ -82,7 +68,31 @@ func Map(file *os.File) (*Window, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping window: %w", err)
 	}
-	return &Window{Geometry: g, file: file, memory: memory}, nil
+	return mapped(g, file, memory), nil
+}
+
+func mapped(g Geometry, file *os.File, memory []byte) *Window {
+	return &Window{Geometry: g, file: file, memory: memory, unmap: func() error { return unix.Munmap(memory) }}
+}
+
+// check reads the geometry of a window that another process created.
+func check(file *os.File) (Geometry, error) {
+	got, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
+	if err != nil {
+		return Geometry{}, fmt.Errorf("reading seals: %w", err)
+	}
+	if got&seals != seals {
+		return Geometry{}, fmt.Errorf("%w: seals are %#x, need %#x", ErrHeader, got, seals)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return Geometry{}, err
+	}
+	page := make([]byte, headerSize)
+	if _, err := file.ReadAt(page, 0); err != nil {
+		return Geometry{}, fmt.Errorf("%w: reading header: %w", ErrHeader, err)
+	}
+	return readHeader(page, uint64(info.Size()))
 }
 
 func mapShared(file *os.File, size uint64) ([]byte, error) {
@@ -98,7 +108,7 @@ func (w *Window) File() *os.File { return w.file }
 
 // Close unmaps the window and closes the memfd.
 func (w *Window) Close() error {
-	err := unix.Munmap(w.memory)
+	err := w.unmap()
 	w.memory = nil
 	if cerr := w.file.Close(); err == nil {
 		err = cerr

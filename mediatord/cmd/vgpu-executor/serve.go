@@ -141,7 +141,7 @@ func start(o options, wl *walls, early *prepared, conn *control.Conn, log logrus
 			return nil, nil, fmt.Errorf("file descriptor %d: %w", fd, err)
 		}
 	}
-	w, err := window.Map(os.NewFile(fdWindow, "window"))
+	w, err := window.MapChannel(os.NewFile(fdWindow, "window"), o.channel)
 	if err != nil {
 		return nil, nil, err
 	}
