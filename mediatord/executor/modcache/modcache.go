@@ -1,5 +1,5 @@
 // Package modcache keeps device code images by their SHA-256 on disk, shared by
-// all executors of a host, so that a guest process sends an image's bytes only
+// the executors of a domain, so that a guest process sends an image's bytes only
 // if no process sent them before. What is read is hashed again: a file changed
 // by anybody is as good as none.
 package modcache
@@ -20,7 +20,7 @@ import (
 )
 
 // DefaultLimit bounds the cache in bytes.
-const DefaultLimit = 8 << 30
+const DefaultLimit = 4 << 30
 
 const (
 	temporaryPrefix = "incoming-"

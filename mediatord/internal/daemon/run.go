@@ -50,6 +50,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 			return fmt.Errorf("giving module cache to executors: %w", err)
 		}
 	}
+	mediator.SweepCaches(settings.ModuleCache, time.Now(), log)
 	inventory := gpu.NewNVML()
 	defer inventory.Close()
 	messageBus := bus.New(o.bus, version, o.authority(log), log)

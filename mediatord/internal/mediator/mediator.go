@@ -249,6 +249,7 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store
 	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": id.String(), "pool": p.Name})
+	cfg.Executor.ModuleCache = m.makeCache(cfg)
 	cfg.Executor.Place = m.placer(*cfg)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/executor/sandbox"
 	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 )
@@ -34,7 +35,12 @@ func (s *stocks) of(p *pool.Pool, d *pool.Device, settings supervisor.Settings) 
 	stock := s.all[key]
 	if stock == nil {
 		settings.GPU = d.Argument
-		stock = supervisor.NewStock(settings, p.Warm, s.log.WithFields(logrus.Fields{"pool": p.Name, "gpu": d.Name}))
+		size := p.Warm
+		if p.Walls == sandbox.Required {
+			// A process that does not know its domain yet needs all domains' caches.
+			size = 0
+		}
+		stock = supervisor.NewStock(settings, size, s.log.WithFields(logrus.Fields{"pool": p.Name, "gpu": d.Name}))
 		s.all[key] = stock
 	}
 	return stock
