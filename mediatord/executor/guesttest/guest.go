@@ -18,7 +18,7 @@ import (
 	"libvirt-vgpu/plugin/window"
 )
 
-// Channel is the channel that the guest has open.
+// Channel is the channel that the guest of New has open.
 const Channel = 1
 
 // Timeout bounds every wait.
@@ -31,11 +31,14 @@ type Guest struct {
 	Account   *window.Account
 	Doorbell  *os.File // eventfd: the executor sleeps on it
 	Interrupt *os.File // eventfd: the guest process sleeps on it
+	// Over, if it is not nil, ends every wait when it says so.
+	Over func() bool
 	// Credential is whom the executor runs as; nil: this user.
 	Credential *syscall.Credential
 	// Context is the context number that the records carry.
 	Context uint32
 
+	channel  int
 	ops      map[string]api.Op
 	sequence uint32
 	tail     uint64
@@ -48,17 +51,26 @@ func New(t testing.TB, size, quota uint64) *Guest {
 	check(t, err)
 	a, err := window.CreateAccount(t.Name(), quota)
 	check(t, err)
-	ops, err := api.Ops()
-	check(t, err)
-	g := &Guest{T: t, Window: w, Account: a, Doorbell: eventfd(t), Interrupt: eventfd(t), ops: map[string]api.Op{}}
-	for _, op := range ops {
-		g.ops[op.Name] = op
-	}
+	g := Attach(t, w, Channel, eventfd(t), eventfd(t))
+	g.Account = a
 	t.Cleanup(func() {
 		check(t, w.Close())
 		check(t, a.Close())
 		_, _ = g.Doorbell.Close(), g.Interrupt.Close()
 	})
+	return g
+}
+
+// Attach plays the guest process that has a channel of a window that another
+// program made. All that is passed stays the caller's; there is no account.
+func Attach(t testing.TB, w *window.Window, channel int, doorbell, interrupt *os.File) *Guest {
+	t.Helper()
+	ops, err := api.Ops()
+	check(t, err)
+	g := &Guest{T: t, Window: w, Doorbell: doorbell, Interrupt: interrupt, channel: channel, ops: map[string]api.Op{}}
+	for _, op := range ops {
+		g.ops[op.Name] = op
+	}
 	return g
 }
 
@@ -78,7 +90,7 @@ func eventfd(t testing.TB) *os.File {
 // Own hands count chunks from first on out to the channel.
 func (g *Guest) Own(first, count int) {
 	for i := first; i < first+count; i++ {
-		g.Window.SetChunk(i, window.OwnedBy(Channel))
+		g.Window.SetChunk(i, window.OwnedBy(g.channel))
 	}
 }
 
@@ -175,7 +187,7 @@ func (g *Guest) Push(record []byte) {
 	lines := (uint64(len(record)) + window.Line - 1) / window.Line * window.Line
 	deadline := time.Now().Add(Timeout)
 	for g.tail+lines-g.Head() > window.RingSize {
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || g.Over != nil && g.Over() {
 			g.T.Fatal("the executor does not consume")
 		}
 		time.Sleep(50 * time.Microsecond)
@@ -242,7 +254,7 @@ func (g *Guest) Await(slot int, sequence uint32) (uint32, []byte, error) {
 // WaitFor polls until done is true; false after Timeout.
 func (g *Guest) WaitFor(done func() bool) bool {
 	for deadline := time.Now().Add(Timeout); !done(); time.Sleep(20 * time.Microsecond) {
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || g.Over != nil && g.Over() {
 			return false
 		}
 	}
@@ -286,5 +298,13 @@ func (g *Guest) Tail() uint64 { return g.tail }
 // Sleeping reads the SLEEPING word.
 func (g *Guest) Sleeping() bool { return g.word32(window.ChSleeping).Load() != 0 }
 
+// StoreTail says how far the guest has reserved, true or not.
+func (g *Guest) StoreTail(tail uint64) { g.word64(window.ChTail).Store(tail) }
+
+// StoreRing stores a word at a position of the ring below RingSize.
+func (g *Guest) StoreRing(at uint64, value uint32) {
+	g.word32(window.ChRing + int(at)).Store(value)
+}
+
 // Memory is the channel.
-func (g *Guest) Memory() []byte { return g.Window.Channel(Channel) }
+func (g *Guest) Memory() []byte { return g.Window.Channel(g.channel) }

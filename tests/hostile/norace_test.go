@@ -1,0 +1,5 @@
+//go:build !race
+
+package hostile
+
+func raceFlags() []string { return nil }
