@@ -184,8 +184,9 @@ func (p *process) work() (*worker, error) {
 	p.Must("primary_retain", 0)
 	p.Context = 1
 	image := increment + "\x00"
-	p.Must("image_begin", 1, len(image), digest(image))
-	p.Post("image_inline", 1, image)
+	if cached := binary.LittleEndian.Uint32(p.Must("image_begin", 1, len(image), digest(image))); cached == 0 {
+		p.Post("image_inline", 1, image)
+	}
 	p.Must("module_load", 1, 1, 0, "")
 	p.Must("module_function", 1, 1, "add")
 	p.Post("stream_create", 1, 1, 0)
