@@ -39,7 +39,7 @@ func (g *Guest) Start(binary string, args ...string) *Executor {
 	ours, theirs := os.NewFile(uintptr(pair[0]), "control"), os.NewFile(uintptr(pair[1]), "control")
 	e := &Executor{Messages: make(chan Message, 100), Control: ours, t: g.T}
 	e.cmd = exec.Command(binary, append([]string{"--channel", fmt.Sprint(Channel), "--generation", "1", "--domain", "test"}, args...)...)
-	e.cmd.ExtraFiles = []*os.File{theirs, g.Window.File(), g.Doorbell, g.Interrupt, g.Account.File()}
+	e.cmd.ExtraFiles = append([]*os.File{theirs, g.Window.File(), g.Doorbell, g.Interrupt, g.Account.File()}, g.Lease...)
 	e.cmd.Stderr = os.Stderr
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: g.Credential}
 	check(g.T, e.cmd.Start())

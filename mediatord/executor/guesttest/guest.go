@@ -35,6 +35,8 @@ type Guest struct {
 	Over func() bool
 	// Credential is whom the executor runs as; nil: this user.
 	Credential *syscall.Credential
+	// Lease is the files of a lease, with --lease: leases and report.
+	Lease []*os.File
 	// Context is the context number that the records carry.
 	Context uint32
 

@@ -71,6 +71,7 @@ type segment struct {
 	begin     time.Duration // when the first of it was submitted
 	count     int
 	keys      []uint64
+	unknown   bool // its one key has no duration yet
 	stuck     bool
 }
 
@@ -93,6 +94,7 @@ type Meter struct {
 	looked    time.Duration // last look at the marks
 	finished  time.Duration // when something was last found done
 	quiet     bool          // the ring is empty
+	wanted    bool          // the ring has, or had a moment ago, work under a limited lease
 	state     uint32
 	lost      bool
 }
@@ -114,15 +116,16 @@ func (m *Meter) Admit(s Submission) bool {
 		}
 		return true
 	}
+	if !m.wanted && m.since == 0 {
+		m.page.SetArrived(m.now())
+	}
+	m.wanted = true
 	now := m.Look()
 	work, _ := m.durations.predict(s)
 	terms := m.page.Terms()
 	ok := terms.Admit(now, m.flying, work)
 	if ok && len(m.free) == 0 && len(m.busy) > 0 {
 		ok = false // more streams than marks: some must finish first
-	}
-	if m.since == 0 && m.state&lease.Active == 0 {
-		m.page.SetArrived(now)
 	}
 	m.set(!ok)
 	return ok
@@ -131,6 +134,9 @@ func (m *Meter) Admit(s Submission) bool {
 // set shows what the executor does.
 func (m *Meter) set(waiting bool) {
 	state := uint32(0)
+	if m.wanted {
+		state = lease.Active
+	}
 	if m.since != 0 {
 		state = lease.Flying | lease.Active
 	}
@@ -181,6 +187,7 @@ func (m *Meter) Submitted(s Submission, stream Stream) {
 	}
 	m.list(l)
 	grain := min(max(m.page.Terms().Budget/grains, finest), coarsest)
+	l.open.unknown = !known
 	if !known || l.open.predicted >= grain || len(l.open.keys) >= longestGroup {
 		m.mark(l)
 	}
@@ -193,7 +200,7 @@ func (m *Meter) begin(now time.Duration) {
 	}
 	m.since, m.finished = now, now
 	m.page.Begin(now)
-	if m.state&lease.Active == 0 {
+	if !m.wanted {
 		m.page.SetArrived(now)
 	}
 	m.set(false)
@@ -311,10 +318,9 @@ func (m *Meter) done(s *segment, now time.Duration, precise bool) {
 		m.stuck--
 	} else {
 		m.flying -= s.predicted
-		if precise || now-m.looked < took/16 {
+		// Seen late is as good as far off for what is not known yet.
+		if precise || s.unknown || now-m.looked < took/4 {
 			m.durations.learn(s.keys, s.predicted, took)
-		} else if s.predicted == 0 && len(s.keys) == 1 {
-			m.durations.learn(s.keys, 0, took) // better than nothing
 		}
 	}
 }
@@ -354,6 +360,10 @@ func (m *Meter) end(now time.Duration) {
 // Quiet is called while the ring is empty: when it has been for a while, it
 // marks what is on the GPU, to see the end of it.
 func (m *Meter) Quiet() {
+	if m.wanted {
+		m.wanted = false
+		m.set(false)
+	}
 	if m.since == 0 || m.lost {
 		return
 	}
@@ -514,7 +524,7 @@ func (m *Meter) Lost() {
 		return
 	}
 	m.lost = true
-	m.busy, m.last = nil, nil
+	m.busy, m.last, m.wanted = nil, nil, false
 	m.end(m.now())
 	m.set(false)
 }

@@ -173,6 +173,32 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// Between two records an executor with more to do never looks idle: its turn would
+// go to somebody else.
+func TestActiveBetweenRecords(t *testing.T) {
+	m := newMachine(t)
+	m.limit(ms)
+	m.learn(1, 900*us)
+	m.submit(kernel(1), stream)
+	if m.submit(kernel(1), stream) {
+		t.Fatal("beyond the budget")
+	}
+	m.finish(900*us, 1)
+	if s := m.state(); !s.Active || !s.Waiting || s.Flying {
+		t.Fatalf("drained with a record waiting: %+v", s)
+	}
+	if !m.meter.Admit(kernel(1)) {
+		t.Fatal("not admitted")
+	}
+	if s := m.state(); !s.Active || s.Waiting {
+		t.Fatalf("admitted and not submitted: %+v", s)
+	}
+	m.meter.Quiet() // it was not submitted after all
+	if s := m.state(); s.Active {
+		t.Errorf("the ring is empty: %+v", s)
+	}
+}
+
 func TestExpiredLeaseLetsWorkGoOn(t *testing.T) {
 	m := newMachine(t)
 	m.hold.Set(lease.Terms{Budget: 0, ClearBy: lease.Never, Expiry: m.clock + 100*ms})
