@@ -174,6 +174,7 @@ func (m *Mediator) release(id window.UUID) {
 		return
 	}
 	h.Close()
+	m.clearSlice(h)
 	h.pool.Release(id.String())
 	m.observer.SlotRemoved(id)
 	h.Log.Info("slot released")

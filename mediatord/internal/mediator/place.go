@@ -36,6 +36,19 @@ func (m *Mediator) weigh(h *held) {
 	}
 }
 
+// clearSlice removes what systemd keeps of a slot whose executors are gone.
+func (m *Mediator) clearSlice(h *held) {
+	if err := m.settings.Scopes.Clear(sliceOf(h.Config, h.Settings())); err != nil {
+		h.Log.WithError(err).Warn("the domain's slice is left behind")
+	}
+}
+
+// sliceOf is a slot's slice. Names of domains are unique, those of sessions are
+// not.
 func sliceOf(cfg slot.Config, settings slot.Settings) scope.Domain {
-	return scope.Domain{Pool: cfg.Pool, Name: cfg.Name, UUID: cfg.UUID.String(), Weight: max(settings.Weight, 1)}
+	name := cfg.Name
+	if cfg.Kind == slot.Session {
+		name += "-" + cfg.UUID.String()[:8]
+	}
+	return scope.Domain{Pool: cfg.Pool, Name: name, UUID: cfg.UUID.String(), Weight: max(settings.Weight, 1)}
 }

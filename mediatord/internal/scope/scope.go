@@ -50,6 +50,7 @@ type Executor struct {
 // manager is systemd: dbus.Conn.
 type manager interface {
 	StartTransientUnitContext(ctx context.Context, name, mode string, properties []dbus.Property, done chan<- string) (int, error)
+	StopUnitContext(ctx context.Context, name, mode string, done chan<- string) (int, error)
 	SetUnitPropertiesContext(ctx context.Context, name string, runtime bool, properties ...dbus.Property) error
 	Close()
 }
@@ -79,7 +80,8 @@ func (s *Scopes) Place(e Executor) error {
 	}
 	slice := sliceName(e.Domain)
 	err := s.use(func(ctx context.Context, m manager) error {
-		if err := weigh(ctx, m, e.Domain); err != nil {
+		about := dbus.PropDescription("vGPU executors of " + e.Name)
+		if err := start(ctx, m, slice, []dbus.Property{about, property("CPUWeight", uint64(e.Weight))}); err != nil {
 			return err
 		}
 		return start(ctx, m, fmt.Sprintf("vgpu-executor-%d.scope", e.PID), properties(e, slice))
@@ -91,13 +93,41 @@ func (s *Scopes) Place(e Executor) error {
 }
 
 // Weigh gives a domain's executors together another share of the CPUs. Without
-// systemd, or before the domain's first executor, it does nothing of effect.
+// systemd it does nothing.
 func (s *Scopes) Weigh(d Domain) error {
 	if s == nil {
 		return nil
 	}
-	if err := s.use(func(ctx context.Context, m manager) error { return weigh(ctx, m, d) }); err != nil {
-		return fmt.Errorf("weighing %s: %w", sliceName(d), err)
+	name := sliceName(d)
+	err := s.use(func(ctx context.Context, m manager) error {
+		return m.SetUnitPropertiesContext(ctx, name, true, property("CPUWeight", uint64(d.Weight)))
+	})
+	if err != nil {
+		return fmt.Errorf("weighing %s: %w", name, err)
+	}
+	return nil
+}
+
+// Clear removes a domain's slice, in which no executor may be any more. Without
+// systemd, or without a slice, it does nothing.
+func (s *Scopes) Clear(d Domain) error {
+	if s == nil {
+		return nil
+	}
+	name := sliceName(d)
+	err := s.use(func(ctx context.Context, m manager) error {
+		done := make(chan string, 1)
+		_, err := m.StopUnitContext(ctx, name, "fail", done)
+		if named(err, "NoSuchUnit") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return await(ctx, name, done)
+	})
+	if err != nil {
+		return fmt.Errorf("stopping %s: %w", name, err)
 	}
 	return nil
 }
@@ -134,31 +164,32 @@ func (s *Scopes) use(call func(context.Context, manager) error) error {
 func start(ctx context.Context, m manager, name string, properties []dbus.Property) error {
 	done := make(chan string, 1)
 	_, err := m.StartTransientUnitContext(ctx, name, "fail", properties, done)
-	var failure godbus.Error
-	if errors.As(err, &failure) && failure.Name == "org.freedesktop.systemd1.UnitExists" {
-		return nil // an earlier mediatord has placed it
+	if named(err, "UnitExists") {
+		return nil // an earlier executor's slice, or an earlier mediatord has placed this one
 	}
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
+	return await(ctx, name, done)
+}
+
+// await waits for the end of a unit's job.
+func await(ctx context.Context, name string, done <-chan string) error {
 	select {
 	case result := <-done:
 		if result != "done" {
-			return fmt.Errorf("starting %s: the job ended as %q", name, result)
+			return fmt.Errorf("the job of %s ended as %q", name, result)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("starting %s: %w", name, ctx.Err())
+		return fmt.Errorf("the job of %s: %w", name, ctx.Err())
 	}
 }
 
-// weigh sets the weight of the domain's slice, which comes with its first scope.
-func weigh(ctx context.Context, m manager, d Domain) error {
-	name := sliceName(d)
-	if err := m.SetUnitPropertiesContext(ctx, name, true, property("CPUWeight", uint64(d.Weight))); err != nil {
-		return fmt.Errorf("setting the weight of %s: %w", name, err)
-	}
-	return nil
+// named says that systemd's error has that name.
+func named(err error, name string) bool {
+	var failure godbus.Error
+	return errors.As(err, &failure) && failure.Name == "org.freedesktop.systemd1."+name
 }
 
 func properties(e Executor, slice string) []dbus.Property {

@@ -17,6 +17,8 @@ import (
 type fakeManager struct {
 	started           map[string]map[string]any
 	set               map[string]any // last value by unit and property
+	stopped           string
+	stopErr           error
 	result            string
 	err               error
 	failures          int // of err; 0 = all
@@ -45,6 +47,12 @@ func (f *fakeManager) SetUnitPropertiesContext(_ context.Context, name string, _
 	return nil
 }
 
+func (f *fakeManager) StopUnitContext(_ context.Context, name, _ string, done chan<- string) (int, error) {
+	f.stopped = name
+	done <- "done"
+	return 1, f.stopErr
+}
+
 func (f *fakeManager) Close() { f.closed++ }
 
 func newScopes() (*Scopes, *fakeManager) {
@@ -66,12 +74,19 @@ func TestPlace(t *testing.T) {
 	if got["Slice"] != slice || got["MemoryMax"] != uint64(5<<30) || got["DevicePolicy"] != "closed" || !slices.Equal(got["PIDs"].([]uint32), []uint32{77}) {
 		t.Errorf("the scope is %v", got)
 	}
-	if f.set[slice+" CPUWeight"] != uint64(300) {
-		t.Errorf("the weight is %v", f.set)
+	if weight := f.started[slice]["CPUWeight"]; weight != uint64(300) {
+		t.Errorf("the weight is %v", weight)
 	}
 	e.Weight = 7
 	if err := s.Weigh(e.Domain); err != nil || f.set[slice+" CPUWeight"] != uint64(7) {
 		t.Errorf("the weight is %v, %v", f.set, err)
+	}
+	if err := s.Clear(e.Domain); err != nil || f.stopped != slice {
+		t.Errorf("%q was stopped, %v", f.stopped, err)
+	}
+	f.stopErr = godbus.Error{Name: "org.freedesktop.systemd1.NoSuchUnit"}
+	if err := s.Clear(e.Domain); err != nil {
+		t.Errorf("clearing a slice that is not there: %v", err)
 	}
 }
 
