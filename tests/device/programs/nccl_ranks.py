@@ -19,7 +19,7 @@ def joined():
     tell.version("nccl", ".".join(map(str, torch.cuda.nccl.version())))
     torch.cuda.set_device(0)
     distributed.init_process_group("nccl", store=distributed.FileStore(meeting, ranks), rank=rank, world_size=ranks,
-                                   timeout=datetime.timedelta(seconds=60), device_id=torch.device("cuda", 0))
+                                   timeout=datetime.timedelta(seconds=40), device_id=torch.device("cuda", 0))
 
 
 def numbers(size=1 << 20):
