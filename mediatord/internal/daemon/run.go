@@ -42,13 +42,8 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	for i := range pools {
 		log.WithFields(logrus.Fields{"pool": pools[i].Name, "gpus": pools[i].GPUs, "slots": pools[i].Slots}).Info("pool configured")
 	}
-	if err := os.MkdirAll(settings.ModuleCache, 0o750); err != nil {
-		return fmt.Errorf("making module cache: %w", err)
-	}
-	if settings.Credential != nil {
-		if err := os.Chown(settings.ModuleCache, int(settings.Credential.Uid), int(settings.Credential.Gid)); err != nil {
-			return fmt.Errorf("giving module cache to executors: %w", err)
-		}
+	if err := makeCacheBase(settings.ModuleCache); err != nil {
+		return err
 	}
 	mediator.SweepCaches(settings.ModuleCache, time.Now(), log)
 	inventory := gpu.NewNVML()
@@ -106,6 +101,23 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 
 // libvirtEnds is how long the end of mediatord waits for a call of libvirt.
 const libvirtEnds = 2 * time.Second
+
+// makeCacheBase makes the directory of the module caches mediatord's own, whoever
+// had it before; executors reach what is theirs below it. It does without the
+// privilege to overrule permissions, which the service does not have.
+func makeCacheBase(directory string) error {
+	err := os.MkdirAll(directory, 0o711)
+	if err == nil {
+		err = os.Chown(directory, os.Geteuid(), os.Getegid())
+	}
+	if err == nil {
+		err = os.Chmod(directory, 0o711) // whatever the umask
+	}
+	if err != nil {
+		return fmt.Errorf("making module cache: %w", err)
+	}
+	return nil
+}
 
 // devicesSettle is how long after a change of the host's devices they are looked
 // at: one device that comes or goes is a dozen events.

@@ -36,7 +36,10 @@ func (m *Mediator) makeCache(cfg *slot.Config) string {
 		err = nil
 	}
 	if user := m.settings.Credential; err == nil && user != nil {
-		err = os.Chown(dir, int(user.Uid), int(user.Gid))
+		// It stays mediatord's, which looks after it, and is the executors' as a group.
+		if err = os.Chown(dir, os.Geteuid(), int(user.Gid)); err == nil {
+			err = os.Chmod(dir, 0o770)
+		}
 	}
 	if err == nil {
 		now := time.Now()
