@@ -24,6 +24,9 @@ func (h *host) undisturbed(t *testing.T, name string, something func()) {
 	}
 	must(t, h.guest.Begin(spin))
 	must(t, h.guest.Said(h.within(t, time.Minute), name, "started"))
+	if slices, err := h.Run(h.ctx, "systemctl", "show", "--property=Slice", "--value", "vgpu-executor-*.scope"); err != nil || slices != "vgpu-default-one.slice" {
+		t.Errorf("the executor's slice is %q, %v", slices, err)
+	}
 	something()
 	if results, err := h.guest.Console().Results(); err != nil {
 		t.Fatal(err)

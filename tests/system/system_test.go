@@ -63,6 +63,8 @@ func TestPackages(t *testing.T) {
 		{"install", h.install},
 		{"attach", h.attach},
 		{"refusal", h.refusal},
+		{"metadata", h.followed},
+		{"change", h.changed},
 		{"bus policy", h.busPolicy},
 		{"monitor", h.monitor},
 		{"kill", h.killed},
@@ -142,7 +144,15 @@ func (h *host) install(t *testing.T) {
 	must(t, h.Write("/usr/local/bin/editor", "#!/bin/sh\nsed -i 's/^gpus = .*/gpus = [\"soft\"]/' \"$1\"\n"))
 	must(t, os.Chmod(h.Path("/usr/local/bin/editor"), 0o755))
 	if said := h.typed(t, "Install", 2); !strings.Contains(said, "default") {
-		t.Errorf("vgpuctl status shows no pool: %s", said)
+		t.Errorf("no pool is shown: %s", said)
+	}
+	if said := h.typed(t, "Install", 3); strings.Contains(said, "problem") {
+		t.Errorf("the doctor finds problems:\n%s", said)
+	}
+	// as libvirt's profile of each domain includes it
+	const parse = `printf 'profile domain {\n include <abstractions/libvirt-qemu>\n}\n' | apparmor_parser --preprocess --skip-kernel-load`
+	if rules, err := h.Run(h.ctx, "/bin/sh", "-c", parse); err != nil || !strings.Contains(rules, "/run/vgpu/domain-*/ivshmem.sock rw,") {
+		t.Errorf("a confined QEMU may not connect: %v", err)
 	}
 	if score, err := h.Run(h.ctx, "systemd-analyze", "security", "--threshold=20", "mediatord.service"); err != nil {
 		t.Errorf("mediatord is not walled in: %s", score)
@@ -185,12 +195,56 @@ func (h *host) refusal(t *testing.T) {
 	must(t, err)
 }
 
+// followed wants mediatord to add and remove a domain's device as its metadata
+// says, with nothing but virsh.
+func (h *host) followed(t *testing.T) {
+	other := &Guest{Name: "followed", UUID: "3e0f4b9a-9a57-4a0e-a7f8-6a44a3f0d944", machine: h.Machine}
+	h.define(t, other)
+	has := func() bool {
+		text, err := h.Run(h.ctx, "virsh", "dumpxml", "--inactive", "followed")
+		return err == nil && strings.Contains(text, "<shmem name='vgpu0'>")
+	}
+	metadata := []string{"virsh", "metadata", "followed", "--config", "--uri", "urn:libvirt-vgpu:1"}
+	for _, change := range []struct {
+		what string
+		argv []string
+		is   func() bool
+	}{
+		{"the device is there", []string{"--key", "vgpu", "--set", "<gpu/>"}, has},
+		{"the device is gone", []string{"--remove"}, func() bool { return !has() }},
+	} {
+		_, err := h.Run(h.ctx, metadata[0], append(metadata[1:], change.argv...)...)
+		must(t, err)
+		h.until(t, 10*time.Second, change.what, change.is)
+	}
+	_, err := h.Run(h.ctx, "virsh", "undefine", "followed")
+	must(t, err)
+}
+
+// changed changes the running domain's vGPU and takes it from its configuration,
+// and gives it back.
+func (h *host) changed(t *testing.T) {
+	h.typed(t, "Change", 0)
+	result, err := h.guest.Do(h.within(t, time.Minute), manifest.Step{Name: "changed", Argv: []string{"/usr/bin/nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader"}})
+	if err != nil || strings.Join(result.Output, "") != "512 MiB" {
+		t.Errorf("nvidia-smi in the guest: %v, %+v", err, result)
+	}
+	h.typed(t, "Change", 1)
+	if text, err := h.Run(h.ctx, "virsh", "dumpxml", "--inactive", "one"); err != nil || strings.Contains(text, "vgpu") {
+		t.Errorf("the persistent configuration is, %v:\n%s", err, text)
+	}
+	h.computes(t, "detached") // it runs as before
+	_, err = h.Run(h.ctx, "vgpuctl", "attach", "one", "--memory", "512MiB")
+	must(t, err)
+}
+
 // monitor does what the page says, and reads the metrics by network.
 func (h *host) monitor(t *testing.T) {
 	if said := h.typed(t, "Monitor", 0); !strings.Contains(said, "one") {
 		t.Errorf("the domain is not shown: %s", said)
 	}
 	h.typed(t, "Monitor", 1)
+	h.typed(t, "Troubleshoot", 0)
 	const ask = `exec 3<>/dev/tcp/127.0.0.1/9835; printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3; cat <&3`
 	if text, err := h.Run(h.ctx, "bash", "-c", ask); err != nil || !strings.Contains(text, `domain="one"`) {
 		t.Errorf("metrics are %q, %v", text, err)
