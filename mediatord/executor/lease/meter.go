@@ -41,6 +41,9 @@ const (
 	// for: under an unlimited lease, and under one.
 	settled        = 20 * time.Microsecond
 	settledLimited = 4 * time.Microsecond
+	// linger is how long the ring is empty before others may have the turn: a
+	// program that waits for each of its kernels comes back sooner.
+	linger = 50 * time.Microsecond
 	// grains is how many marks fall on a budget; finest is their least distance.
 	grains = 4
 	finest = 40 * time.Microsecond
@@ -119,7 +122,7 @@ func (m *Meter) Admit(s Submission) bool {
 	if !m.wanted && m.since == 0 {
 		m.page.SetArrived(m.now())
 	}
-	m.wanted = true
+	m.wanted, m.quiet = true, false
 	now := m.Look()
 	work, _ := m.durations.predict(s)
 	terms := m.page.Terms()
@@ -360,17 +363,17 @@ func (m *Meter) end(now time.Duration) {
 // Quiet is called while the ring is empty: when it has been for a while, it
 // marks what is on the GPU, to see the end of it.
 func (m *Meter) Quiet() {
-	if m.wanted {
-		m.wanted = false
-		m.set(false)
-	}
-	if m.since == 0 || m.lost {
+	if m.since == 0 && !m.wanted || m.lost {
 		return
 	}
 	now := m.Look()
 	if !m.quiet {
 		m.quiet, m.submitted = true, now
 		return
+	}
+	if m.wanted && now-m.submitted >= linger {
+		m.wanted = false
+		m.set(false)
 	}
 	after := settled
 	if !m.page.Unlimited() {
@@ -389,12 +392,27 @@ func (m *Meter) Quiet() {
 // Free says that the lease is unlimited, so that Admit need not be asked.
 func (m *Meter) Free() bool { return m.page.Unlimited() && m.state&lease.Waiting == 0 }
 
-// Busy says that work is on the GPU, so that Quiet is to be called again.
-func (m *Meter) Busy() bool { return m.since != 0 && !m.lost }
+// Busy says that Quiet is to be called again.
+func (m *Meter) Busy() bool { return (m.since != 0 || m.wanted) && !m.lost }
+
+// Again is Submitted for the stream of the last submission while the lease is
+// unlimited; false: it does not apply.
+func (m *Meter) Again() bool {
+	l := m.last
+	if l == nil || !l.listed || m.since == 0 || m.lost {
+		return false
+	}
+	m.quiet = false
+	l.open.count++
+	return true
+}
 
 // Wait returns when it is worth asking Admit again, or somewhat earlier. It spins
 // while the end of something is near.
 func (m *Meter) Wait() {
+	if m.page.Stale() {
+		return
+	}
 	now := m.now()
 	for _, l := range m.busy { // what holds the next one back must be seen to end
 		if l.open.count > 0 && !m.markLate(l) {
@@ -404,7 +422,7 @@ func (m *Meter) Wait() {
 	const near = 100 * time.Microsecond
 	const longest = 2 * time.Millisecond
 	sleep := longest
-	terms := m.page.Terms()
+	terms := m.page.Last() // those that said no
 	if terms.Expiry > now {
 		sleep = min(sleep, terms.Expiry-now)
 	}
@@ -413,7 +431,7 @@ func (m *Meter) Wait() {
 			sleep = min(sleep, left-near)
 		} else if left > -near {
 			for end := now + 20*time.Microsecond; now < end; now = m.now() {
-				if m.anyDone() || m.page.Terms() != terms {
+				if m.anyDone() || m.page.Stale() {
 					return
 				}
 				m.looked = now

@@ -94,6 +94,8 @@ func (m *machine) learn(key uint64, d time.Duration) {
 		m.clock += settledLimited
 		m.meter.Quiet()
 		m.finish(d-settledLimited, 1)
+		m.clock += linger
+		m.meter.Quiet()
 	}
 }
 
@@ -194,7 +196,9 @@ func TestActiveBetweenRecords(t *testing.T) {
 		t.Fatalf("admitted and not submitted: %+v", s)
 	}
 	m.meter.Quiet() // it was not submitted after all
-	if s := m.state(); s.Active {
+	m.clock += linger
+	m.meter.Quiet()
+	if s := m.state(); s.Active || m.meter.Busy() {
 		t.Errorf("the ring is empty: %+v", s)
 	}
 }
@@ -247,6 +251,9 @@ func TestStuckWorkDoesNotCount(t *testing.T) {
 		t.Fatal("work that waits for ever holds back what it waits for")
 	}
 	m.finish(900*us, 2)
+	m.meter.Quiet()
+	m.clock += linger
+	m.meter.Quiet()
 	if m.meter.flying != 0 || m.meter.stuck != 0 || m.meter.Busy() {
 		t.Errorf("%v in flight, %d stuck", m.meter.flying, m.meter.stuck)
 	}
@@ -275,6 +282,9 @@ func TestStreamsAndContextsEnd(t *testing.T) {
 		t.Error("another context's end ended the work")
 	}
 	m.meter.ContextEnds(1)
+	m.meter.Quiet()
+	m.clock += linger
+	m.meter.Quiet()
 	if m.meter.Busy() || m.meter.flying != 0 || len(m.meter.free) != MarkWords {
 		t.Errorf("busy %v, %v in flight, %d words free", m.meter.Busy(), m.meter.flying, len(m.meter.free))
 	}

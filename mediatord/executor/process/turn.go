@@ -17,6 +17,9 @@ type turn struct {
 	submission lease.Submission // of the record that was admitted last
 	parsed     bool             // submission is that
 	lost       atomic.Bool      // the context is; the meter is to be told
+	// The stream of the last submission, by number and context.
+	stream, context uint32
+	known           bool
 }
 
 // newTurn begins under the lease that there is.
@@ -86,9 +89,14 @@ func (p *Process) submitted(r *channel.Record) {
 	if m == nil || !lease.Submits(r.Opcode) {
 		return
 	}
-	s := p.turn.submission
+	t := &p.turn
+	if !t.parsed && t.known && t.context == p.current && len(p.captures) == 0 && m.Free() &&
+		lease.StreamOf(r.Opcode, r.Payload) == t.stream && m.Again() {
+		return
+	}
+	s := t.submission
 	switch {
-	case p.turn.parsed:
+	case t.parsed:
 	case m.Free():
 		s = lease.Submission{Stream: lease.StreamOf(r.Opcode, r.Payload)}
 	default: // limited since it was admitted
@@ -98,6 +106,7 @@ func (p *Process) submitted(r *channel.Record) {
 	if !ok || p.refuseCapture(native) != driver.Success {
 		return
 	}
+	t.stream, t.context, t.known = s.Stream, p.current, true
 	m.Submitted(s, lease.Stream{Context: p.current, Native: uint64(native)})
 }
 
@@ -116,12 +125,14 @@ func (p *Process) Busy() bool { return p.turn.meter != nil && p.turn.meter.Busy(
 
 func (p *Process) streamEnds(s driver.Stream) {
 	if p.turn.meter != nil {
+		p.turn.known = false
 		p.turn.meter.StreamEnds(lease.Stream{Context: p.current, Native: uint64(s)})
 	}
 }
 
 func (p *Process) contextEnds(number uint32) {
 	if p.turn.meter != nil {
+		p.turn.known = false
 		p.turn.meter.ContextEnds(number)
 	}
 }

@@ -38,6 +38,12 @@ func (p *Page) Unlimited() bool {
 	return p.words.word(atSequence).Load() == p.seen && p.terms.Budget == Unlimited
 }
 
+// Last is what Terms returned last; Stale says that it may return something else.
+func (p *Page) Last() Terms { return p.terms }
+
+// Stale says that mediatord has written since Terms was called, or is writing.
+func (p *Page) Stale() bool { return p.words.word(atSequence).Load() != p.seen }
+
 // Terms reads the lease. While mediatord writes it, or has died doing so, the
 // last terms hold.
 func (p *Page) Terms() Terms {
@@ -57,7 +63,7 @@ func (p *Page) Terms() Terms {
 	return p.terms
 }
 
-// Sleep returns when the lease has changed, when Nudge was called, or after d.
+// Sleep returns when Stale, when Nudge was called, or after d.
 func (p *Page) Sleep(d time.Duration) { futexWait(p.words.word(atSequence), p.seen, d) }
 
 // Nudge ends a Sleep that has begun. Any goroutine may call it.
