@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define LOOK		64u		/* turns between looks at the clock */
-#define REPLY_SPIN_NS	300000u		/* most replies come within microseconds */
+#define REPLY_SPIN_NS	1000000u	/* most replies come within microseconds, small modules within a millisecond */
 #define FIRST_SLEEP_NS	10000u
 #define LAST_SLEEP_NS	500000u
 

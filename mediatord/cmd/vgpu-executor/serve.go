@@ -67,7 +67,7 @@ func serve(o options, w *walls) int {
 	if err != nil {
 		return ended(exitStart, resultOf(err), fmt.Errorf("starting executor: %w", err))
 	}
-	stopOnSignal()
+	stopOnSignal(func() { log.Debugf("spent: %s", consumer.Spent()) })
 	standing, err := w.seal()
 	if err != nil {
 		return ended(exitStart, systemNotReady, fmt.Errorf("starting executor: %w", err))
@@ -236,12 +236,14 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 	}
 }
 
-func stopOnSignal() {
+// stopOnSignal ends the process when it is asked to; last words before.
+func stopOnSignal(last func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		<-signals
+		last()
 		os.Exit(0)
 	}()
 }
