@@ -43,11 +43,18 @@ func mapShared(fd int, offset int64, va, size uint64) error {
 	return err
 }
 
+// hugeFrom is from how many bytes on huge pages pay: asking for them drains lists
+// of all processors, whatever the size.
+const hugeFrom = 8 * window.ChunkSize
+
 // useHugePages puts each chunk of [va, va + size) on one page of 2 MiB where the
 // kernel (6.1 or newer) has such pages: registering takes a tenth of the time, and
 // the device translates fewer addresses. The kernel does it for chunks that have
 // some page; reading makes one, and changes nothing. Without it all works on.
 func useHugePages(va, size uint64) {
+	if size < hugeFrom {
+		return
+	}
 	memory := bytesAt(va, size)
 	for at := 0; at < len(memory); at += window.ChunkSize {
 		_ = unix.Madvise(memory[at:at+page], unix.MADV_POPULATE_READ)

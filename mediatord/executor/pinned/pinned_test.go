@@ -57,20 +57,21 @@ func TestMapReachesTheChunks(t *testing.T) {
 
 func TestMapKeepsWhatTheChunksHold(t *testing.T) {
 	g, r, base := newRange(t)
-	g.Own(2, 3)
-	for c := 2; c < 5; c++ {
+	const first, count = 2, hugeFrom / chunk
+	g.Own(first, count)
+	for c := first; c < first+count; c++ {
 		memory := g.Window.ChunkMemory(c)
 		memory[0], memory[5000], memory[chunk-1] = byte(c), byte(2*c), byte(3*c)
 	}
-	if _, err := r.Map(base, 2*chunk, 3); err != nil {
+	if _, err := r.Map(base, first*chunk, count); err != nil {
 		t.Fatal(err)
 	}
-	for c := 2; c < 5; c++ {
-		got, err := r.Read(nil, base+uint64(c-2)*chunk, chunk)
+	for c := first; c < first+count; c++ {
+		got, err := r.Read(nil, base+uint64(c-first)*chunk, chunk)
 		if err != nil || got[0] != byte(c) || got[5000] != byte(2*c) || got[chunk-1] != byte(3*c) || got[1] != 0 {
 			t.Errorf("chunk %d holds something else: %v", c, err)
 		}
-		if g.Window.ChunkMemory(c)[1] = 7; bytesAt(base+uint64(c-2)*chunk, 2)[1] != 7 {
+		if g.Window.ChunkMemory(c)[1] = 7; bytesAt(base+uint64(c-first)*chunk, 2)[1] != 7 {
 			t.Errorf("chunk %d is not the window's any more", c)
 		}
 	}
