@@ -7,10 +7,15 @@
 #include <string.h>
 
 #include "calls.h"
+#include "description.h"
 #include "enter.h"
 #include "module.h"
 
 #define PARAMETERS_MAX	4096
+
+/* CUdevice_attribute */
+enum { MAX_THREADS = 1, MAX_BLOCK_X, MAX_SHARED_OPTIN = 97 };
+
 #define EXTRA_END	((void *)0)
 #define EXTRA_POINTER	((void *)1)
 #define EXTRA_SIZE	((void *)2)
@@ -37,10 +42,22 @@ static int settings(CUfunction f, struct vg_first_launch **out)
 		result = vg_function_check(f);
 	if (result)
 		return result;
-	if (!f->first)
+	if (!f->first) {
 		f->first = calloc(1, sizeof *f->first);
+		if (!f->first)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+		f->first->x = f->first->y = f->first->z = 1;
+	}
 	*out = f->first;
-	return f->first ? 0 : CUDA_ERROR_OUT_OF_MEMORY;
+	return 0;
+}
+
+/* Whether a value is at most that of a device attribute. */
+static bool within(long long value, int attribute)
+{
+	int most = 0;
+
+	return !vg_description_attribute(vg_process.description, attribute, &most) && value <= most;
 }
 
 VG_EXPORT CUresult cuFuncSetBlockShape(CUfunction f, int x, int y, int z)
@@ -50,7 +67,8 @@ VG_EXPORT CUresult cuFuncSetBlockShape(CUfunction f, int x, int y, int z)
 
 	if (result)
 		return result;
-	if (x <= 0 || y <= 0 || z <= 0)
+	if (x <= 0 || y <= 0 || z <= 0 || !within(x, MAX_BLOCK_X) || !within(y, MAX_BLOCK_X + 1) || !within(z, MAX_BLOCK_X + 2) ||
+	    !within((long long)x * y * z, MAX_THREADS))
 		return CUDA_ERROR_INVALID_VALUE;
 	l->x = x;
 	l->y = y;
@@ -63,6 +81,8 @@ VG_EXPORT CUresult cuFuncSetSharedSize(CUfunction f, unsigned int bytes)
 	struct vg_first_launch *l;
 	int result = settings(f, &l);
 
+	if (!result && !within(bytes, MAX_SHARED_OPTIN))
+		result = CUDA_ERROR_INVALID_VALUE;
 	if (!result)
 		l->shared = bytes;
 	return result;
@@ -113,10 +133,11 @@ VG_EXPORT CUresult cuLaunchGridAsync(CUfunction f, int width, int height, CUstre
 
 	if (result)
 		return result;
-	if (width <= 0 || height <= 0 || !l->x)
+	if (width <= 0 || height <= 0)
 		return CUDA_ERROR_INVALID_VALUE;
 
-	size_t size = l->size;
+	/* parameters that nobody set are 0 */
+	size_t size = l->size < f->bytes && f->bytes <= PARAMETERS_MAX ? f->bytes : l->size;
 	void *extra[] = { EXTRA_POINTER, l->parameters, EXTRA_SIZE, &size, EXTRA_END };
 
 	return cuLaunchKernel(f, (unsigned int)width, (unsigned int)height, 1, (unsigned int)l->x, (unsigned int)l->y,

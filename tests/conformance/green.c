@@ -91,7 +91,6 @@ static bool bad_splits(void)
 	CODE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0, whole.multiprocessors + 1));
 	groups = 0;
 	NOTE(cuDevSmResourceSplitByCount(&part, &groups, &whole, NULL, 0, 8));
-	CODE(cuDevResourceGenerateDesc(&desc, &whole, 0));
 	CODE(cuDevResourceGenerateDesc(&desc, &nothing, 1));
 	return true;
 }
@@ -230,7 +229,7 @@ static bool events(void)
 	RESULT(CUDA_ERROR_NOT_READY, cu.EventQuery(whole));
 	*gate = 1;
 	DO(cu.EventSynchronize(whole));
-	DO(cu.StreamQuery(stream));
+	DO(cu.StreamSynchronize(stream));
 	*gate = 0;
 	DO(cu.LaunchKernel(kernels.wait_for_gate, 1, 1, 1, 1, 1, 1, 0, other, PARAMETERS(&gate, &bound), NULL));
 	DO(cu.EventRecord(gated, other));

@@ -48,8 +48,9 @@ func (p Plan) WithDriver(root, address, search string) Plan {
 	}
 	p.Devices = append(p.Devices, "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-caps")
 	p.Devices = append(p.Devices, gpuNodes(root, address)...)
-	// The driver keeps there what processes share that pass events on.
-	p.Write = append(p.Write, "/dev/shm")
+	// The driver keeps in /dev/shm what processes share that pass events on, and names
+	// its threads; cuInit fails with 304 where that is refused (driver 580).
+	p.Write = append(p.Write, "/dev/shm", "/proc/self/task")
 	return p
 }
 
