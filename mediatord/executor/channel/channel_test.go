@@ -25,7 +25,7 @@ type script struct {
 	interrupted error
 	polls       atomic.Int32
 	quiet       atomic.Int32
-	busy        bool
+	due         time.Duration
 	asked       int
 	refuse      int // how often Admit says no
 	pauses      int
@@ -42,7 +42,7 @@ func (s *script) Execute(r *Record, reply []byte) ([]byte, driver.Result, error)
 func (s *script) Admit(*Record) bool { s.asked++; return s.asked > s.refuse }
 func (s *script) Pause()             { s.pauses++; s.pause() }
 func (s *script) Quiet()             { s.quiet.Add(1) }
-func (s *script) Busy() bool         { return s.busy }
+func (s *script) Due() time.Duration { return s.due }
 func (s *script) Idle()              {}
 func (s *script) Waiting() bool      { return s.waiting }
 func (s *script) Poll()              { s.polls.Add(1); s.waiting = false }

@@ -24,9 +24,10 @@ type Executor interface {
 	Admit(r *Record) bool
 	Pause()
 	// Quiet is called again and again while the ring is empty, and now and then
-	// while the consumer sleeps, as long as Busy says that it matters.
+	// while the consumer sleeps: Due says after which time it matters, 0 that it
+	// does not.
 	Quiet()
-	Busy() bool
+	Due() time.Duration
 	// Idle is called before the consumer sleeps.
 	Idle()
 	// Waiting says that the guest process may be waiting for the device.
@@ -165,10 +166,13 @@ func (c *Consumer) idle() {
 	first := true
 	for pause := pollFirst; ; pause = min(2*pause, pollLongest) {
 		timeout := (*unix.Timespec)(nil)
-		waiting, busy := c.executor.Waiting(), c.executor.Busy()
-		if waiting || busy || first {
+		waiting, due := c.executor.Waiting(), c.executor.Due()
+		if waiting || due > 0 || first {
 			t := unix.NsecToTimespec(int64(secondLook))
-			if waiting || busy {
+			switch {
+			case due > 0:
+				t = unix.NsecToTimespec(int64(min(pause, due)))
+			case waiting:
 				t = unix.NsecToTimespec(int64(pause))
 			}
 			timeout = &t
@@ -196,7 +200,7 @@ func (c *Consumer) idle() {
 		if !c.empty() {
 			return
 		}
-		if busy {
+		if due > 0 {
 			c.executor.Quiet()
 		}
 		if waiting {

@@ -49,10 +49,16 @@ const (
 	finest = 40 * time.Microsecond
 	// coarsest is their greatest distance, so that durations are learnt.
 	coarsest = time.Millisecond
+	// near is how long before the end of something is expected it is looked for;
+	// longest is the longest sleep.
+	near    = 100 * time.Microsecond
+	longest = 2 * time.Millisecond
 	// stuckAfter is when work that was expected to be done is taken to wait for
 	// something, perhaps for what the lease holds back; it does not count then.
 	stuckAfter = 2 * time.Millisecond
 	stuckTimes = 3
+	// longestSurprise bounds how many times as long as expected is believed of such work.
+	longestSurprise = 16
 	// longestGroup bounds what is learnt from one mark.
 	longestGroup = 64
 )
@@ -319,6 +325,8 @@ func (m *Meter) done(s *segment, now time.Duration, precise bool) {
 	m.finished = now
 	if s.stuck {
 		m.stuck--
+		// It waited for something, or is longer than it was taken for.
+		m.durations.learn(s.keys, s.predicted, min(took, longestSurprise*max(s.predicted, unknown)))
 	} else {
 		m.flying -= s.predicted
 		// Seen late is as good as far off for what is not known yet.
@@ -395,6 +403,19 @@ func (m *Meter) Free() bool { return m.page.Unlimited() && m.state&lease.Waiting
 // Busy says that Quiet is to be called again.
 func (m *Meter) Busy() bool { return (m.since != 0 || m.wanted) && !m.lost }
 
+// Due is after which time Quiet is to be called again; 0: not at all. Under a limited
+// lease others wait for the end of the work, so it is not to be seen late.
+func (m *Meter) Due() time.Duration {
+	switch {
+	case !m.Busy():
+		return 0
+	case m.page.Unlimited():
+		return lease.Never
+	}
+	left := m.left(m.now())
+	return min(max(left-near, -left/8, settled), longest)
+}
+
 // Again is Submitted for the stream of the last submission while the lease is
 // unlimited; false: it does not apply.
 func (m *Meter) Again() bool {
@@ -419,8 +440,6 @@ func (m *Meter) Wait() {
 			m.dropOpen(l)
 		}
 	}
-	const near = 100 * time.Microsecond
-	const longest = 2 * time.Millisecond
 	sleep := longest
 	terms := m.page.Last() // those that said no
 	if terms.Expiry > now {

@@ -154,6 +154,34 @@ func TestUnknownWorkGoesAlone(t *testing.T) {
 	}
 }
 
+func TestDue(t *testing.T) {
+	m := newMachine(t)
+	if m.meter.Due() != 0 {
+		t.Error("there is nothing to look for")
+	}
+	m.limit(20 * ms)
+	m.learn(1, 5*ms)
+	m.submit(kernel(1), stream)
+	if due := m.meter.Due(); due != longest {
+		t.Errorf("at the beginning of 5 ms: %v", due)
+	}
+	m.clock += 4 * ms
+	if due := m.meter.Due(); due < 500*us || due > ms {
+		t.Errorf("near the end of 5 ms: %v", due)
+	}
+	m.clock += ms
+	if due := m.meter.Due(); due > 50*us {
+		t.Errorf("at the end of 5 ms: %v", due)
+	}
+	m.finish(10*us, 1)
+	m.meter.Quiet()
+	m.clock += linger
+	m.meter.Quiet()
+	if m.meter.Due() != 0 {
+		t.Error("there is nothing to look for any more")
+	}
+}
+
 func TestRevoked(t *testing.T) {
 	m := newMachine(t)
 	m.limit(ms)
@@ -256,6 +284,27 @@ func TestStuckWorkDoesNotCount(t *testing.T) {
 	m.meter.Quiet()
 	if m.meter.flying != 0 || m.meter.stuck != 0 || m.meter.Busy() {
 		t.Errorf("%v in flight, %d stuck", m.meter.flying, m.meter.stuck)
+	}
+}
+
+// Long kernels become known although the first of them look stuck.
+func TestLongKernelsBecomeKnown(t *testing.T) {
+	m := newMachine(t)
+	m.limit(4 * ms)
+	for range 40 {
+		m.submit(kernel(1), stream)
+		for range 20 {
+			m.clock += ms
+			m.meter.Look()
+		}
+		m.finish(us, 1)
+	}
+	if length, known := m.meter.durations.predict(kernel(1)); !known || length < 15*ms || length > 25*ms {
+		t.Errorf("kernels of 20 ms are taken for %v, known %v", length, known)
+	}
+	m.submit(kernel(1), stream)
+	if m.submit(kernel(1), stream) {
+		t.Error("two of 20 ms under a budget of 4 ms")
 	}
 }
 

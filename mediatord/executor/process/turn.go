@@ -2,6 +2,7 @@ package process
 
 import (
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -120,8 +121,13 @@ func (p *Process) Quiet() {
 	}
 }
 
-// Busy implements channel.Executor.
-func (p *Process) Busy() bool { return p.turn.meter != nil && p.turn.meter.Busy() }
+// Due implements channel.Executor.
+func (p *Process) Due() time.Duration {
+	if p.turn.meter == nil {
+		return 0
+	}
+	return p.turn.meter.Due()
+}
 
 func (p *Process) streamEnds(s driver.Stream) {
 	if p.turn.meter != nil {
