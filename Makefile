@@ -4,6 +4,7 @@
 #   make test      every test that needs no GPU
 #   make build     everything into build/
 #   make packages  deb and rpm for host and guest into build/packages
+#   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
 #   make lint      style and static checks
 #   make sim     pictures of the scheduler's policy on a simulated GPU, in build/sim
 #   make bench     microbenchmarks on the GPU there is (software otherwise)
@@ -19,7 +20,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e system demo test-groovy screenshots packages lint bench clean
+.PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e hostile system demo test-groovy screenshots packages lint bench clean
 
 all: build
 
@@ -63,6 +64,11 @@ system: build packages
 bench: build
 	$(MAKE) --no-print-directory -C tests/device OUT=$(BUILD)/tests
 	tests/device/bench.sh
+
+# attacks, SIGKILLs and random records; make test has a minute of it
+hostile: build
+	VGPU_HOSTILE_SECONDS=40 VGPU_HOSTILE_ROUNDS=200 $(GO) test -race -count=1 -timeout 30m -v ./tests/hostile
+	$(GO) test -run '^$$' -fuzz FuzzRing -fuzztime 3m ./mediatord/executor/process
 
 demo: build
 	$(GO) run ./tests/demo

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the stages named on the command line on this machine's GPU and writes $OUT/STAGE.json:
 
-    run.py [--soft] functions bench llama vm conformance programs walls
+    run.py [--soft] functions bench llama vm conformance programs walls residue
 
 A stage may be told which of its parts to run, and in how many rounds: programs=torch_gemm,generate_1b:5. --soft is a
 rehearsal on any machine: the GPU in software, and "native" runs are virtual ones too. Status 1 when a stage is bad.
@@ -16,7 +16,7 @@ import traceback
 import machine
 from host import Host
 
-STAGES = ("functions", "bench", "scale", "modules", "tuning", "llama", "vm", "conformance", "programs", "walls", "monitoring", "sharing")
+STAGES = ("functions", "bench", "scale", "modules", "tuning", "llama", "vm", "conformance", "programs", "walls", "residue", "monitoring", "sharing")
 REHEARSAL = {"sharing": {"seconds": 1, "step": (4, 500, 20000), "hogs": (1000, 5000)},
              "scale": {"counts": (1, 2), "rounds": 1, "milliseconds": 200}, "modules": {"size": 4 << 20, "rounds": 1},
              "llama": {"gpu_layers": 0, "prompt": 32, "new_tokens": 8, "threads": 2, "rounds": 1,
