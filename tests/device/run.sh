@@ -82,6 +82,6 @@ if [ -z "$soft" ]; then
 	for result in "$OUT"/*.json; do
 		cp "$result" "$here/results/"
 	done
-	(cd "$root" && python3 tests/device/report.py)
+	(cd "$root" && python3 tests/device/report.py && python3 tests/device/report_programs.py)
 fi
 exit $status
