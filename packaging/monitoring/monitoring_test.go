@@ -159,3 +159,15 @@ func TestAlerts(t *testing.T) {
 	promtool(t, "check", "rules", "alerts.yml")
 	promtool(t, "test", "rules", "alerts_test.yml")
 }
+
+func TestTraceIsDrawn(t *testing.T) {
+	out, err := exec.Command("./draw-trace.py", "../../mediatord/internal/trace/testdata/trace.json", "0", "17").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{">web<", ">train<", `fill-opacity="1"`, `fill-opacity="0.25"`, "</svg>"} {
+		if !strings.Contains(string(out), part) {
+			t.Errorf("%s is not in\n%s", part, out)
+		}
+	}
+}

@@ -79,9 +79,12 @@ def stage(host):
         with open(os.path.join(machine.OUT, name), "w") as file:
             file.write(text)
     print(f"{len(scrapes)} scrapes, the longest {max(s['seconds'] for s in scrapes)} s; GPU: {gpu}")
+    # both look at one GPU: what the scheduler charges, and what NVML samples
+    utilization = [max(values(s["text"], "vgpu_gpu_utilization_ratio").values(), default=None) for s in both]
     print("share of the GPU in each interval:", [round(share, 3) for share in shares])
+    print("utilization that NVML shows:", utilization)
     for problem in problems:
         print("  not so:", problem)
         print("    ", [output[-300:] for output in outputs] if "pass" in problem else "")
-    return {"good": not problems, "problems": problems, "gpu": gpu, "shares": shares, "kinds": kinds,
+    return {"good": not problems, "problems": problems, "gpu": gpu, "shares": shares, "utilization": utilization, "kinds": kinds,
             "scrape_seconds": [s["seconds"] for s in scrapes]}
