@@ -34,7 +34,7 @@ PARTS = ("beside", "equal", "weights", "cost", "killed")
 VARIANTS = ("unpredicted", "slices")  # of "beside", after the default
 EQUAL_VARIANTS = ("run_set_2", "slices")
 HOGS_US = (200, 1000, 5000)
-SECONDS = 3
+SECONDS = 2.5
 STEP = (20, 50, 3000)  # kernels, microseconds each, microseconds from step to step
 WARM_UP_US = 500_000  # of a step's run, in which durations and the rhythm are learnt
 
