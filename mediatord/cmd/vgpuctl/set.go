@@ -155,9 +155,7 @@ func (s setter) change(ctx context.Context, p pending) error {
 	if len(applied) > 0 {
 		s.report.did("change-slot", domain.Live, true, "%s in force now", are(applied))
 	}
-	for _, name := range restart {
-		s.report.NeedsRestart = append(s.report.NeedsRestart, name)
-	}
+	s.report.NeedsRestart = append(s.report.NeedsRestart, restart...)
 	if len(restart) > 0 {
 		s.report.note("%s in force with the next start: virsh shutdown %s, then virsh start %s", are(restart), shellQuote(s.name), shellQuote(s.name))
 	}
