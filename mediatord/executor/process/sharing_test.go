@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"libvirt-vgpu/mediatord/executor/control"
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/guesttest"
 	"libvirt-vgpu/mediatord/internal/parcel"
@@ -218,6 +219,31 @@ func TestMemoryIsImported(t *testing.T) {
 	h.must("mem_release", 3)
 	if total := h.Account.Total(); total != 0 {
 		t.Errorf("%d bytes counted at the end", total)
+	}
+}
+
+// TestAnotherMediatorIsAskedAgain has mediatord die with a wish and a revocation.
+func TestAnotherMediatorIsAskedAgain(t *testing.T) {
+	h := inContext(t)
+	wish := h.begin("mem_import", 3, 4*mib, token(other, 6))
+	before := len(h.sent())
+	h.process.Revoke(1)
+	h.process.Resume()
+	h.interrupted()
+	said := h.sent()[before:]
+	if len(said) != 3 || said[0].Type != control.Revoked || said[1].Type != control.Resumed || said[2].Type != parcel.Acquire {
+		t.Fatalf("it says %+v", said)
+	}
+	if again := said[2].Parcel; again.ID != wish.ID || again.Secret != wish.Secret || again.Channel != other || again.Generation != 6 {
+		t.Errorf("the wish is %+v now, was %+v", again, wish.Parcel)
+	}
+	if r := h.end(wish, &parcel.Parcel{Channel: other, Size: 4 * mib, Share: h.shared(4 * mib), File: devNull(t)}); r != 0 {
+		t.Errorf("the import ended with %d", r)
+	}
+	h.process.Resume()
+	h.interrupted()
+	if last := h.sent()[before+3:]; len(last) != 1 || last[0].Type != control.Resumed {
+		t.Errorf("with nothing to ask for it says %+v", last)
 	}
 }
 

@@ -433,6 +433,9 @@ func TestShutdownEndsEverything(t *testing.T) {
 		t.Errorf("processes %v are left", left)
 	}
 	s.expectSlotDirectories(0)
+	if log := s.Log(); strings.Contains(log, "executor died") || !strings.Contains(log, "mediatord ended the executor") {
+		t.Errorf("of the executor that mediatord ended it says\n%s", log)
+	}
 }
 
 func TestSecondMediatordIsRefused(t *testing.T) {
