@@ -77,6 +77,8 @@ func TestPackages(t *testing.T) {
 			t.FailNow()
 		}
 	}
+	warnings, _ := h.Run(ctx, "journalctl", "--no-pager", "--unit", "mediatord", "--priority", "warning")
+	t.Logf("what mediatord warned of:\n%s", warnings)
 	for _, left := range page.untyped() {
 		t.Errorf("nobody typed this of docs/operating.md, %s", left)
 	}
