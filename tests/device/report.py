@@ -30,8 +30,17 @@ def load_all():
         path = RESULTS + name + ".json"
         if os.path.exists(path):
             with open(path) as file:
-                results[name] = json.load(file)
+                results[name] = without_failed(json.load(file))
     return results
+
+
+def without_failed(value):
+    """A run that failed is null in the raw results."""
+    if isinstance(value, dict):
+        return {key: without_failed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_failed(one) for one in value if one is not None]
+    return value
 
 
 def table(rows, *header):
@@ -58,7 +67,7 @@ def llama(results):
     for kind, sides in runs.items():
         for name in ("prompt_tokens_per_second", "decode_tokens_per_second", "step_p50_us", "step_p99_us", "load_seconds", "first_token_seconds"):
             values = {side: [run.get(name, run["warm"].get(name)) for run in several] for side, several in sides.items()}
-            if None in values["native"] + values["virtual"]:
+            if None in values["native"] + values["virtual"] or not all(values.values()):
                 continue
             ratio = statistics.median(values["virtual"]) / statistics.median(values["native"])
             rows.append((kind.replace("_", " "), name.replace("_", " "), spread(values["native"]), spread(values["virtual"]), f"{ratio:.3f}"))
@@ -96,13 +105,15 @@ def scale(results):
     rows = []
     for count, sides in runs.items():
         for step, name in SCALED:
-            native, virtual = ([run[step][name] for run in sides[side] if run] for side in ("native", "virtual"))
+            native, virtual = ([run[step][name] for run in sides[side]] for side in ("native", "virtual"))
+            if not native or not virtual:
+                continue
             rows.append((count, name.replace("_", " "), spread(native), spread(virtual),
                          f"{statistics.median(virtual) / statistics.median(native):.3f}"))
-    alone = [memory["alone"] for sides in runs.values() for run in sides["virtual"] if run
+    alone = [memory["alone"] for sides in runs.values() for run in sides["virtual"]
              for memory in run["ready"]["executors_memory_mib"] if memory]
     gpu = {side: [run["ready"]["gpu_memory_mib"] / int(count) for count, sides in runs.items() for run in sides[side]
-                  if run and run["ready"]["gpu_memory_mib"]] for side in ("native", "virtual")}
+                  if run["ready"]["gpu_memory_mib"]] for side in ("native", "virtual")}
     text = ("## Many processes\n\nGuest processes of one domain at once, each with its context: launch + wait one by one for a second, then empty kernels as fast as "
             "they go for a\nsecond. Rates are sums over the processes, times medians over them. Processor seconds count the programs and, virtually, their executors.\n\n")
     text += table(rows, "processes", "figure", "native", "virtual", "ratio")
@@ -117,7 +128,7 @@ def modules(results):
     if "modules" not in results:
         return ""
     rows = [(side, time, spread([run["load_ms"] for run in several])) for side, times in results["modules"]["runs"].items()
-            for time, several in times.items()]
+            for time, several in times.items() if several]
     return (f"## Large modules\n\n`cuModuleLoadData` of a fatbin of {results['modules']['bytes'] / 1e6:.0f} MB (entries of cuBLAS for all architectures), each time in a "
             "fresh process. Virtually its\nbytes travel the first time; the second time the host has them.\n\n" + table(rows, "side", "load", "milliseconds"))
 
