@@ -13,16 +13,14 @@ import (
 // warmName is what a process that serves nobody yet calls itself.
 const warmName = "vgpu-warm"
 
+const ownName = "/proc/self/comm"
+
 // prepareEarly loads the driver and then waits, for days perhaps, until mediatord
 // says for whom. It has no context then, nothing of any guest, and is used once.
 func prepareEarly(o *options, w *walls, conn *control.Conn) (*prepared, error) {
-	name, err := os.ReadFile("/proc/self/comm")
-	if err != nil {
-		return nil, fmt.Errorf("warming up: %w", err)
-	}
-	if err := os.WriteFile("/proc/self/comm", []byte(warmName), 0); err != nil {
-		return nil, fmt.Errorf("warming up: %w", err)
-	}
+	// The name is for people: nothing depends on it.
+	name, _ := os.ReadFile(ownName)
+	_ = os.WriteFile(ownName, []byte(warmName), 0)
 	p, err := prepare(*o, w, conn.Logger(logrus.Fields{}))
 	if err != nil {
 		return nil, fmt.Errorf("warming up: %w", err)
@@ -42,5 +40,6 @@ func prepareEarly(o *options, w *walls, conn *control.Conn) (*prepared, error) {
 		_ = file.Close()
 	}
 	*o = assigned
-	return p, os.WriteFile("/proc/self/comm", name, 0)
+	_ = os.WriteFile(ownName, name, 0)
+	return p, nil
 }
