@@ -60,7 +60,7 @@ func hog(r *rand.Rand, longest time.Duration) Hog {
 	return Hog{Length: 20*us + time.Duration(r.Int64N(int64(longest))), Depth: between(r, 2, 16)}
 }
 
-// A domain pays for the switches between its own processes.
+// A domain pays for the switches between its own processes, so it gets less done.
 func TestSharesFollowWeights(t *testing.T) {
 	each(t, 150, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
 		var tenants []*Tenant
@@ -74,9 +74,15 @@ func TestSharesFollowWeights(t *testing.T) {
 		s := New(o, H200(), seed, tenants...)
 		s.Errors = .3
 		s.Run(4 * time.Second)
+		var all time.Duration
 		for _, x := range tenants {
-			if off := share(x, tenants) - float64(x.Settings.Weight)/float64(sum); off > .02 || off < -.02 {
-				return s, fmt.Sprintf("share of weight %d of %d is off by %.4f", x.Settings.Weight, sum, off)
+			all += x.Charged
+		}
+		for _, x := range tenants {
+			want := float64(x.Settings.Weight) / float64(sum)
+			charged := float64(x.Charged)/float64(all) - want
+			if got := share(x, tenants) - want; got > .04 || got < -.04 || charged > .01 || charged < -.01 {
+				return s, fmt.Sprintf("share of weight %d of %d is off by %.4f, what is charged by %.4f", x.Settings.Weight, sum, got, charged)
 			}
 		}
 		return s, ""
@@ -261,19 +267,19 @@ func TestDeadMediator(t *testing.T) {
 
 // What the issue of many tenants is about: steps of 1 ms every 3 ms beside a hog.
 func TestHighBesideHog(t *testing.T) {
-	const alone = 1065 * us
+	const alone = 1005 * us
 	for _, tc := range []struct {
 		kernel  time.Duration
 		predict bool
 		p99     float64 // against alone, at most
 		hog     float64 // of the GPU, at least
 	}{
-		{200 * us, true, 1.05, .40},
-		{ms, true, 1.05, .30},
+		{200 * us, true, 1.15, .45}, // the switch between contexts is left
+		{ms, true, 1.15, .30},
 		{5 * ms, true, 1.5, .005}, // fits in no gap: patience decides
-		{200 * us, false, 1.30, .45},
-		{ms, false, 2.1, .55},
-		{5 * ms, false, 3.0, .60}, // the hardware's slices bound it
+		{200 * us, false, 1.4, .50},
+		{ms, false, 2.2, .50},
+		{5 * ms, false, 3.4, .55}, // the hardware's slices bound it
 	} {
 		o := sched.Defaults()
 		o.Predict = tc.predict
