@@ -40,12 +40,22 @@ const jitCache = "CUDA_CACHE_PATH"
 
 // enter comes back behind the walls that stand before the driver is opened.
 func (w *walls) enter() error {
-	if w.cache != "" {
-		if err := os.Setenv(jitCache, filepath.Join(w.cache, "jit")); err != nil {
-			return fmt.Errorf("naming the driver's cache: %w", err)
-		}
+	if err := nameJITCache(w.cache); err != nil {
+		return err
 	}
 	return sandbox.Enter(w.mode, w.plan, startAgain)
+}
+
+// nameJITCache names the cache in a domain's module cache. A warm executor learns
+// the domain late; whether the driver looks again then is its affair.
+func nameJITCache(moduleCache string) error {
+	if moduleCache == "" {
+		return nil
+	}
+	if err := os.Setenv(jitCache, filepath.Join(moduleCache, "jit")); err != nil {
+		return fmt.Errorf("naming the driver's cache: %w", err)
+	}
+	return nil
 }
 
 // watch begins a trial before the driver is opened.

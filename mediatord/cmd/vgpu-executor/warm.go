@@ -39,6 +39,9 @@ func prepareEarly(o *options, w *walls, conn *control.Conn) (*prepared, error) {
 		}
 		_ = file.Close()
 	}
+	if err := nameJITCache(assigned.moduleCache); err != nil {
+		return nil, err
+	}
 	*o = assigned
 	_ = os.WriteFile(ownName, name, 0)
 	return p, nil

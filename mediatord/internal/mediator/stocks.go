@@ -36,7 +36,7 @@ func (s *stocks) of(p *pool.Pool, d *pool.Device, settings supervisor.Settings) 
 	if stock == nil {
 		settings.GPU = d.Argument
 		size := p.Warm
-		if p.Walls == sandbox.Required {
+		if p.Walls == sandbox.Required || p.Walls == sandbox.Trial {
 			// A process that does not know its domain yet needs all domains' caches.
 			size = 0
 		}
