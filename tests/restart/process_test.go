@@ -128,6 +128,10 @@ func TestWithoutStoreTheNextMediatordBeginsAnew(t *testing.T) {
 	}
 	h.manager.Clear()
 	h.until("the executor's end", func() bool { return !runs(executor) })
+	h.until("the program's end", func() bool { return len(p.done) == 1 }) // its executor told it
+	if said := p.output.String(); !strings.Contains(said, "FAILED cu.") {
+		t.Errorf("it said %q", said)
+	}
 	h.start()
 	if s := h.status(); len(s.Slots) != 0 {
 		t.Errorf("slots without windows: %+v", s)

@@ -103,12 +103,16 @@ func TestEndsInOrder(t *testing.T) {
 		"SIGTERM": func(e *guesttest.Executor) error { return syscall.Kill(e.PID(), syscall.SIGTERM) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, e := launch(t)
+			g, e := launch(t)
 			if err := end(e); err != nil {
 				t.Fatal(err)
 			}
 			if code := e.ExitCode(); code != 0 {
 				t.Errorf("exit code %d", code)
+			}
+			// Whoever asks for the end tells the guest process; without mediatord nobody else would.
+			if failed := g.Window.ChannelState(guesttest.Channel) == window.HostFailed; failed != (name == "hang-up") {
+				t.Errorf("the process is told of a failure: %t", failed)
 			}
 		})
 	}

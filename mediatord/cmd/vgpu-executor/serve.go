@@ -215,6 +215,10 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 		m, err := conn.Receive()
 		if errors.Is(err, io.EOF) || err == nil && m.Type == control.Stop {
 			log.Debugf("spent: %s", consumer.Spent())
+			if err != nil { // nobody else will tell the guest process
+				p.Window.FailChannel(p.Number, uint32(driver.ErrorLaunchFailed), "mediatord ended, and its executors with it")
+				p.Channel.Interrupt()
+			}
 			os.Exit(0) // the consumer may be inside the driver; the kernel cleans up
 		}
 		if err != nil {
