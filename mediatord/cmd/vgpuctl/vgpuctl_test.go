@@ -65,6 +65,36 @@ func TestRunGivesTheCommandASessionAndItsStatus(t *testing.T) {
 	}
 }
 
+func TestRunWithAWeight(t *testing.T) {
+	d := daemontest.Start(t, daemontest.Bus(t), map[string]string{"default": `gpus = ["soft"]`})
+	lib, held := libDir(t), filepath.Join(t.TempDir(), "held")
+	ended := make(chan string, 1)
+	go func() {
+		_, _, errs := vgpuctl("run", "--bus", d.Address, "--lib-dir", lib, "--memory", "512MiB", "--weight", "300", "--",
+			"sh", "-c", `until test -e "$0"; do sleep 0.01; done`, held)
+		ended <- errs
+	}()
+	var status string
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(status, `"weight": 300`); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no session has the weight:\n%s", status)
+		}
+		_, status, _ = vgpuctl("status", "--json", "--bus", d.Address)
+	}
+	if !strings.Contains(status, `"memory_quota": 536870912`) {
+		t.Errorf("the weight changed the memory:\n%s", status)
+	}
+	if err := os.WriteFile(held, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if errs := <-ended; errs != "" {
+		t.Error(errs)
+	}
+	if code, _, errs := vgpuctl("run", "--bus", d.Address, "--lib-dir", lib, "--weight", "0", "true"); code == 0 || !strings.Contains(errs, "--weight=\"0\"") {
+		t.Errorf("weight 0: status %d, %q", code, errs)
+	}
+}
+
 func TestRunRefusals(t *testing.T) {
 	d := daemontest.Start(t, daemontest.Bus(t), map[string]string{"default": `gpus = ["soft"]`})
 	lib, plain := libDir(t), filepath.Join(t.TempDir(), "not-executable")
