@@ -2,6 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 set -e
 
+kept_unit_folder=/run/systemd/system
+
+# A unit that an earlier removal kept would hide the package's.
+forget_kept_unit() {
+	rm -f $kept_unit_folder/mediatord.service
+}
+
 systemd_runs() {
 	[ -d /run/systemd/system ]
 }
@@ -27,8 +34,11 @@ domains_in_use() {
 	return 1
 }
 
-# The running mediatord and its executors are left alone: guests go on computing.
+# The running mediatord and its executors are left alone: guests go on computing. Until the next boot its unit stays known as it is, or
+# systemd would not listen to it any more and take it for hanging.
 warn_of_domains() {
+	mkdir -p $kept_unit_folder
+	cp /usr/lib/systemd/system/mediatord.service $kept_unit_folder/
 	cat >&2 <<-END
 	libvirt-vgpu: domains hold vGPUs. Their guest processes go on computing and mediatord goes on running, but no process and no domain
 	libvirt-vgpu: can begin to use a vGPU any more. When these domains are shut down: systemctl stop mediatord

@@ -137,6 +137,9 @@ func (h *host) removed(t *testing.T) {
 	if _, err := os.Lstat(h.Path("/etc/libvirt/hooks/qemu.d/50-vgpu")); err == nil {
 		t.Error("the hook is still there")
 	}
+	if access, room := h.property(t, "NotifyAccess"), h.property(t, "FileDescriptorStoreMax"); access != "main" || room == "0" {
+		t.Errorf("systemd does not listen to mediatord any more: NotifyAccess is %s, FileDescriptorStoreMax %s", access, room)
+	}
 	start()
 	result, err := h.guest.Result(h.within(t, time.Minute), "removed")
 	must(t, err)
