@@ -3,6 +3,7 @@
 #   make demo      a VM computes on a vGPU, on a machine without a GPU
 #   make test      every test that needs no GPU
 #   make build     everything into build/
+#   make ollama    the discovery of GPUs of Ollama's own program; builds that first, for minutes
 #   make packages  deb and rpm for host and guest into build/packages
 #   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
 #   make lint      style and static checks
@@ -20,7 +21,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without
 export GOFLAGS := -tags=libvirt_dlopen
 
-.PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e hostile system demo test-groovy screenshots packages lint bench clean
+.PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
 
 all: build
 
@@ -69,6 +70,10 @@ bench: build
 hostile: build
 	VGPU_HOSTILE_SECONDS=40 VGPU_HOSTILE_ROUNDS=200 $(GO) test -race -count=1 -timeout 30m -v ./tests/hostile
 	$(GO) test -run '^$$' -fuzz FuzzRing -fuzztime 3m ./mediatord/executor/process
+
+ollama: build
+	@dpkg -s g++ nlohmann-json3-dev libstb-dev >/dev/null 2>&1 || apt-get install -y -q g++ nlohmann-json3-dev libstb-dev
+	VGPU_BUILD_OLLAMA=1 $(GO) test -count=1 -timeout 60m -v ./tests/ollama
 
 demo: build
 	$(GO) run ./tests/demo
