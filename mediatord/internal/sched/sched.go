@@ -42,7 +42,6 @@ type Domain struct {
 	settings Settings
 	number   int // order of arrival, so that decisions are deterministic
 	virtual  float64
-	rate     float64 // of virtual time per GPU time
 	report   Report
 	running  bool // may submit, and is active
 	lease    Lease
