@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/sirupsen/logrus"
 
@@ -199,7 +200,8 @@ func (c *Conn) receive() (Message, error) {
 		}
 		broken = fmt.Errorf("reading message %.100q: %w", c.r.Text(), err)
 	}
-	if err := c.r.Err(); err != nil {
+	// A mediatord that ends with words of ours unread resets the connection.
+	if err := c.r.Err(); err != nil && !errors.Is(err, syscall.ECONNRESET) {
 		return Message{}, fmt.Errorf("reading message: %w", err)
 	}
 	return Message{}, io.EOF
