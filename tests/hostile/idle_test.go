@@ -63,11 +63,11 @@ func TestIdleExecutorsSleep(t *testing.T) {
 	}
 	t.Logf("in %d s mediatord woke %d times, %d executors %d times", seconds, after[0]-before[0], domains, executors)
 	// Of a hundred processes Go's runtime may wake some by itself. mediatord looks
-	// once a second at each domain that has a context.
+	// once a second at all domains that have a context, together.
 	if executors > domains/4 {
 		t.Errorf("executors woke %d times", executors)
 	}
-	if most := uint64(4 * domains * seconds); after[0]-before[0] > most {
+	if most := uint64(30 * seconds); after[0]-before[0] > most {
 		t.Errorf("mediatord woke %d times, more than %d", after[0]-before[0], most)
 	}
 }

@@ -82,7 +82,13 @@ func (l *Loop) refreshAccount() {
 	if l.Sensors != nil {
 		l.Window.SetSensors(l.Sensors())
 	}
-	l.refresh.Reset(l.pause)
+	l.refresh.Reset(untilNext(now(), l.pause))
+}
+
+// untilNext is the time to the next multiple of a period. Loops that wait for it
+// wake together: a hundred idle domains wake mediatord as often as one.
+func untilNext(now time.Time, period time.Duration) time.Duration {
+	return period - now.Sub(now.Truncate(period))
 }
 
 // showUse tells the guest how much memory is in use, and by which of its processes.
