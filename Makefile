@@ -51,10 +51,11 @@ generate:
 
 test: build unit e2e system
 
-# -p 1: packages run real daemons and VMs; two at once starve each other on two cores
+# -p 1: packages below tests/ run real daemons and VMs; two at once starve each other on two cores
 unit: build
 	$(GO) vet ./...
-	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /tests/e2e -e /tests/system)
+	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /tests/)
+	$(GO) test -timeout 15m -p 1 $$($(GO) list ./tests/... | grep -v -e /tests/e2e -e /tests/system)
 
 e2e: build
 	$(GO) test -count=1 -timeout 20m -v ./tests/e2e/...

@@ -38,11 +38,7 @@ func TestIdleExecutorsSleep(t *testing.T) {
 		d := s.domain(fmt.Sprintf("idle%d", i), 64<<20)
 		p := d.process()
 		p.Must("primary_retain", 0)
-		executors := d.executors()
-		if len(executors) != 1 {
-			t.Fatalf("executors of domain %d: %v", i, executors)
-		}
-		pids = append(pids, executors[0])
+		pids = append(pids, d.executor())
 	}
 	count := func() []uint64 {
 		counts := make([]uint64, len(pids))

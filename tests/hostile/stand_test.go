@@ -141,3 +141,12 @@ func (d *domain) executors() []int {
 	}
 	return pids
 }
+
+// executor of a domain with one process. Answers come from the executor itself,
+// so mediatord may learn of its start and its end after the guest process did.
+func (d *domain) executor() int {
+	d.Helper()
+	var pids []int
+	d.until("single executor", func() bool { pids = d.executors(); return len(pids) == 1 })
+	return pids[0]
+}
