@@ -93,8 +93,8 @@ func startQEMU(t *testing.T, socket string, vectors int) *qemu {
 	return q
 }
 
-// qmp runs a QMP command and returns its result as text.
-func (q *qemu) qmp(name string, arguments map[string]any) string {
+// qmp runs a QMP command and returns its result, as JSON.
+func (q *qemu) qmp(name string, arguments map[string]any) json.RawMessage {
 	q.t.Helper()
 	request := map[string]any{"execute": name}
 	if arguments != nil {
@@ -109,18 +109,17 @@ func (q *qemu) qmp(name string, arguments map[string]any) string {
 		case answer.Error != nil:
 			q.t.Fatalf("%s: %v", name, answer.Error)
 		case answer.Event == "" && answer.QMP == nil:
-			text, _ := answer.Return.(string)
-			return text
+			return answer.Return
 		}
 	}
 }
 
 // qmpMessage is an answer, an event or the greeting.
 type qmpMessage struct {
-	Return any    `json:"return"`
-	Error  any    `json:"error"`
-	Event  string `json:"event"`
-	QMP    any    `json:"QMP"`
+	Return json.RawMessage `json:"return"`
+	Error  any             `json:"error"`
+	Event  string          `json:"event"`
+	QMP    any             `json:"QMP"`
 }
 
 func (q *qemu) readQMP() (message qmpMessage) {
@@ -138,19 +137,29 @@ func (q *qemu) readQMP() (message qmpMessage) {
 	return message
 }
 
-// reset resets the machine and returns when that has happened.
+// reset resets the machine, which bars has stopped, and lets it run.
 func (q *qemu) reset() {
 	q.t.Helper()
 	before := q.resets
 	for q.qmp("system_reset", nil); q.resets == before; {
 		q.readQMP()
 	}
+	q.qmp("cont", nil)
 }
 
 // monitor runs a command of the human monitor.
 func (q *qemu) monitor(line string) string {
 	q.t.Helper()
-	return q.qmp("human-monitor-command", map[string]any{"command-line": line})
+	var text string
+	q.decode(q.qmp("human-monitor-command", map[string]any{"command-line": line}), &text)
+	return text
+}
+
+func (q *qemu) decode(answer json.RawMessage, into any) {
+	q.t.Helper()
+	if err := json.Unmarshal(answer, into); err != nil {
+		q.t.Fatalf("reading %s: %v", answer, err)
+	}
 }
 
 // do sends one qtest command and returns the number it answers, if any.
@@ -194,21 +203,48 @@ func (q *qemu) configWrite(offset, value uint64) {
 	q.do("outl 0xcfc 0x%x", value)
 }
 
-// bars waits until SeaBIOS has enabled the device and returns the addresses of registers, MSI-X table and window.
+// bars waits until SeaBIOS has enabled the device and returns the addresses of registers, MSI-X table and window. It stops
+// the processor then: SeaBIOS selects registers of the configuration space in the same port as config does.
 func (q *qemu) bars() (registers, msix, window uint64) {
 	q.t.Helper()
-	const memoryEnabled = 2
-	deadline := time.Now().Add(60 * time.Second)
-	for q.configRead(4)&memoryEnabled == 0 {
+	var addresses map[int]uint64
+	for deadline := time.Now().Add(60 * time.Second); len(addresses) != 3; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			q.t.Fatal("the firmware does not set the device up")
 		}
-		time.Sleep(20 * time.Millisecond)
+		addresses = q.mapped()
 	}
+	q.qmp("stop", nil)
 	if id := q.configRead(0); id != 0x11101af4 {
 		q.t.Fatalf("the device at 00:04.0 is %#x", id)
 	}
-	return q.configRead(0x10) &^ 15, q.configRead(0x14) &^ 15, q.configRead(0x1c)<<32 | q.configRead(0x18)&^15
+	return addresses[0], addresses[1], addresses[2]
+}
+
+// mapped returns where the device's BARs are, by number; those that do not decode are missing.
+func (q *qemu) mapped() map[int]uint64 {
+	q.t.Helper()
+	var buses []struct {
+		Devices []struct {
+			Slot    int
+			Regions []struct {
+				BAR     int
+				Address int64 // -1: not mapped
+			}
+		}
+	}
+	q.decode(q.qmp("query-pci", nil), &buses)
+	addresses := map[int]uint64{}
+	for _, bus := range buses {
+		for _, device := range bus.Devices {
+			for _, region := range device.Regions {
+				if device.Slot == 4 && region.Address >= 0 {
+					addresses[region.BAR] = uint64(region.Address)
+				}
+			}
+		}
+	}
+	return addresses
 }
 
 // enableMSIX enables MSI-X, every vector of which is masked after reset, and returns the address of the pending bits.

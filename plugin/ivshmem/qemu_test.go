@@ -76,7 +76,7 @@ func (q *qemu) checkVectors(f *fixture, registers, pending uint64) {
 	for vector := range f.server.Vectors() {
 		q.do("writel 0x%x 0x%x", registers+12, HostID<<16|vector)
 		doorbell := f.server.Doorbell(vector)
-		if err := doorbell.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := doorbell.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 			q.t.Fatal(err)
 		}
 		if count, err := Await(doorbell); err != nil || count != 1 {

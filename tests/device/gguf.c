@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes a model of the Llama architecture with random weights in GGUF (version 3): matrices in Q4_K, norms in F32,
- * embedding and output tied, no vocabulary. The same seed gives the same file.
+ * embedding and output tied. The same seed gives the same file.
  *
- *     gguf FILE [layers hidden ffn heads kv_heads vocabulary]     default: 16 2048 8192 32 8 128256 (0.7 GB)
+ *     gguf [--words] FILE [layers hidden ffn heads kv_heads vocabulary]     default: 16 2048 8192 32 8 128256 (0.7 GB)
+ *
+ * Without --words the model has no vocabulary and takes token numbers. With it the vocabulary is one of byte-level BPE
+ * without merges: the 256 bytes, then " w256", " w257" ..., at last the token that ends a text.
  *
  * Q4_K stores 256 values in 144 bytes: half d, half dmin, 12 bytes with eight 6-bit scales and minima, 128 bytes of
  * 4-bit quants; value = d * scale * quant - dmin * minimum. With dmin = 7.5 d and minimum = scale the values have
@@ -15,10 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TYPE_F32 = 0, TYPE_Q4_K = 12, KEY_UINT32 = 4, KEY_FLOAT32 = 6, KEY_STRING = 8, ALIGNMENT = 32 };
+enum { TYPE_F32 = 0, TYPE_Q4_K = 12, ALIGNMENT = 32 };
+enum { KEY_UINT32 = 4, KEY_INT32 = 5, KEY_FLOAT32 = 6, KEY_STRING = 8, KEY_ARRAY = 9 };
+enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3 };
 
 #define BLOCK_VALUES 256
 #define BLOCK_BYTES 144
+#define BYTES 256
 
 /* d and dmin as halves */
 static const uint16_t embedding_scale[2] = { 0x0871, 0x142a };	/* 1.36e-4, 1.02e-3 */
@@ -86,7 +92,61 @@ static void key_string(const char *key, const char *value)
 	put_string(value);
 }
 
-static void put_keys(const struct shape *s)
+static void key_array(const char *key, uint32_t type, uint64_t count)
+{
+	put_string(key);
+	put_u32(KEY_ARRAY);
+	put_u32(type);
+	put_u64(count);
+}
+
+/* A byte as byte-level BPE spells it: printable Latin-1 is itself, the others are U+0100 and on, in order. */
+static void put_byte_token(unsigned int byte)
+{
+	uint32_t letter = byte, others = 0x100;
+	char text[3] = { 0 };
+
+	for (unsigned int b = 0; b <= byte; b++) {
+		int printable = (b > 0x20 && b < 0x7f) || (b > 0xa0 && b != 0xad);
+
+		letter = printable ? b : others;
+		others += !printable;
+	}
+	if (letter < 0x80) {
+		text[0] = (char)letter;
+	} else {
+		text[0] = (char)(0xc0 | letter >> 6);
+		text[1] = (char)(0x80 | (letter & 0x3f));
+	}
+	put_string(text);
+}
+
+static void put_words(uint32_t count)
+{
+	char text[16];
+
+	key_string("tokenizer.ggml.model", "gpt2");
+	key_string("tokenizer.ggml.pre", "llama-bpe");
+	key_array("tokenizer.ggml.tokens", KEY_STRING, count);
+	for (uint32_t i = 0; i < count - 1; i++) {
+		if (i < BYTES) {
+			put_byte_token(i);
+			continue;
+		}
+		snprintf(text, sizeof(text), "\xc4\xa0w%u", i);	/* U+0120: a blank */
+		put_string(text);
+	}
+	put_string("<|end|>");
+	key_array("tokenizer.ggml.token_type", KEY_INT32, count);
+	for (uint32_t i = 0; i < count; i++)
+		put_u32(i < count - 1 ? TOKEN_NORMAL : TOKEN_CONTROL);
+	key_array("tokenizer.ggml.merges", KEY_STRING, 0);
+	key_u32("tokenizer.ggml.bos_token_id", count - 1);
+	key_u32("tokenizer.ggml.eos_token_id", count - 1);
+}
+#define KEYS_OF_WORDS 7
+
+static void put_keys(const struct shape *s, int words)
 {
 	key_string("general.architecture", "llama");
 	key_string("general.name", "random weights");
@@ -101,9 +161,12 @@ static void put_keys(const struct shape *s)
 	key_f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
 	key_u32("llama.rope.dimension_count", s->hidden / s->heads);
 	key_f32("llama.rope.freq_base", 500000.0f);
-	key_string("tokenizer.ggml.model", "no_vocab");
+	if (words)
+		put_words(s->vocabulary);
+	else
+		key_string("tokenizer.ggml.model", "no_vocab");
 }
-#define KEYS 14
+#define KEYS_OF_SHAPE 13
 
 static uint64_t tensor_bytes(const struct tensor *tensor)
 {
@@ -206,17 +269,22 @@ int main(int argc, char **argv)
 	static const char zeros[ALIGNMENT];
 	struct tensor *tensors;
 	size_t count;
+	int words;
 	long at;
 
+	words = argc > 1 && !strcmp(argv[1], "--words");
+	argc -= words;
+	argv += words;
 	if (argc != 2 && argc != 8) {
-		fprintf(stderr, "usage: gguf FILE [layers hidden ffn heads kv_heads vocabulary]\n");
+		fprintf(stderr, "usage: gguf [--words] FILE [layers hidden ffn heads kv_heads vocabulary]\n");
 		return 2;
 	}
 	for (int i = 2; i < argc; i++)
 		fields[i - 2] = (uint32_t)strtoul(argv[i], NULL, 10);
 	if (!shape.heads || !shape.kv_heads || shape.hidden % BLOCK_VALUES || shape.ffn % BLOCK_VALUES ||
-	    shape.hidden % shape.heads || !shape.vocabulary) {
-		fprintf(stderr, "gguf: hidden and ffn must be multiples of %d, hidden one of heads\n", BLOCK_VALUES);
+	    shape.hidden % shape.heads || !shape.vocabulary || (words && shape.vocabulary <= BYTES)) {
+		fprintf(stderr, "gguf: hidden and ffn must be multiples of %d, hidden one of heads, words more than %d\n",
+			BLOCK_VALUES, BYTES);
 		return 2;
 	}
 	file = fopen(argv[1], "wb");
@@ -228,8 +296,8 @@ int main(int argc, char **argv)
 	put("GGUF", 4);
 	put_u32(3);
 	put_u64(count);
-	put_u64(KEYS);
-	put_keys(&shape);
+	put_u64(KEYS_OF_SHAPE + (words ? KEYS_OF_WORDS : 1));
+	put_keys(&shape, words);
 	for (size_t i = 0; i < count; i++) {
 		put_string(tensors[i].name);
 		put_u32(tensors[i].rows ? 2 : 1);
