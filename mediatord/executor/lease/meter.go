@@ -329,8 +329,9 @@ func (m *Meter) done(s *segment, now time.Duration, precise bool) {
 		m.durations.learn(s.keys, s.predicted, min(took, longestSurprise*max(s.predicted, unknown)))
 	} else {
 		m.flying -= s.predicted
-		// Seen late is as good as far off for what is not known yet.
-		if precise || s.unknown || now-m.looked < took/4 {
+		// Seen late it may have been done long before: it took no longer than that, so
+		// only less than expected is news, and what is not known yet.
+		if precise || s.unknown || now-m.looked < took/4 || took < s.predicted {
 			m.durations.learn(s.keys, s.predicted, took)
 		}
 	}
@@ -412,8 +413,18 @@ func (m *Meter) Due() time.Duration {
 	case m.page.Unlimited():
 		return lease.Never
 	}
-	left := m.left(m.now())
-	return min(max(left-near, -left/8, settled), longest)
+	return min(max(m.pause(m.left(m.now())), settled), longest)
+}
+
+// pause is how long to wait before the next look at what should end after left.
+// Half of it each time: what was taken to be far longer than it is must be seen to end
+// long before it was expected, or it will always be taken for that. What is late
+// is looked at less and less often.
+func (m *Meter) pause(left time.Duration) time.Duration {
+	if left > 2*near {
+		return left / 2
+	}
+	return max(left-near, -left/8)
 }
 
 // Again is Submitted for the stream of the last submission while the lease is
@@ -446,9 +457,7 @@ func (m *Meter) Wait() {
 		sleep = min(sleep, terms.Expiry-now)
 	}
 	if len(m.busy) > 0 {
-		if left := m.left(now); left > 2*near {
-			sleep = min(sleep, left-near)
-		} else if left > -near {
+		if left := m.left(now); left <= 2*near && left > -near {
 			for end := now + 20*time.Microsecond; now < end; now = m.now() {
 				if m.anyDone() || m.page.Stale() {
 					return
@@ -456,8 +465,8 @@ func (m *Meter) Wait() {
 				m.looked = now
 			}
 			return
-		} else { // late; look less and less often
-			sleep = min(sleep, max(-left/8, 20*time.Microsecond))
+		} else {
+			sleep = min(sleep, max(m.pause(left), 20*time.Microsecond))
 		}
 	} else if terms.ClearBy != lease.Never && terms.ClearBy > now {
 		sleep = min(sleep, max(terms.ClearBy-now, near))
