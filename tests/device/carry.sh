@@ -4,6 +4,7 @@
 #   carry.sh tools CUDART12.so CUDART13.so   our binaries, test programs, a D-Bus daemon     -> .carry/tools
 #   carry.sh vm CUDART12.so                  QEMU, virtiofsd, a Debian kernel, an initramfs  -> .carry/vm
 #   carry.sh llama PACKAGE_DIRECTORY         the unmodified llama.cpp libraries              -> .carry/llama-0, -1 ...
+#   carry.sh ollama PROGRAM LIBRARIES        Ollama and its CUDA backend (ollama_backend.sh) -> .carry/ollama
 # unpack.sh joins and verifies them there. Expects `make build` and `make -C tests/device` to have been run.
 set -euo pipefail
 
@@ -13,7 +14,7 @@ carry=$root/.carry
 piece_bytes=$((48 << 20))
 
 main() {
-	local name=${1:?usage: carry.sh tools|vm|llama ...}
+	local name=${1:?usage: carry.sh tools|vm|llama|ollama ...}
 	shift
 	mkdir -p "$carry"
 	exclude=$root/.git/info/exclude
@@ -73,6 +74,12 @@ stage_vm() {
 stage_llama() {
 	mkdir -p "$stage/llama"
 	cp "$1"/bins/linux-x64-cuda/lib*.so "$stage/llama/"
+}
+
+stage_ollama() {
+	mkdir -p "$stage"/ollama/{bin,lib/ollama/cuda_v13}
+	cp "$1" "$stage/ollama/bin/ollama"
+	cp -L "$2"/libggml-{base.so.0,cuda.so} "$stage/ollama/lib/ollama/cuda_v13/"
 }
 
 pack() {

@@ -71,7 +71,10 @@ def programs(host, shape):
     llama = [payload("tests/llama_run"), llama_libraries(), model,
              *(str(shape[name]) for name in ("gpu_layers", "prompt", "new_tokens", "threads"))]
     torch = script("in_vm.py", *(["pinned"] if host.rehearsal else []))
-    return {"fork": (script("fork_then_use.py"), common, []), "llama": (llama, common, cuda), "torch": (torch, common, [])}
+    found = {"fork": (script("fork_then_use.py"), common, []), "llama": (llama, common, cuda), "torch": (torch, common, [])}
+    if os.path.exists(payload("ollama/bin/ollama")):
+        found["ollama"] = (script("ollama_serve.py", *(["tiny", "2"] if host.rehearsal else ["small", "16"])), common, [])
+    return found
 
 
 def natively(host, wanted):

@@ -89,7 +89,7 @@ func hostSteps() []manifest.Step {
 	for _, program := range []struct {
 		name    string
 		timeout time.Duration
-	}{{"ready", time.Minute}, {"fork", time.Minute}, {"llama", 2 * time.Minute}, {"torch", 4 * time.Minute}} {
+	}{{"ready", time.Minute}, {"fork", time.Minute}, {"llama", 2 * time.Minute}, {"torch", 4 * time.Minute}, {"ollama", 4 * time.Minute}} {
 		one := step(program.name, program.timeout, "/bin/sh", script, program.name)
 		one.Root, one.Dir = root, "/"
 		steps = append(steps, one)
