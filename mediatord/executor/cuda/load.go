@@ -44,7 +44,8 @@ import (
 // ErrNoDriver: the machine has no usable libcuda.so.1.
 var ErrNoDriver = errors.New("NVIDIA driver not usable")
 
-const libraryName = "libcuda.so.1"
+// Library is the driver's name for the loader.
+const Library = "libcuda.so.1"
 
 // Driver is the GPU of one executor.
 type Driver struct {
@@ -73,14 +74,17 @@ const visibleDevices = "CUDA_VISIBLE_DEVICES"
 // environment. It fails
 // with ErrNoDriver, or a *driver.Error of cuInit or the device's look-up. No
 // context is created.
-func Open(gpu string) (*Driver, error) {
+func Open(gpu string) (*Driver, error) { return OpenLibrary(Library, gpu) }
+
+// OpenLibrary is Open of the driver that a path names.
+func OpenLibrary(path, gpu string) (*Driver, error) {
 	if strings.HasPrefix(gpu, "MIG-") {
 		if err := os.Setenv(visibleDevices, gpu); err != nil {
 			return nil, fmt.Errorf("choosing MIG instance: %w", err)
 		}
 		gpu = "0"
 	}
-	library, err := open(libraryName)
+	library, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoDriver, err)
 	}
@@ -88,7 +92,7 @@ func Open(gpu string) (*Driver, error) {
 	d := &Driver{blocks: map[uint64]uint64{}, linkers: newLinkers()}
 	missing := append(d.native.load(resolve), d.fn.load(resolve)...)
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%w: %s lacks %s; a driver for CUDA 13 is needed", ErrNoDriver, libraryName, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("%w: %s lacks %s; a driver for CUDA 13 is needed", ErrNoDriver, path, strings.Join(missing, ", "))
 	}
 	if err := driver.Check("cuInit", driver.Result(C.vg_init(d.fn.cuInit))); err != nil {
 		return nil, err

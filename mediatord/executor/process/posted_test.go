@@ -59,14 +59,3 @@ func TestPostedCallsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkLaunchRecord(b *testing.B) {
-	h := inContext(b, func(c *Config) { c.Driver = silent{c.Driver.(*drivertest.Recorder)} })
-	record := posted(h)["launch"]
-	for b.Loop() {
-		h.Push(record)
-		if _, err := h.consumer.Step(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -1,0 +1,50 @@
+// Package cudatest makes a driver library without a GPU, on which the executor's
+// own cost is measured.
+package cudatest
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"libvirt-vgpu/plugin/api"
+)
+
+//go:embed empty/libcuda.c
+var source string
+
+var defined = regexp.MustCompile(`(?m)^int (cu\w+)\(`)
+
+// BuildEmptyDriver compiles the library and returns its path.
+func BuildEmptyDriver(t testing.TB) string {
+	t.Helper()
+	functions, err := api.Functions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]bool{}
+	for _, found := range defined.FindAllStringSubmatch(source, -1) {
+		written[found[1]] = true
+	}
+	all := strings.Builder{}
+	all.WriteString(source)
+	for _, function := range functions {
+		if !written[function.Symbol] {
+			fmt.Fprintf(&all, "int %s(void) { return 0; }\n", function.Symbol)
+		}
+	}
+	directory := t.TempDir()
+	file, library := filepath.Join(directory, "empty.c"), filepath.Join(directory, "libcuda.so.1")
+	if err := os.WriteFile(file, []byte(all.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-std=c11", "-O2", "-fPIC", "-shared", "-o", library, file).CombinedOutput(); err != nil {
+		t.Fatalf("compiling a driver without a GPU: %v\n%s", err, out)
+	}
+	return library
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing.
+ * What the executor costs beside the driver can be measured on it. Functions that fill nothing in are added by cudatest.go.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uintptr_t handle;
+
+enum { INVALID_VALUE = 1 };
+
+int cuDriverGetVersion(int *version) { return *version = 13000, 0; }
+int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, 0; }
+int cuDeviceGetByPCIBusId(int *device, const char *address) { return *device = 0, (void)address, 0; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) { return *value = 1024, (void)attribute, (void)device, 0; }
+int cuDeviceGetDefaultMemPool(handle *pool, int device) { return *pool = 0x600, (void)device, 0; }
+int cuDevicePrimaryCtxRetain(handle *context, int device) { return *context = 0x100, (void)device, 0; }
+int cuStreamCreateWithPriority(handle *stream, unsigned int flags, int priority)
+{
+	static handle last = 0x10000;
+
+	return *stream = last += 0x100, (void)flags, (void)priority, 0;
+}
+int cuStreamIsCapturing(handle stream, int *status) { return *status = 0, (void)stream, 0; }
+int cuStreamWriteValue32_v2(handle stream, uint64_t address, uint32_t value, unsigned int flags)
+{
+	__atomic_store_n((uint32_t *)address, value, __ATOMIC_RELEASE);
+	return (void)stream, (void)flags, 0;
+}
+int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned int flags) { return *device = (uintptr_t)host, (void)flags, 0; }
+int cuMemAddressReserve(uint64_t *address, size_t size, size_t alignment, uint64_t hint, uint64_t flags)
+{
+	return *address = hint, (void)size, (void)alignment, (void)flags, 0;
+}
+int cuMemGetAllocationGranularity(size_t *bytes, const void *properties, int option)
+{
+	return *bytes = 2 << 20, (void)properties, (void)option, 0;
+}
+int cuMemGetInfo_v2(size_t *free, size_t *total) { return *free = *total = (size_t)64 << 30, 0; }
+int cuModuleLoadDataEx(handle *module, const void *image, unsigned int count, int *options, void **values)
+{
+	return *module = 0x200, (void)image, (void)count, (void)options, (void)values, 0;
+}
+int cuModuleGetFunction(handle *function, handle module, const char *name) { return *function = 0x300, (void)module, (void)name, 0; }
+int cuFuncGetAttribute(int *value, int attribute, handle function) { return *value = 1024, (void)attribute, (void)function, 0; }
+int cuFuncGetParamInfo(handle function, size_t index, size_t *offset, size_t *size)
+{
+	return (void)function, (void)index, (void)offset, (void)size, INVALID_VALUE;
+}
+
+/* Reads what the driver reads: all parameters. */
+int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by, unsigned int bz,
+		   unsigned int shared, handle stream, void **parameters, void **extra)
+{
+	static volatile unsigned char packed[4096];
+
+	(void)function, (void)gx, (void)gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)stream, (void)parameters;
+	if (extra)
+		memcpy((void *)packed, extra[1], *(size_t *)extra[3]);
+	return 0;
+}
