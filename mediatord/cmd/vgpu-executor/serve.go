@@ -234,6 +234,8 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 			p.Resume()
 		case control.Revoke:
 			p.Revoke(*m.Chunk)
+		case control.Park:
+			p.Park(m.Bytes)
 		}
 		consumer.Wake()
 		p.Nudge()

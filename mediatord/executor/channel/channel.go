@@ -70,6 +70,9 @@ func Open(w *window.Window, number, interrupt int) (*Channel, error) {
 // Close unmaps the ring.
 func (c *Channel) Close() error { return unmapTwice(c.ring) }
 
+// Empty says that no record waits at the head.
+func (c *Channel) Empty() bool { return c.ringWord(c.head%window.RingSize).Load() == 0 }
+
 // FenceAddress is the address in this process of the fence words, one page
 // aligned run of FenceBytes.
 func (c *Channel) FenceAddress() uint64 { return addressOf(c.memory[window.ChFences:]) }

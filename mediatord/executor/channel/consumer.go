@@ -149,7 +149,7 @@ func (c *Consumer) consume(r *Record) error {
 }
 
 func (c *Consumer) empty() bool {
-	return c.channel.ringWord(c.channel.head%window.RingSize).Load() == 0 && !c.woken.Load()
+	return c.channel.Empty() && !c.woken.Load()
 }
 
 // idle returns when there may be something to do.

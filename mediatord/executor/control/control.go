@@ -32,6 +32,8 @@ const (
 	Go      = "go"      // first of all: the process is where it belongs
 	Resume  = "resume"  // another mediatord has the other end now
 	Resumed = "resumed" // all that was asked before resume is answered
+	Park    = "park"    // move device memory to host memory
+	Parking = "parking" // how much is there; answers park
 	// and those of package parcel
 )
 
@@ -49,6 +51,12 @@ type Message struct {
 	Count   uint64        `json:"count,omitempty"`   // refused: calls since the last message
 
 	Walls string `json:"walls,omitempty"` // ready, resumed: those that stand, with commas between
+
+	Bytes uint64 `json:"bytes,omitempty"` // park: at most
+	// Parked is device memory that was moved, Host the host memory that holds it,
+	// or that is being given back: resumed, parking.
+	Parked uint64 `json:"parked,omitempty"`
+	Host   uint64 `json:"host,omitempty"`
 
 	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 	Serve  *Assignment    `json:"serve,omitempty"`
@@ -137,7 +145,7 @@ func (c *Conn) Receive() (Message, error) {
 			return m, err
 		}
 		switch m.Type {
-		case Stop, Go, Resume:
+		case Stop, Go, Resume, Park:
 			return m, nil
 		case Serve:
 			return m, c.takeFiles(m.Serve)

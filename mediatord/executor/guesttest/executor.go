@@ -18,7 +18,7 @@ type Message struct {
 	Type, Level, Message, Name, Walls string
 	Result                            uint32
 	Chunk                             *int
-	Count                             uint64
+	Count, Bytes, Parked, Host        uint64
 }
 
 // Executor is a running executor binary.

@@ -61,6 +61,7 @@ func (p *Process) ended(number uint32) {
 	p.fences.end(number)
 	p.contextEnds(number)
 	p.limitsEnded(number)
+	p.loose.done(number, p.loose.upTo())
 	p.arrays.ended(number)
 	p.bindless.ended(number)
 	p.pools.settle()
@@ -110,6 +111,9 @@ func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
 	if p.retained == 0 {
 		return driver.Success // a reset has released it
 	}
+	if p.retained == 1 {
+		p.parking.settle()
+	}
 	r := p.Driver.PrimaryRelease()
 	if p.retained--; p.retained == 0 {
 		p.ended(primary)
@@ -119,6 +123,7 @@ func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
 
 // PrimaryReset implements wire.Handler. The process retains anew afterwards.
 func (p *Process) PrimaryReset(wire.Call, wire.PrimaryReset) driver.Result {
+	p.parking.settle()
 	r := p.Driver.PrimaryReset()
 	for ; p.retained > 0; p.retained-- {
 		p.Driver.PrimaryRelease()
@@ -151,6 +156,7 @@ func (p *Process) CtxDestroy(_ wire.Call, in wire.CtxDestroy) driver.Result {
 	if !ok || in.C == primary {
 		return driver.ErrorInvalidContext
 	}
+	p.parking.settle()
 	r := p.Driver.ContextDestroy(driver.Context(native))
 	if r == driver.Success {
 		p.ended(in.C)
@@ -175,10 +181,14 @@ func (p *Process) aside(c wire.Call, opcode uint16, wait func(driver.Context) dr
 		p.synchronizing.Add(-1)
 		return p.violate("more than %d threads wait for a context", window.ReplyCount)
 	}
+	context, loose := p.owner(p.current), p.loose.upTo()
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		r := wait(driver.Context(native))
+		if r == driver.Success && opcode == wire.OpCtxSynchronize {
+			p.loose.done(context, loose)
+		}
 		p.lost(r, opcode)
 		p.Channel.Reply(c.Reply, c.Sequence, r, nil)
 		p.Channel.Interrupt()

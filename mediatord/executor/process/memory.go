@@ -26,10 +26,12 @@ type allocation struct {
 	mapped     int
 	released   bool
 	exportable bool
+	flags      [8]byte // it was made with
 }
 
 type memoryMapping struct {
 	va, size uint64
+	offset   uint64 // in the allocation
 	of       *allocation
 }
 
@@ -54,11 +56,11 @@ func (m *deviceMemory) drop(a *allocation) {
 	}
 }
 
-func (m *deviceMemory) mapAt(va, size uint64, a *allocation) {
+func (m *deviceMemory) mapAt(va, size, offset uint64, a *allocation) {
 	i := sort.Search(len(m.mappings), func(i int) bool { return m.mappings[i].va >= va })
 	m.mappings = append(m.mappings, memoryMapping{})
 	copy(m.mappings[i+1:], m.mappings[i:])
-	m.mappings[i] = memoryMapping{va, size, a}
+	m.mappings[i] = memoryMapping{va, size, offset, a}
 	a.mapped++
 }
 
@@ -172,13 +174,14 @@ func (p *Process) MemCreate(_ wire.Call, in wire.MemCreate) driver.Result {
 		return r
 	}
 	exportable := le.Uint32(in.Properties[propHandleTypes:]) == handleDescriptor
-	m, r := p.Driver.MemoryCreate(in.Size, exportable, [8]byte(in.Properties[propFlags:]))
+	flags := [8]byte(in.Properties[propFlags:])
+	m, r := p.Driver.MemoryCreate(in.Size, exportable, flags)
 	if r != driver.Success {
 		p.memory.free(in.Size)
 		return r
 	}
 	p.tables.Put(driver.KindMemory, in.M, uint64(m))
-	p.memory.allocations[in.M] = &allocation{physical: physical{size: in.Size, share: unshared}, exportable: exportable}
+	p.memory.allocations[in.M] = &allocation{physical: physical{size: in.Size, share: unshared}, exportable: exportable, flags: flags}
 	return driver.Success
 }
 
@@ -208,7 +211,7 @@ func (p *Process) MemMap(_ wire.Call, in wire.MemMap) driver.Result {
 	}
 	r := p.Driver.MemoryMap(in.VA, in.Size, in.Offset, driver.Memory(native))
 	if r == driver.Success {
-		p.memory.mapAt(in.VA, in.Size, p.memory.allocations[in.M])
+		p.memory.mapAt(in.VA, in.Size, in.Offset, p.memory.allocations[in.M])
 	}
 	return r
 }

@@ -101,6 +101,8 @@ type Process struct {
 	requests      requests
 	resources     resources
 	limits        limits
+	parking       parking
+	loose         looseWork
 	asserted      atomic.Bool // an assertion of a kernel has failed
 
 	prints  atomic.Bool   // code that may print is loaded
@@ -145,6 +147,12 @@ func New(c Config) *Process {
 
 // Execute implements channel.Executor.
 func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Result, error) {
+	if p.Parked() && needsMemory(r.Opcode) {
+		if result := p.wake(); result != driver.Success {
+			p.lost(result, r.Opcode)
+			return reply, result, p.violation
+		}
+	}
 	if r.Call.Context != p.current && r.Call.Context != 0 && runsInContext(r.Opcode) {
 		if result := p.enter(r.Call.Context); result != driver.Success {
 			p.lost(result, r.Opcode)
@@ -227,6 +235,7 @@ func (n *native) StreamDestroy(s driver.Stream) driver.Result {
 	if s == 0 {
 		return driver.ErrorInvalidHandle
 	}
+	n.process.leaves(s)
 	delete(n.captures, s)
 	n.fences.forget(s)
 	n.process.streamEnds(s)

@@ -208,7 +208,7 @@ func TestNativeOpsTranslateHandles(t *testing.T) {
 	if r := h.post("stream_destroy", 0); r != driver.ErrorInvalidHandle {
 		t.Errorf("the default stream was destroyed: %d", r)
 	}
-	h.want("StreamCreate 1 -2", "CopyDtoD 1 2 3 1001", "StreamDestroy 1001")
+	h.want("StreamCreate 1 -2", "CopyDtoD 1 2 3 1001", "StreamQuery 1001", "StreamDestroy 1001")
 }
 
 func TestMalformedPayloadEnds(t *testing.T) {

@@ -16,6 +16,7 @@ type requests struct {
 	export   []*parcel.Parcel
 	acquired []*parcel.Parcel
 	resume   bool
+	park     *uint64
 }
 
 // Revoke asks to drop a chunk. The consumer must be woken.
@@ -42,6 +43,14 @@ func (p *Process) Acquired(got *parcel.Parcel) {
 	p.requests.acquired = append(p.requests.acquired, got)
 }
 
+// Park asks to move device memory to at most limit bytes of host memory; mediatord
+// gets the answer. The consumer must be woken.
+func (p *Process) Park(limit uint64) {
+	p.requests.mu.Lock()
+	defer p.requests.mu.Unlock()
+	p.requests.park = &limit
+}
+
 // Resume tells that another mediatord listens, which knows of nothing that was
 // asked for before. The consumer must be woken.
 func (p *Process) Resume() {
@@ -53,9 +62,13 @@ func (p *Process) Resume() {
 // Interrupted implements channel.Executor.
 func (p *Process) Interrupted() error {
 	p.requests.mu.Lock()
-	revoke, export, acquired, resume := p.requests.revoke, p.requests.export, p.requests.acquired, p.requests.resume
-	p.requests.revoke, p.requests.export, p.requests.acquired, p.requests.resume = nil, nil, nil, false
+	r := &p.requests
+	revoke, export, acquired, resume, park := r.revoke, r.export, r.acquired, r.resume, r.park
+	r.revoke, r.export, r.acquired, r.resume, r.park = nil, nil, nil, false, nil
 	p.requests.mu.Unlock()
+	if len(export) > 0 && p.Parked() { // what was exported must be there; pack refuses what is not
+		p.wake()
+	}
 	for _, asked := range export {
 		if err := p.serve(asked); err != nil {
 			return fmt.Errorf("sharing with another executor: %w", err)
@@ -77,7 +90,12 @@ func (p *Process) Interrupted() error {
 		}
 	}
 	if resume {
-		return p.resumed()
+		if err := p.resumed(); err != nil {
+			return err
+		}
 	}
-	return nil
+	if park != nil {
+		p.tellParking(p.park(*park))
+	}
+	return p.violation
 }

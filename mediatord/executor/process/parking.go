@@ -1,0 +1,319 @@
+package process
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/swap"
+	"libvirt-vgpu/mediatord/executor/wire"
+)
+
+// parking is device memory that lies in host memory while the process is idle.
+// Addresses, handles and contexts stay, so whatever holds them stays valid.
+//
+// What moves is memory of mem_block and mem_create that is this process's alone
+// and mapped. Memory that the driver places itself (modules, arrays, pools, local
+// memory, graphs) stays, and so does what other processes have open.
+type parking struct {
+	moved  []*moved // nil: not parked
+	buffer *swap.Buffer
+	bytes  atomic.Uint64 // that moved
+	host   atomic.Uint64 // of buffers, those being given back included
+	// telling keeps what mediatord hears in order.
+	telling sync.Mutex
+	// returning is closed when an earlier buffer is given back; nil: there is none.
+	returning chan struct{}
+}
+
+// Parked says that device memory lies in host memory.
+func (p *Process) Parked() bool { return len(p.parking.moved) > 0 }
+
+// needsMemory is false for records that neither look at device memory nor give the
+// GPU work that does. They are executed while the process is parked.
+func needsMemory(opcode uint16) bool {
+	switch opcode {
+	case wire.OpFence, wire.OpEventRecord, wire.OpNotify, wire.OpMapPinned, wire.OpUnmapPinned, wire.OpTextTake,
+		wire.OpImageBegin, wire.OpImageAppend, wire.OpImageInline, wire.OpImageDrop, wire.OpRefused:
+		return false
+	}
+	return true
+}
+
+// settle waits until no buffer is being given back: that needs its context.
+func (k *parking) settle() {
+	if k.returning != nil {
+		<-k.returning
+		k.returning = nil
+	}
+}
+
+// settled is settle without waiting.
+func (k *parking) settled() bool {
+	if k.returning == nil {
+		return true
+	}
+	select {
+	case <-k.returning:
+		k.returning = nil
+		return true
+	default:
+		return false
+	}
+}
+
+// busy says why the process cannot be parked now, "" if it can. It asks the driver
+// of every stream and waits for nothing that takes time.
+func (p *Process) busy() string {
+	switch {
+	case p.turn.lost.Load():
+		return "its context is lost"
+	case p.registrar == 0:
+		return "it has no context"
+	case !p.Channel.Empty(), p.Waiting(), p.synchronizing.Load() > 0:
+		return "it has work"
+	case len(p.captures) > 0:
+		return "it captures a graph"
+	case len(p.imports.waiting) > 0:
+		return "it waits for memory of another process"
+	case !p.loose.none():
+		return "it has ended a stream before its work, and not waited for its context since"
+	case !p.parking.settled():
+		return "host memory of the last time is still being given back"
+	}
+	r := driver.Success
+	ask := func(s driver.Stream) {
+		if r == driver.Success {
+			r = p.Driver.StreamQuery(s)
+		}
+	}
+	p.tables.Each(driver.KindContext, func(number uint32, _ uint64) {
+		if r == driver.Success {
+			r = p.enter(number)
+		}
+		ask(0)
+	})
+	p.tables.Each(driver.KindStream, func(_ uint32, native uint64) {
+		if native != 0 {
+			ask(driver.Stream(native))
+		}
+	})
+	if r == driver.Success {
+		r = p.enter(p.registrar)
+	}
+	switch {
+	case r == driver.ErrorNotReady:
+		return "it has work"
+	case r != driver.Success:
+		p.lost(r, wire.OpStreamQuery)
+		return fmt.Sprintf("its streams answer error %d", r)
+	}
+	return ""
+}
+
+// park moves device memory to at most limit bytes of host memory. Until all is
+// copied the device memory stays as it is, so a record that comes meanwhile only
+// ends the copying. It returns why nothing was moved.
+func (p *Process) park(limit uint64) (why string) {
+	if p.Parked() {
+		return ""
+	}
+	if why := p.busy(); why != "" {
+		return why
+	}
+	p.trimPools()
+	list, size := p.movable(limit)
+	if size == 0 {
+		return fmt.Sprintf("it has no memory that can be moved to %d bytes of host memory", limit)
+	}
+	buffer, err := swap.New(size)
+	if err != nil {
+		return err.Error()
+	}
+	p.parking.host.Add(size)
+	registered, why := p.copyOut(list, buffer)
+	if why != "" {
+		p.giveBack(buffer, registered)
+		return why
+	}
+	p.parking.moved, p.parking.buffer = list, buffer
+	p.parking.bytes.Store(size)
+	for i, m := range list {
+		if r := p.takeOut(m); r != driver.Success {
+			if again := p.bringIn(list[:i]); again != driver.Success || m.of != nil {
+				p.violation = fmt.Errorf("memory of a process is half parked: errors %d and %d", r, again)
+			}
+			// The rest never left: bytes in host memory are as good for all.
+			p.copyIn(list)
+			p.unparked()
+			return fmt.Sprintf("unmapping its memory failed with error %d", r)
+		}
+	}
+	return ""
+}
+
+// trimPools has the driver give back what it only caches.
+func (p *Process) trimPools() {
+	if !p.pools.used {
+		return
+	}
+	p.pools.trim()
+	if p.Driver.GraphMemoryTrim() == driver.Success {
+		p.graphs.memory.settle()
+	}
+}
+
+// copyOut copies what is to move into the buffer, whose pieces it registers. It
+// returns how many, and why it ended before all was copied.
+func (p *Process) copyOut(list []*moved, buffer *swap.Buffer) (registered int, why string) {
+	for _, m := range list {
+		r := p.accessible(m, true)
+		for _, run := range buffer.Runs(m.va, m.size, m.offset) {
+			if r == driver.Success {
+				registered, r = p.lockPieces(buffer, registered, run)
+			}
+			if r == driver.Success && !p.Channel.Empty() {
+				why = "it has work"
+				break
+			}
+			if r == driver.Success {
+				r = p.Driver.CopyDtoH(run.Host, run.At, run.Size, 0)
+			}
+		}
+		if waited := p.Driver.StreamSynchronize(0); r == driver.Success {
+			r = waited
+		}
+		if closed := p.accessible(m, false); r == driver.Success {
+			r = closed
+		}
+		if r != driver.Success {
+			why = fmt.Sprintf("copying its memory failed with error %d", r)
+		}
+		if why != "" {
+			return registered, why
+		}
+	}
+	return registered, ""
+}
+
+// lockPieces page-locks the pieces up to the one of a run; registered are already.
+func (p *Process) lockPieces(buffer *swap.Buffer, registered int, run swap.Run) (int, driver.Result) {
+	for ; registered < buffer.Pieces(); registered++ {
+		address, size := buffer.Extent(registered)
+		if run.Host < address {
+			break
+		}
+		if r := p.Driver.HostRegister(address, size); r != driver.Success {
+			return registered, r
+		}
+	}
+	return registered, driver.Success
+}
+
+// wake brings device memory back. After an error the process is still parked, and
+// the next record tries again.
+func (p *Process) wake() driver.Result {
+	if r := p.enter(p.registrar); r != driver.Success {
+		return r
+	}
+	list := p.parking.moved
+	if r := p.bringIn(list); r != driver.Success {
+		return r
+	}
+	r := p.copyIn(list)
+	p.unparked()
+	p.tellParking("")
+	return r
+}
+
+// bringIn makes memory at the addresses that were left; all of it or nothing.
+func (p *Process) bringIn(list []*moved) driver.Result {
+	for i, m := range list {
+		r := p.putBack(m)
+		if r == driver.Success {
+			continue
+		}
+		for _, m := range list[:i] {
+			if again := p.takeOut(m); again != driver.Success {
+				p.violation = fmt.Errorf("memory of a parked process is half back: errors %d and %d", r, again)
+			}
+		}
+		return r
+	}
+	return driver.Success
+}
+
+// copyIn fills memory from the buffer and then gives it the access it had.
+func (p *Process) copyIn(list []*moved) driver.Result {
+	for _, m := range list {
+		for _, run := range p.parking.buffer.Runs(m.va, m.size, m.offset) {
+			if r := p.Driver.CopyHtoD(run.At, run.Host, run.Size, 0); r != driver.Success {
+				return r
+			}
+		}
+	}
+	if r := p.Driver.StreamSynchronize(0); r != driver.Success {
+		return r
+	}
+	for _, m := range list {
+		if r := p.accessible(m, false); r != driver.Success {
+			return r
+		}
+	}
+	return driver.Success
+}
+
+// unparked gives the host memory back.
+func (p *Process) unparked() {
+	buffer := p.parking.buffer
+	p.parking.moved, p.parking.buffer = nil, nil
+	p.parking.bytes.Store(0)
+	p.giveBack(buffer, buffer.Pieces())
+}
+
+// giveBack zeroes a buffer and returns it to the kernel, on a thread of its own:
+// the guest process need not wait for that. registered is how many of its pieces
+// the device may reach.
+func (p *Process) giveBack(buffer *swap.Buffer, registered int) {
+	native, _ := p.tables.Get(driver.KindContext, p.registrar)
+	done := make(chan struct{})
+	p.parking.returning = done
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		size := buffer.Size()
+		p.Driver.SetCurrent(driver.Context(native))
+		defer p.Driver.SetCurrent(0)
+		for i := range registered {
+			address, _ := buffer.Extent(i)
+			err := p.hostUnregister(address)
+			if err == nil {
+				err = buffer.Return(i)
+			}
+			if err != nil { // the device might still write there, so the memory stays
+				p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
+				return
+			}
+		}
+		if err := buffer.Close(); err != nil {
+			p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
+			return
+		}
+		p.parking.host.Add(-size)
+		p.tellParking("")
+	}()
+}
+
+// tellParking tells mediatord how much is parked, and why not.
+func (p *Process) tellParking(why string) {
+	k := &p.parking
+	k.telling.Lock()
+	defer k.telling.Unlock()
+	if err := p.Sender.Send(control.Message{Type: control.Parking, Parked: k.bytes.Load(), Host: k.host.Load(), Message: why}); err != nil {
+		p.Log.WithError(err).Error("telling of parked memory")
+	}
+}

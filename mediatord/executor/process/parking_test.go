@@ -1,0 +1,114 @@
+package process
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/internal/parcel"
+	"libvirt-vgpu/plugin/window"
+)
+
+// parked is a process with two blocks that was asked to park.
+func parked(t *testing.T, fail map[string]driver.Result) *harness {
+	h := inContext(t)
+	h.must("mem_block", window.DeviceBase, 4*mib)
+	h.must("mem_block", window.DeviceBase+8*mib, 2*mib)
+	h.driver.Calls()
+	for name, r := range fail {
+		h.driver.Fail[name] = r
+	}
+	h.park()
+	return h
+}
+
+func (h *harness) park() {
+	h.T.Helper()
+	h.process.Park(testQuota)
+	h.interrupted()
+}
+
+// lastParking is what mediatord heard last, when all host memory that can be is
+// given back.
+func (h *harness) lastParking() control.Message {
+	h.process.parking.settle()
+	all := h.sent()
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Type == control.Parking {
+			return all[i]
+		}
+	}
+	h.T.Fatal("mediatord was told nothing")
+	return control.Message{}
+}
+
+func TestNoRoomToWakeFailsThatCallAlone(t *testing.T) {
+	h := parked(t, nil)
+	if m := h.lastParking(); m.Parked != 6*mib || m.Host != 6*mib {
+		t.Fatalf("mediatord heard %+v", m)
+	}
+	h.driver.Fail["MapBlock"] = driver.ErrorOutOfMemory
+	if r := h.post("copy_dtod", window.DeviceBase, window.DeviceBase+mib, 16, 0); r != driver.ErrorOutOfMemory {
+		t.Errorf("without room: %d", r)
+	}
+	if !h.process.Parked() || h.Sticky() != 0 {
+		t.Errorf("parked is %v, sticky %d", h.process.Parked(), h.Sticky())
+	}
+	h.post("fence", 0, 3, 7) // needs no room, and somebody waits for it
+	delete(h.driver.Fail, "MapBlock")
+	if r := h.post("copy_dtod", window.DeviceBase, window.DeviceBase+mib, 16, 0); r != driver.Success {
+		t.Errorf("with room: %d", r)
+	}
+	if m := h.lastParking(); m.Parked != 0 || m.Host != 0 {
+		t.Errorf("mediatord heard %+v", m)
+	}
+}
+
+func TestFailedParkingLeavesAllAsItWas(t *testing.T) {
+	for name, r := range map[string]driver.Result{
+		"HostRegister": driver.ErrorOutOfMemory, "CopyDtoH": driver.ErrorInvalidValue, "UnmapBlock": driver.ErrorInvalidValue,
+		"StreamQuery": driver.ErrorNotReady,
+	} {
+		h := parked(t, map[string]driver.Result{name: r})
+		if h.process.Parked() {
+			t.Errorf("%s failed: the process is parked", name)
+		}
+		said := ""
+		for _, m := range h.sent() {
+			said += m.Message
+		}
+		if said == "" {
+			t.Errorf("%s failed: nobody was told why", name)
+		}
+		if m := h.lastParking(); m.Parked != 0 || m.Host != 0 {
+			t.Errorf("%s failed: mediatord heard %+v", name, m)
+		}
+		for _, call := range h.driver.Calls() {
+			if name != "UnmapBlock" && strings.HasPrefix(call, "UnmapBlock") {
+				t.Errorf("%s failed: %s", name, call)
+			}
+		}
+	}
+}
+
+func TestExportWakes(t *testing.T) {
+	h := inContext(t)
+	h.must("mem_block", window.DeviceBase, 4*mib)
+	token := h.must("block_export", window.DeviceBase)
+	h.park()
+	if !h.process.Parked() {
+		t.Fatalf("not parked: %+v", h.sent())
+	}
+	h.process.Export(&parcel.Parcel{ID: 9, Channel: other, Secret: hex.EncodeToString(token[8:])})
+	h.interrupted()
+	if h.process.Parked() {
+		t.Error("memory was given away while it was not there")
+	}
+	h.lastParking()
+	h.park()
+	if m := h.lastParking(); h.process.Parked() || !strings.Contains(m.Message, "no memory") {
+		t.Errorf("memory that another process has: %+v", m)
+	}
+}
