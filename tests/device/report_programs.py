@@ -23,6 +23,7 @@ WHAT = {
     "torch_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuRAND, CUB, NVRTC through PyTorch",
     "cupy_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuBLAS, textures through CuPy",
     "torch_loader": "PyTorch: DataLoader with forked and spawned workers, pinned memory",
+    "ollama": "Ollama: its server on its own CUDA backend, 1B shape, three prompts",
     "torch_segments": "PyTorch: expandable segments, out of memory and on",
     "torch_threads": "PyTorch: 16 threads on streams of their own",
     "processes": "PyTorch: 8 processes at once, a tensor shared by IPC",
