@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a program asks about a context; all answered here but execution affinity. */
+/* What a program asks about a context; answered here but for execution affinity and caches. */
 #include "calls.h"
 #include "context.h"
 #include "enter.h"
@@ -127,31 +127,12 @@ VG_EXPORT CUresult cuCtxGetStreamPriorityRange(int *lowest, int *highest)
 	return CUDA_SUCCESS;
 }
 
-/* Advisory on every GPU since Volta: kept for the answer. */
-static _Atomic unsigned int cache_config;
-
-VG_EXPORT CUresult cuCtxGetCacheConfig(unsigned int *config)
-{
-	struct vg_context *c;
-	int result = current(&c);
-
-	if (result)
-		return result;
-	if (!config)
-		return CUDA_ERROR_INVALID_VALUE;
-	*config = atomic_load(&cache_config);
-	return CUDA_SUCCESS;
-}
-
 VG_EXPORT CUresult cuCtxSetCacheConfig(unsigned int config)
 {
-	struct vg_context *c;
-	int result = current(&c);
+	struct vg_thread *t;
+	int result = vg_enter(&t);
 
 	if (result)
 		return result;
-	if (config > 3)
-		return CUDA_ERROR_INVALID_VALUE;
-	atomic_store(&cache_config, config);
-	return CUDA_SUCCESS;
+	return config > 3 ? CUDA_ERROR_INVALID_VALUE : vg_op_ctx_set_cache_config(t, config);
 }

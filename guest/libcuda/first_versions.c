@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * First versions of memory calls, from when device addresses had 32 bits. The driver
+ * First versions of calls about memory, from when device addresses had 32 bits. The driver
  * refuses them in every context but one made by the first cuCtxCreate, and that one
  * finds no memory: measured with driver 580 on an H200.
  */
@@ -56,3 +56,7 @@ FIRST_VERSION(cuMemsetD2D32)
 FIRST_VERSION(cuMemsetD2D8)
 FIRST_VERSION(cuMemsetD32)
 FIRST_VERSION(cuMemsetD8)
+FIRST_VERSION(cuModuleGetGlobal)
+FIRST_VERSION(cuTexRefGetAddress)
+FIRST_VERSION(cuTexRefSetAddress)
+FIRST_VERSION(cuTexRefSetAddress2D)

@@ -343,11 +343,16 @@ VG_EXPORT CUresult cuCtxSynchronize(void)
 VG_EXPORT CUresult cuCtxSynchronize_v2(CUcontext context)
 {
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	int result;
 
+	if (!context)
+		return cuCtxSynchronize();
+	result = vg_enter_library(&t);
 	if (result)
 		return result;
-	if (context && !vg_context_valid(context))
+	if (!vg_context_valid(context))
 		return CUDA_ERROR_INVALID_CONTEXT;
-	return vg_context_wait(t, context ? context : t->current);
+	if (!atomic_load(&context->retained))
+		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
+	return vg_context_wait(t, context);
 }

@@ -12,6 +12,7 @@
 /* Every family: its file defines the group. */
 #define FAMILIES(X)                                                                                                   \
 	X(context_family)                                                                                             \
+	X(primary_family)                                                                                             \
 	X(device_family)                                                                                              \
 	X(stream_family)                                                                                              \
 	X(memop_family)                                                                                               \
@@ -20,6 +21,8 @@
 	X(registered_family)                                                                                          \
 	X(printing_family)                                                                                            \
 	X(assertion_family)                                                                                           \
+	X(fill_family)                                                                                                \
+	X(linear_family)                                                                                              \
 	X(pool_family)                                                                                                \
 	X(green_family)                                                                                               \
 	X(process_family)                                                                                             \
@@ -29,6 +32,8 @@
 	X(tensor_map_family)                                                                                          \
 	X(texture_family)                                                                                             \
 	X(copy_family)                                                                                                \
+	X(function_family)                                                                                            \
+	X(occupancy_family)                                                                                           \
 	X(launch_family)                                                                                              \
 	X(array_family)                                                                                               \
 	X(bare_thread_family)                                                                                         \

@@ -80,7 +80,35 @@ static bool answers(void)
 	return true;
 }
 
+/* Those that take a module or a texture reference. */
+static bool answers_about_modules(void)
+{
+	BIND(cuModuleGetGlobal, unsigned int *, unsigned int *, CUmodule, const char *);
+	BIND(cuTexRefCreate, void **);
+	BIND(cuTexRefDestroy, void *);
+	BIND(cuTexRefSetAddress, unsigned int *, void *, unsigned int, unsigned int);
+	BIND(cuTexRefGetAddress, unsigned int *, void *);
+	BIND(cuTexRefSetAddress2D, void *, const void *, unsigned int, unsigned int);
+	static const unsigned int plane[4] = { 16, 16, 0x20, 1 };
+	unsigned int address = 0, size = 0;
+	void *reference;
+	int result;
+
+	USE_DEVICE;
+	CODE(cuModuleGetGlobal(&address, &size, kernels.module, "global_counter"));
+	result = cuTexRefCreate(&reference);
+	check_note("%d", result);
+	if (result)
+		return true;	/* the software GPU has no references outside modules */
+	CODE(cuTexRefSetAddress(&size, reference, 4096, 256));
+	CODE(cuTexRefGetAddress(&address, reference));
+	CODE(cuTexRefSetAddress2D(reference, plane, 4096, 64));
+	DO(cuTexRefDestroy(reference));
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "answers", answers },
+	{ "answers_about_modules", answers_about_modules },
 };
 const struct check_group first_version_family = GROUP("first_versions", checks);

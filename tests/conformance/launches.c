@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first launch calls, the configuration of shared memory, occupancy with the program's own function. */
+/* The first launch calls and the configuration of shared memory. */
 #include "conformance.h"
 
 #include <string.h>
@@ -147,51 +147,10 @@ static bool shared_banks(void)
 	return true;
 }
 
-static int asked;
-
-static size_t shared_of_block(int threads)
-{
-	asked++;
-	return (size_t)threads * 64;
-}
-
-static size_t nothing(int threads)
-{
-	(void)threads;
-	return 0;
-}
-
-static bool occupancy(void)
-{
-	BIND(cuOccupancyMaxPotentialBlockSize, int *, int *, CUfunction, size_t (*)(int), size_t, int);
-	BIND(cuOccupancyMaxPotentialBlockSizeWithFlags, int *, int *, CUfunction, size_t (*)(int), size_t, int,
-	     unsigned int);
-	int grid[2], block[2];
-
-	USE_DEVICE;
-	asked = 0;
-	DO(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.matrix_product, shared_of_block, 0, 0));
-	THAT(asked > 0 && grid[0] > 0 && block[0] > 0 && block[0] % 32 == 0);
-	check_note("%d x %d, asked %d times", grid[0], block[0], asked);
-	DO(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.empty, nothing, 0, 0));
-	DO(cuOccupancyMaxPotentialBlockSize(&grid[1], &block[1], kernels.empty, NULL, 0, 0));
-	THAT(grid[0] == grid[1] && block[0] == block[1]);
-	DO(cuOccupancyMaxPotentialBlockSizeWithFlags(&grid[0], &block[0], kernels.empty, nothing, 0, 100, 1));
-	DO(cuOccupancyMaxPotentialBlockSizeWithFlags(&grid[1], &block[1], kernels.empty, NULL, 0, 100, 1));
-	THAT(grid[0] == grid[1] && block[0] == block[1]);
-	check_note("%d", block[0]);
-	NOTE(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.empty, nothing, 0, -1));
-	NOTE(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], kernels.empty, nothing, 0, 1 << 20));
-	CODE(cuOccupancyMaxPotentialBlockSize(NULL, &block[0], kernels.empty, nothing, 0, 0));
-	CODE(cuOccupancyMaxPotentialBlockSize(&grid[0], &block[0], NULL, nothing, 0, 0));
-	return true;
-}
-
 static const struct check checks[] = {
 	{ "first_calls", first_calls },
 	{ "first_call_errors", first_call_errors },
 	{ "one_of_several_devices", one_of_several_devices },
 	{ "shared_banks", shared_banks },
-	{ "occupancy", occupancy },
 };
 const struct check_group launch_family = GROUP("launches", checks);

@@ -120,7 +120,18 @@ extern int cuCtxFromGreenCtx();
 
 extern int cuCtxGetApiVersion();
 
-extern int cuCtxGetCacheConfig();
+VG_EXPORT int cuCtxGetCacheConfig(uint32_t *config)
+{
+	struct vg_thread *t;
+	int result = vg_enter(&t);
+
+	if (result)
+		return result;
+	if (!config)
+		return VG_INVALID_VALUE;
+	result = vg_op_ctx_get_cache_config(t, config);
+	return result;
+}
 
 extern int cuCtxGetCurrent();
 
@@ -1511,10 +1522,7 @@ VG_EXPORT int cuModuleGetFunctionCount(uint32_t *count, void *m)
 	return result;
 }
 
-VG_EXPORT int cuModuleGetGlobal(void)
-{
-	return vg_refuse(481);
-}
+extern int cuModuleGetGlobal();
 
 extern int cuModuleGetGlobal_v2();
 
@@ -1830,10 +1838,7 @@ extern int cuTexRefCreate();
 
 extern int cuTexRefDestroy();
 
-VG_EXPORT int cuTexRefGetAddress(void)
-{
-	return vg_refuse(571);
-}
+extern int cuTexRefGetAddress();
 
 VG_EXPORT int cuTexRefGetAddressMode(uint32_t *mode, void *ref, int32_t dimension)
 {
@@ -2013,15 +2018,9 @@ VG_EXPORT int cuTexRefGetMipmapLevelClamp(float *lowest, float *highest, void *r
 
 extern int cuTexRefGetMipmappedArray();
 
-VG_EXPORT int cuTexRefSetAddress(void)
-{
-	return vg_refuse(584);
-}
+extern int cuTexRefSetAddress();
 
-VG_EXPORT int cuTexRefSetAddress2D(void)
-{
-	return vg_refuse(585);
-}
+extern int cuTexRefSetAddress2D();
 
 VG_EXPORT int cuTexRefSetAddress2D_v2(void *ref, const void *descriptor, uint64_t address, uint64_t pitch)
 {

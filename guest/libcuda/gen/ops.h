@@ -13,7 +13,6 @@
 #define VG_OP_FENCE 0x0003
 #define VG_OP_NOTIFY 0x0004
 #define VG_OP_IMAGE_BEGIN 0x0005
-#define VG_OP_IMAGE_APPEND 0x0006
 #define VG_OP_IMAGE_INLINE 0x0007
 #define VG_OP_IMAGE_DROP 0x0008
 #define VG_OP_REFUSED 0x0009
@@ -27,6 +26,7 @@
 #define VG_OP_CTX_SYNCHRONIZE 0x0108
 #define VG_OP_CTX_SET_CACHE_CONFIG 0x0109
 #define VG_OP_CTX_RESET_PERSISTING_L2 0x010a
+#define VG_OP_CTX_GET_CACHE_CONFIG 0x010b
 #define VG_OP_MEM_BLOCK 0x0201
 #define VG_OP_MEM_UNBLOCK 0x0202
 #define VG_OP_MEM_INFO 0x0203
@@ -367,27 +367,6 @@ static inline int vg_op_image_begin(struct vg_thread *t, uint32_t image, uint64_
 	return result;
 }
 
-struct vg_rec_image_append {
-	struct vg_record h;
-	uint32_t image;
-	uint64_t data;
-	uint64_t size;
-} __attribute__((aligned(8)));
-_Static_assert(sizeof(struct vg_rec_image_append) == 48, "image_append");
-
-static inline int vg_op_image_append(struct vg_thread *t, uint32_t image, uint64_t data, uint64_t size)
-{
-	struct vg_rec_image_append *r = vg_reserve(t, VG_OP_IMAGE_APPEND, sizeof(struct vg_rec_image_append));
-
-	if (!r)
-		return vg_channel_error(t);
-	r->image = image;
-	r->data = data;
-	r->size = size;
-	vg_commit(t, &r->h);
-	return 0;
-}
-
 struct vg_rec_image_inline {
 	struct vg_record h;
 	uint32_t image;
@@ -655,6 +634,41 @@ static inline int vg_op_ctx_reset_persisting_l2(struct vg_thread *t)
 		return vg_channel_error(t);
 	vg_commit(t, &r->h);
 	return 0;
+}
+
+struct vg_rec_ctx_get_cache_config {
+	struct vg_record h;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_ctx_get_cache_config) == 24, "ctx_get_cache_config");
+
+struct vg_rep_ctx_get_cache_config {
+	uint32_t config;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_ctx_get_cache_config) == 8, "ctx_get_cache_config");
+
+static inline int vg_op_ctx_get_cache_config(struct vg_thread *t, uint32_t *config)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_ctx_get_cache_config *r = vg_reserve_replied(t, VG_OP_CTX_GET_CACHE_CONFIG, sizeof(struct vg_rec_ctx_get_cache_config));
+
+	if (!r)
+		return vg_channel_error(t);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_ctx_get_cache_config *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (config)
+			*config = o->config;
+	}
+	vg_release_reply(t, reply);
+	return result;
 }
 
 struct vg_rec_mem_block {

@@ -9,6 +9,7 @@ static int vg_cuCtxGetLimit(void *symbol, unsigned long long * value, unsigned i
 static int vg_cuCtxSetLimit(void *symbol, unsigned int limit, unsigned long long value) { return ((int (*)(unsigned int, unsigned long long))symbol)(limit, value); }
 static int vg_cuCtxSetCacheConfig(void *symbol, unsigned int config) { return ((int (*)(unsigned int))symbol)(config); }
 static int vg_cuCtxResetPersistingL2Cache(void *symbol) { return ((int (*)(void))symbol)(); }
+static int vg_cuCtxGetCacheConfig(void *symbol, unsigned int * config) { return ((int (*)(unsigned int *))symbol)(config); }
 static int vg_cuMemcpyDtoDAsync_v2(void *symbol, unsigned long long dst, unsigned long long src, unsigned long long size, uintptr_t s) { return ((int (*)(unsigned long long, unsigned long long, unsigned long long, uintptr_t))symbol)(dst, src, size, s); }
 static int vg_cuFuncSetAttribute(void *symbol, uintptr_t f, int attribute, int value) { return ((int (*)(uintptr_t, int, int))symbol)(f, attribute, value); }
 static int vg_cuFuncGetAttribute(void *symbol, int * value, int attribute, uintptr_t f) { return ((int (*)(int *, int, uintptr_t))symbol)(value, attribute, f); }
@@ -338,6 +339,7 @@ type nativeSymbols struct {
 	cuCtxSetLimit                         unsafe.Pointer
 	cuCtxSetCacheConfig                   unsafe.Pointer
 	cuCtxResetPersistingL2Cache           unsafe.Pointer
+	cuCtxGetCacheConfig                   unsafe.Pointer
 	cuMemcpyDtoDAsync_v2                  unsafe.Pointer
 	cuFuncSetAttribute                    unsafe.Pointer
 	cuFuncGetAttribute                    unsafe.Pointer
@@ -451,6 +453,7 @@ func (s *nativeSymbols) load(resolve func(name string) unsafe.Pointer) (missing 
 		{"cuCtxSetLimit", &s.cuCtxSetLimit},
 		{"cuCtxSetCacheConfig", &s.cuCtxSetCacheConfig},
 		{"cuCtxResetPersistingL2Cache", &s.cuCtxResetPersistingL2Cache},
+		{"cuCtxGetCacheConfig", &s.cuCtxGetCacheConfig},
 		{"cuMemcpyDtoDAsync_v2", &s.cuMemcpyDtoDAsync_v2},
 		{"cuFuncSetAttribute", &s.cuFuncSetAttribute},
 		{"cuFuncGetAttribute", &s.cuFuncGetAttribute},
@@ -580,6 +583,13 @@ func (d *Driver) CtxSetCacheConfig(config uint32) driver.Result {
 // CtxResetPersistingL2 calls cuCtxResetPersistingL2Cache.
 func (d *Driver) CtxResetPersistingL2() driver.Result {
 	return driver.Result(C.vg_cuCtxResetPersistingL2Cache(d.native.cuCtxResetPersistingL2Cache))
+}
+
+// CtxGetCacheConfig calls cuCtxGetCacheConfig.
+func (d *Driver) CtxGetCacheConfig() (config uint32, r driver.Result) {
+	var configC C.uint
+	result := driver.Result(C.vg_cuCtxGetCacheConfig(d.native.cuCtxGetCacheConfig, &configC))
+	return uint32(configC), result
 }
 
 // CopyDtoD calls cuMemcpyDtoDAsync_v2.

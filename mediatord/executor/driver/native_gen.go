@@ -59,6 +59,7 @@ type Native interface {
 	CtxSetLimit(limit uint32, value uint64) Result                                                                                                                                                                                                                                      // cuCtxSetLimit
 	CtxSetCacheConfig(config uint32) Result                                                                                                                                                                                                                                             // cuCtxSetCacheConfig
 	CtxResetPersistingL2() Result                                                                                                                                                                                                                                                       // cuCtxResetPersistingL2Cache
+	CtxGetCacheConfig() (config uint32, r Result)                                                                                                                                                                                                                                       // cuCtxGetCacheConfig
 	CopyDtoD(dst uint64, src uint64, size uint64, s Stream) Result                                                                                                                                                                                                                      // cuMemcpyDtoDAsync_v2
 	FunctionSetAttribute(f Function, attribute int32, value int32) Result                                                                                                                                                                                                               // cuFuncSetAttribute
 	FunctionGetAttribute(attribute int32, f Function) (value int32, r Result)                                                                                                                                                                                                           // cuFuncGetAttribute
@@ -184,6 +185,11 @@ func (Unsupported) CtxSetCacheConfig(config uint32) Result {
 // CtxResetPersistingL2 implements Native.
 func (Unsupported) CtxResetPersistingL2() Result {
 	return ErrorNotSupported
+}
+
+// CtxGetCacheConfig implements Native.
+func (Unsupported) CtxGetCacheConfig() (config uint32, r Result) {
+	return 0, ErrorNotSupported
 }
 
 // CopyDtoD implements Native.

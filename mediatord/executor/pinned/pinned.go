@@ -215,14 +215,6 @@ func (r *Range) Check(va, size uint64) error {
 	return nil
 }
 
-// Read appends size bytes at va to to. It fails with ErrRange.
-func (r *Range) Read(to []byte, va, size uint64) ([]byte, error) {
-	if err := r.Check(va, size); err != nil {
-		return to, err
-	}
-	return append(to, bytesAt(va, size)...), nil
-}
-
 // after is the index of the first mapping that starts behind va.
 func (r *Range) after(va uint64) int {
 	return sort.Search(len(r.mappings), func(i int) bool { return r.mappings[i].VA > va })

@@ -60,24 +60,6 @@ func (p *Process) ImageBegin(_ wire.Call, in wire.ImageBegin) (wire.ImageBeginRe
 	return wire.ImageBeginReply{}, driver.Success
 }
 
-// ImageAppend implements wire.Handler.
-func (p *Process) ImageAppend(_ wire.Call, in wire.ImageAppend) driver.Result {
-	u := p.images.uploads[in.Image]
-	if u == nil {
-		return driver.ErrorInvalidValue
-	}
-	if !p.checkPiece(u, in.Size) {
-		return driver.ErrorInvalidValue
-	}
-	before := len(u.data)
-	data, err := p.Pinned.Read(u.data, in.Data, in.Size)
-	if err != nil {
-		return p.violate("appending to image: %w", err)
-	}
-	u.data = data
-	return p.images.appended(u, before)
-}
-
 // ImageInline implements wire.Handler.
 func (p *Process) ImageInline(_ wire.Call, in wire.ImageInline) driver.Result {
 	u := p.images.uploads[in.Image]

@@ -77,8 +77,14 @@ func (d *Driver) CtxSetLimit(limit uint32, value uint64) driver.Result {
 	return driver.Success
 }
 
-// CtxSetCacheConfig implements driver.Native: there is no cache.
-func (d *Driver) CtxSetCacheConfig(uint32) driver.Result { return driver.Success }
+// CtxGetCacheConfig implements driver.Native.
+func (d *Driver) CtxGetCacheConfig() (uint32, driver.Result) { return d.cacheConfig, driver.Success }
+
+// CtxSetCacheConfig implements driver.Native: there is no cache, so the wish is only kept.
+func (d *Driver) CtxSetCacheConfig(config uint32) driver.Result {
+	d.cacheConfig = config
+	return driver.Success
+}
 
 // CtxResetPersistingL2 implements driver.Native.
 func (d *Driver) CtxResetPersistingL2() driver.Result { return driver.Success }

@@ -21,12 +21,13 @@ type Driver struct {
 
 	call func(number uint32, status driver.Result)
 
-	contexts objects[struct{}]
-	retained int
-	limits   map[uint32]uint64
-	streams  objects[*gpu.Stream]
-	hints    map[driver.Stream]streamAttributes // what programs have set
-	events   objects[*gpu.Event]
+	contexts    objects[struct{}]
+	retained    int
+	limits      map[uint32]uint64
+	cacheConfig uint32
+	streams     objects[*gpu.Stream]
+	hints       map[driver.Stream]streamAttributes // what programs have set
+	events      objects[*gpu.Event]
 	// shared are events of several processes.
 	shared     map[driver.Event]*sharedEvent
 	lastShared uint64

@@ -19,7 +19,6 @@ const (
 	OpFence                   uint16 = 0x0003
 	OpNotify                  uint16 = 0x0004
 	OpImageBegin              uint16 = 0x0005
-	OpImageAppend             uint16 = 0x0006
 	OpImageInline             uint16 = 0x0007
 	OpImageDrop               uint16 = 0x0008
 	OpRefused                 uint16 = 0x0009
@@ -33,6 +32,7 @@ const (
 	OpCtxSynchronize          uint16 = 0x0108
 	OpCtxSetCacheConfig       uint16 = 0x0109
 	OpCtxResetPersistingL2    uint16 = 0x010a
+	OpCtxGetCacheConfig       uint16 = 0x010b
 	OpMemBlock                uint16 = 0x0201
 	OpMemUnblock              uint16 = 0x0202
 	OpMemInfo                 uint16 = 0x0203
@@ -336,23 +336,6 @@ func (m *ImageBeginReply) append(b []byte) []byte {
 	return b
 }
 
-// ImageAppend is the request of op image_append.
-type ImageAppend struct {
-	Image uint32
-	Data  uint64
-	Size  uint64
-}
-
-func (m *ImageAppend) decode(b []byte) error {
-	if len(b) != 24 {
-		return ErrMalformed
-	}
-	m.Image = binary.LittleEndian.Uint32(b[0:])
-	m.Data = binary.LittleEndian.Uint64(b[8:])
-	m.Size = binary.LittleEndian.Uint64(b[16:])
-	return nil
-}
-
 // ImageInline is the request of op image_inline.
 type ImageInline struct {
 	Image uint32
@@ -530,6 +513,29 @@ func (m *CtxResetPersistingL2) decode(b []byte) error {
 		return ErrMalformed
 	}
 	return nil
+}
+
+// CtxGetCacheConfig is the request of op ctx_get_cache_config.
+type CtxGetCacheConfig struct {
+}
+
+func (m *CtxGetCacheConfig) decode(b []byte) error {
+	if len(b) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// CtxGetCacheConfigReply is what op ctx_get_cache_config returns.
+type CtxGetCacheConfigReply struct {
+	Config uint32
+}
+
+func (m *CtxGetCacheConfigReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Config))
+	b = append(b, f[:]...)
+	return b
 }
 
 // MemBlock is the request of op mem_block.
@@ -4994,7 +5000,6 @@ type Handler interface {
 	Fence(c Call, in Fence) driver.Result
 	Notify(c Call, in Notify) driver.Result
 	ImageBegin(c Call, in ImageBegin) (ImageBeginReply, driver.Result)
-	ImageAppend(c Call, in ImageAppend) driver.Result
 	ImageInline(c Call, in ImageInline) driver.Result
 	ImageDrop(c Call, in ImageDrop) driver.Result
 	Refused(c Call, in Refused) driver.Result
@@ -5125,7 +5130,6 @@ var ops = [...]struct {
 	OpFence:                   {"fence", false},
 	OpNotify:                  {"notify", false},
 	OpImageBegin:              {"image_begin", true},
-	OpImageAppend:             {"image_append", false},
 	OpImageInline:             {"image_inline", false},
 	OpImageDrop:               {"image_drop", false},
 	OpRefused:                 {"refused", false},
@@ -5139,6 +5143,7 @@ var ops = [...]struct {
 	OpCtxSynchronize:          {"ctx_synchronize", true},
 	OpCtxSetCacheConfig:       {"ctx_set_cache_config", false},
 	OpCtxResetPersistingL2:    {"ctx_reset_persisting_l2", false},
+	OpCtxGetCacheConfig:       {"ctx_get_cache_config", true},
 	OpMemBlock:                {"mem_block", true},
 	OpMemUnblock:              {"mem_unblock", false},
 	OpMemInfo:                 {"mem_info", true},
@@ -5399,12 +5404,6 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		}
 		out, r := h.ImageBegin(c, in)
 		return out.append(reply), r, nil
-	case OpImageAppend:
-		var in ImageAppend
-		if err := in.decode(payload); err != nil {
-			return reply, driver.ErrorInvalidValue, err
-		}
-		return reply, h.ImageAppend(c, in), nil
 	case OpImageInline:
 		var in ImageInline
 		if err := in.decode(payload); err != nil {
@@ -5500,6 +5499,18 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 		if r != driver.Success {
 			return reply, r, nil
 		}
+		return reply, driver.Success, nil
+	case OpCtxGetCacheConfig:
+		var in CtxGetCacheConfig
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		configOut, r := n.CtxGetCacheConfig()
+		if r != driver.Success {
+			return reply, r, nil
+		}
+		out := CtxGetCacheConfigReply{Config: configOut}
+		reply = out.append(reply)
 		return reply, driver.Success, nil
 	case OpMemBlock:
 		var in MemBlock

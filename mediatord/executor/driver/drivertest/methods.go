@@ -254,6 +254,11 @@ func (r *Recorder) CtxSetLimit(limit uint32, value uint64) driver.Result {
 	return r.call("CtxSetLimit", limit, value)
 }
 
+// CtxGetCacheConfig implements driver.Driver.
+func (r *Recorder) CtxGetCacheConfig() (uint32, driver.Result) {
+	return 1, r.call("CtxGetCacheConfig")
+}
+
 // CtxSetCacheConfig implements driver.Driver.
 func (r *Recorder) CtxSetCacheConfig(config uint32) driver.Result {
 	return r.call("CtxSetCacheConfig", config)
