@@ -37,7 +37,7 @@ func (p *Process) Parked() bool { return len(p.parking.moved) > 0 }
 func needsMemory(opcode uint16) bool {
 	switch opcode {
 	case wire.OpFence, wire.OpEventRecord, wire.OpNotify, wire.OpMapPinned, wire.OpUnmapPinned, wire.OpTextTake,
-		wire.OpImageBegin, wire.OpImageAppend, wire.OpImageInline, wire.OpImageDrop, wire.OpRefused:
+		wire.OpImageBegin, wire.OpImageInline, wire.OpImageDrop, wire.OpRefused:
 		return false
 	}
 	return true
