@@ -16,10 +16,9 @@
 
 BUILD := $(abspath build)
 GO ?= go
-GOFLAGS_BUILD := -trimpath
 export CGO_ENABLED := 1
-# what uses libvirt loads it when it is called, so that it runs on hosts without
-export GOFLAGS := -tags=libvirt_dlopen
+# what uses libvirt loads it when it is called, so that it runs on hosts without; one set of flags, so that tests reuse what build compiled
+export GOFLAGS := -tags=libvirt_dlopen -trimpath
 
 .PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
 
@@ -31,10 +30,10 @@ deps:
 build: deps go-binaries guest kernel-module programs
 
 go-binaries:
-	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook
-	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
-	$(GO) build $(GOFLAGS_BUILD) -o $(BUILD)/bin/mediatord ./mediatord/cmd/mediatord
-	$(GO) build $(GOFLAGS_BUILD) -buildmode=pie -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
+	CGO_ENABLED=0 $(GO) build -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook
+	$(GO) build -o $(BUILD)/bin/vgpuctl ./mediatord/cmd/vgpuctl
+	$(GO) build -o $(BUILD)/bin/mediatord ./mediatord/cmd/mediatord
+	$(GO) build -buildmode=pie -o $(BUILD)/bin/vgpu-executor ./mediatord/cmd/vgpu-executor
 
 guest:
 	$(MAKE) --no-print-directory -C guest OUT=$(BUILD)/guest

@@ -6,13 +6,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 )
 
-// Root is the top of the source tree that this package was compiled from.
+// Root is the top of the source tree that the working directory lies in, which is where
+// `go test` and the Makefile run things. It panics outside of one.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	directory, err := os.Getwd()
+	if err != nil {
+		panic(fmt.Errorf("finding the source tree: %w", err))
+	}
+	for top := directory; ; top = filepath.Dir(top) {
+		if _, err := os.Stat(filepath.Join(top, "go.mod")); err == nil {
+			return top
+		}
+		if top == filepath.Dir(top) {
+			panic(fmt.Errorf("finding the source tree: no go.mod at or above %s", directory))
+		}
+	}
 }
 
 // BuildGuestInit compiles guestinit, static, into dir and returns its path.
