@@ -33,9 +33,10 @@ type host struct {
 	mediator *exec.Cmd
 }
 
-func newHost(t *testing.T) *host {
+// newHost starts mediatord with a pool, which more lines say more about.
+func newHost(t *testing.T, pool ...string) *host {
 	t.Helper()
-	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady"} {
+	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady", "tests/spin"} {
 		if _, err := os.Stat(built(name)); err != nil {
 			t.Fatalf("%v: run make build", err)
 		}
@@ -45,7 +46,7 @@ func newHost(t *testing.T) *host {
 	if err := os.Mkdir(pools, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(pools, "default.toml"), []byte("gpus = [\"soft\"]\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(pools, "default.toml"), []byte("gpus = [\"soft\"]\n"+strings.Join(pool, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	short, err := os.MkdirTemp("", "vgpu") // a socket's path has 107 bytes

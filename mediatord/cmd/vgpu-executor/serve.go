@@ -230,6 +230,9 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 			p.Export(m.Parcel)
 		case parcel.Acquired:
 			p.Acquired(m.Parcel)
+		case control.Look:
+			p.Look()
+			continue // nothing for the consumer
 		case control.Resume:
 			p.Resume()
 		case control.Revoke:

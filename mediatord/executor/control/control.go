@@ -30,6 +30,7 @@ const (
 	Stop    = "stop"
 	Serve   = "serve"   // to a warm executor, before go: whom it is for
 	Go      = "go"      // first of all: the process is where it belongs
+	Look    = "look"    // has the GPU got on? The answer is in the lease
 	Resume  = "resume"  // another mediatord has the other end now
 	Resumed = "resumed" // all that was asked before resume is answered
 	Park    = "park"    // move device memory to host memory
@@ -145,7 +146,7 @@ func (c *Conn) Receive() (Message, error) {
 			return m, err
 		}
 		switch m.Type {
-		case Stop, Go, Resume, Park:
+		case Stop, Go, Resume, Park, Look:
 			return m, nil
 		case Serve:
 			return m, c.takeFiles(m.Serve)

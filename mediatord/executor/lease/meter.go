@@ -81,6 +81,7 @@ type segment struct {
 	count     int
 	keys      []uint64
 	unknown   bool // its one key has no duration yet
+	outside   bool // a wait for something else than the GPU
 	stuck     bool
 }
 
@@ -105,6 +106,7 @@ type Meter struct {
 	quiet     bool          // the ring is empty
 	wanted    bool          // the ring has, or had a moment ago, work under a limited lease
 	state     uint32
+	held      bool // shown
 	lost      bool
 }
 
@@ -356,7 +358,10 @@ func (m *Meter) overdue(now time.Duration) {
 	m.show()
 }
 
-func (m *Meter) show() { m.page.SetFlying(m.flying, m.finished) }
+func (m *Meter) show() {
+	m.page.SetFlying(m.flying, m.finished)
+	m.showHeld()
+}
 
 // end notes that the GPU has no work of ours.
 func (m *Meter) end(now time.Duration) {
@@ -366,6 +371,7 @@ func (m *Meter) end(now time.Duration) {
 	m.page.End(m.since, now)
 	m.since, m.flying, m.stuck = 0, 0, 0
 	m.page.SetFlying(0, 0)
+	m.showHeld()
 	m.set(m.state&lease.Waiting != 0)
 }
 
@@ -385,7 +391,7 @@ func (m *Meter) Quiet() {
 		m.set(false)
 	}
 	after := settled
-	if !m.page.Unlimited() {
+	if !m.page.Alone() {
 		after = settledLimited
 	}
 	if now-m.submitted < after {
@@ -410,7 +416,7 @@ func (m *Meter) Due() time.Duration {
 	switch {
 	case !m.Busy():
 		return 0
-	case m.page.Unlimited():
+	case m.page.Alone():
 		return lease.Never
 	}
 	return min(max(m.pause(m.left(m.now())), settled), longest)

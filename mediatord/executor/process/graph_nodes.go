@@ -47,6 +47,8 @@ func (p *Process) NodeAdd(_ wire.Call, in wire.NodeAdd) (reply wire.NodeAddReply
 		return reply, r
 	}
 	switch params.Type() {
+	case driver.NodeHost, driver.NodeEventWait, driver.NodeMemOps:
+		p.turn.waitsInGraphs = true
 	case driver.NodeAllocation:
 		p.graphs.allocate = true
 		reply.Address = params.Double(driver.AllocationAddressAt)

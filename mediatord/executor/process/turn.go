@@ -9,6 +9,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/channel"
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/lease"
+	"libvirt-vgpu/mediatord/executor/wire"
 )
 
 // turn keeps the process within its lease.
@@ -21,6 +22,10 @@ type turn struct {
 	// The stream of the last submission, by number and context.
 	stream, context uint32
 	known           bool
+	// waitsInGraphs: a graph may wait for something else than the GPU.
+	waitsInGraphs bool
+	// What Look saw last of the marks. Look alone uses it.
+	seen []uint32
 }
 
 // newTurn begins under the lease that there is.
@@ -56,7 +61,13 @@ func (p *Process) Reached(word int) uint32 { return p.turn.marks.word(word).Load
 func (p *Process) Admit(r *channel.Record) bool {
 	m := p.turn.meter
 	p.turn.parsed = false
-	if m == nil || !lease.Submits(r.Opcode) || m.Free() {
+	if m == nil || m.Free() {
+		return true
+	}
+	if !lease.Submits(r.Opcode) {
+		if lease.WaitsOutside(r.Opcode) && m.Watched() {
+			p.beforeWait(r)
+		}
 		return true
 	}
 	if p.turn.lost.Load() {
@@ -71,6 +82,13 @@ func (p *Process) Admit(r *channel.Record) bool {
 		return true // it reaches no GPU now
 	}
 	p.turn.parsed = true
+	if m.Watched() {
+		of := lease.Stream{Context: p.contextOfRecord(r), Native: uint64(native)}
+		m.Turn(of)
+		if p.turn.waitsInGraphs && r.Opcode == wire.OpGraphLaunch {
+			m.Outside(of)
+		}
+	}
 	return m.Admit(p.turn.submission)
 }
 
@@ -87,7 +105,13 @@ func (p *Process) Nudge() {
 // submitted notes what a record that was executed has given the GPU.
 func (p *Process) submitted(r *channel.Record) {
 	m := p.turn.meter
-	if m == nil || !lease.Submits(r.Opcode) {
+	if m == nil {
+		return
+	}
+	if !lease.Submits(r.Opcode) {
+		if lease.WaitsOutside(r.Opcode) {
+			p.afterWait(r)
+		}
 		return
 	}
 	t := &p.turn
@@ -108,7 +132,11 @@ func (p *Process) submitted(r *channel.Record) {
 		return
 	}
 	t.stream, t.context, t.known = s.Stream, p.current, true
-	m.Submitted(s, lease.Stream{Context: p.current, Native: uint64(native)})
+	of := lease.Stream{Context: p.current, Native: uint64(native)}
+	m.Submitted(s, of)
+	if t.waitsInGraphs && r.Opcode == wire.OpGraphLaunch && m.Watched() {
+		m.MayWait(of)
+	}
 }
 
 // Quiet implements channel.Executor.

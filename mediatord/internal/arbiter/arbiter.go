@@ -134,6 +134,7 @@ type Domain struct {
 	executors []*executor
 	single    *executor // who may submit while only one may
 	observer  Observer  // nil: nobody listens
+	watched   bool      // kernels that do not end are looked for
 }
 
 type executor struct {
@@ -142,6 +143,8 @@ type executor struct {
 	state   lease.State
 	used    time.Duration
 	shown   shown
+	halted  bool // gets no lease any more
+	work    runningWork
 }
 
 // Join makes a domain known. leases and report belong to the caller and must stay
@@ -184,7 +187,9 @@ func (d *Domain) Start(channel int, resumed bool) {
 	if !resumed {
 		d.leases.Clear(channel)
 	}
-	d.executors = append(d.executors, &executor{Holder: d.leases.Holder(channel, a.clock.Now()), channel: channel})
+	e := &executor{Holder: d.leases.Holder(channel, a.clock.Now()), channel: channel}
+	e.Watch(d.watched)
+	d.executors = append(d.executors, e)
 	d.settle()
 }
 
@@ -297,11 +302,15 @@ func (d *Domain) give(now time.Duration, several bool) {
 	}
 	for _, e := range d.executors {
 		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Expiry: lease.Never}
-		if l.Single && e != d.single {
+		switch {
+		case e.halted:
 			t.Budget = 0
-		}
-		if t.Budget != lease.Unlimited {
+		case l.Single && e != d.single:
+			t.Budget, t.Expiry = 0, now+lifetime
+		case t.Budget != lease.Unlimited:
 			t.Expiry = now + lifetime
+		case d.watched:
+			t.Budget = lease.Measured
 		}
 		e.Set(t)
 		e.Listen(several)

@@ -72,7 +72,7 @@ func emits(iface, property string) string {
 	case iface == SlotInterface && slices.Contains([]string{"State", "Connected", "Channels", "RefusedCalls", "Priority", "Weight", "MemoryQuota"}, property),
 		iface == PoolInterface && slices.Contains([]string{"Used", "MemoryPromised", "IsolationLevel", "IsolationFindings"}, property):
 		return "true"
-	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied"}, property),
+	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied", "ExecutorsExpired"}, property),
 		iface == GPUInterface:
 		return "false"
 	}

@@ -109,7 +109,7 @@ func (o *objects) slot(id window.UUID) (map[string]dbus.Variant, error) {
 		"Weight": uint32(s.Weight), "State": string(s.State), "Connected": s.Connected, "SocketPath": s.SocketPath,
 		"GPU": s.GPU, "MemoryQuota": s.Quota, "MemoryUsed": s.MemoryUsed, "Channels": channels, "RefusedCalls": s.Refused,
 		"Statistics": statistics(s.Totals.Statistics), "Faults": s.Totals.Faults,
-		"ExecutorsStarted": s.Totals.Started, "ExecutorsDied": s.Totals.Died,
+		"ExecutorsStarted": s.Totals.Started, "ExecutorsDied": s.Totals.Died, "ExecutorsExpired": s.Totals.Expired,
 	}), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -32,6 +33,8 @@ type poolFile struct {
 	Warm       *int64       `toml:"warm"`
 	Walls      *string      `toml:"walls"`
 	Sharing    sharingTable `toml:"sharing"`
+
+	KernelLimit *string `toml:"kernel_limit"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
@@ -72,7 +75,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, sharing")
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, kernel_limit, sharing")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
@@ -81,7 +84,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	for _, step := range []func(*poolFile) error{
 		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm, pool.setWalls,
-		pool.setSharing,
+		pool.setSharing, pool.setKernelLimit,
 	} {
 		if err := step(&doc); err != nil {
 			return Pool{}, err
@@ -244,6 +247,22 @@ func (p *Pool) setWarm(doc *poolFile) error {
 		}
 		p.Warm = int(*doc.Warm)
 	}
+	return nil
+}
+
+// setKernelLimit needs what setSharing has set: without leases nobody measures.
+func (p *Pool) setKernelLimit(doc *poolFile) error {
+	if doc.KernelLimit == nil || *doc.KernelLimit == "none" {
+		return nil
+	}
+	limit, err := time.ParseDuration(*doc.KernelLimit)
+	if err != nil || limit < MinKernelLimit || limit > MaxKernelLimit {
+		return invalid(p.File, "kernel_limit", fmt.Sprintf("is %q", *doc.KernelLimit), fmt.Sprintf(`a time from %q to %q, or "none"`, MinKernelLimit, MaxKernelLimit))
+	}
+	if !p.Sharing.Leases {
+		return invalid(p.File, "kernel_limit", "is set while sharing.leases is false, without which nobody measures kernels", "kernel_limit with leases = true")
+	}
+	p.KernelLimit = limit
 	return nil
 }
 

@@ -43,8 +43,8 @@ priorities = ["high", "low"]
 isolation = "none"
 warm = 3
 walls = "required"
+kernel_limit = "30s"
 [sharing]
-leases = false
 run_set = 3
 turn = "8ms"
 budget = "3ms"
@@ -59,7 +59,8 @@ predict = false
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
-		Sharing: Sharing{Options: sched.Options{
+		KernelLimit: 30 * time.Second,
+		Sharing: Sharing{Leases: true, Options: sched.Options{
 			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
 			Armed: time.Second, Patience: 50 * time.Millisecond,
 		}},
@@ -99,6 +100,8 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"warm", "p.toml", "gpus = [\"soft\"]\nwarm = 65", []string{"warm", "0 to 64"}},
 		{"run set", "p.toml", "gpus = [\"soft\"]\n[sharing]\nrun_set = 0", []string{"sharing.run_set", "1 to 16"}},
 		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100µs" to "1s"`}},
+		{"kernel limit", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30\"", []string{"kernel_limit", `"30"`, `"1s" to "24h0m0s", or "none"`}},
+		{"kernel limit without leases", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30s\"\n[sharing]\nleases = false", []string{"kernel_limit", "leases"}},
 		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns"}},
 		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
 		{"name", "Gold Pool.toml", `gpus = ["soft"]`, []string{"Gold Pool.toml", "lower case"}},

@@ -13,10 +13,12 @@
 //	isolation = "group"              # group: whole, translated IOMMU groups; none
 //	walls = "available"              # around executors: available, required, off, trial
 //	warm = 1                         # executors that wait with the driver loaded, per GPU
+//	kernel_limit = "30s"             # longest that a kernel or graph may run; default: for ever
 package config
 
 import (
 	"strings"
+	"time"
 
 	"libvirt-vgpu/mediatord/executor/sandbox"
 	vgpuxml "libvirt-vgpu/xml"
@@ -55,6 +57,9 @@ const (
 
 	DefaultWarm = 1 // of real GPUs; 0 of the one in software
 	MaxWarm     = 64
+
+	MinKernelLimit = time.Second
+	MaxKernelLimit = 24 * time.Hour
 )
 
 // Pool is one validated pool file.
@@ -72,9 +77,11 @@ type Pool struct {
 	Weight     int     // 1..MaxWeight
 	Priorities []vgpuxml.Priority
 	Sharing    Sharing
-	Isolation  Isolation
-	Warm       int          // 0..MaxWarm, per GPU
-	Walls      sandbox.Mode // around each executor
+	// KernelLimit is the longest that a kernel or graph may run, 0: for ever.
+	KernelLimit time.Duration
+	Isolation   Isolation
+	Warm        int          // 0..MaxWarm, per GPU
+	Walls       sandbox.Mode // around each executor
 }
 
 // Allows says whether the pool admits a priority class.

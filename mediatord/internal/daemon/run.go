@@ -48,6 +48,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	mediator.SweepCaches(settings.ModuleCache, time.Now(), log)
 	inventory := gpu.NewNVML()
 	defer inventory.Close()
+	settings.Processes = inventory
 	messageBus := bus.New(o.bus, version, o.authority(log), log)
 	m, err := mediator.New(settings, pools, inventory, describe.New(settings.Executor), messageBus, log)
 	if err != nil {

@@ -21,6 +21,7 @@ const (
 	atBudget   = 8  // u64, nanoseconds
 	atClearBy  = 16 // u64, time
 	atExpiry   = 24 // u64, time
+	atWatched  = 32 // u32, 1: kernels that do not end are looked for
 
 	// The executor writes these.
 	atSeen      = 64  // u32, the sequence whose terms it follows
@@ -32,6 +33,8 @@ const (
 	atSubmitted = 104 // u64, submissions while the lease was limited
 	atRunning   = 112 // u64, time when what runs now could begin; 0: nothing is known to run
 	atSpans     = 120 // u32, stretches ever written
+	atHeld      = 124 // u32, 1: what is next on a stream waits for something else than the GPU
+	atMoved     = 128 // u64, time when the last asked for look found that the GPU had got on
 	atFirstSpan = 256 // { u64 start, u64 end }[spanCount], a ring
 	spanCount   = 128
 

@@ -38,6 +38,9 @@ func (p *Page) Unlimited() bool {
 	return p.words.word(atSequence).Load() == p.seen && p.terms.Budget == Unlimited
 }
 
+// Alone says that nobody waits for the end of what the executor does.
+func (p *Page) Alone() bool { return p.Terms().Budget >= Measured }
+
 // Last is what Terms returned last; Stale says that it may return something else.
 func (p *Page) Last() Terms { return p.terms }
 
@@ -93,6 +96,22 @@ func (p *Page) SetFlying(predicted, since time.Duration) {
 	p.words.double(atFlying).Store(uint64(max(predicted, 0)))
 	p.words.double(atRunning).Store(uint64(since))
 }
+
+// Watched says that mediatord looks for kernels that do not end.
+func (p *Page) Watched() bool { return p.words.word(atWatched).Load() != 0 }
+
+// SetHeld notes whether what is next on a stream waits for something else than the
+// GPU, such as the guest process.
+func (p *Page) SetHeld(held bool) {
+	value := uint32(0)
+	if held {
+		value = 1
+	}
+	p.words.word(atHeld).Store(value)
+}
+
+// Moved notes that the GPU has got on. Any goroutine may call it.
+func (p *Page) Moved(now time.Duration) { p.words.double(atMoved).Store(uint64(now)) }
 
 // CountSubmission counts.
 func (p *Page) CountSubmission() { p.words.double(atSubmitted).Add(1) }

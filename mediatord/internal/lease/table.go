@@ -163,7 +163,8 @@ type State struct {
 	Active, Waiting, Flying bool
 	Arrived                 time.Duration // at most now
 	InFlight                time.Duration // predicted
-	Running                 time.Duration // since when what runs now could have run; 0: unknown
+	Running                 time.Duration // since when what runs now could have run; 0: nothing runs
+	Held                    bool          // what is next on a stream waits for something else than the GPU
 }
 
 // State reads the executor's words.
@@ -172,9 +173,28 @@ func (h *Holder) State(now time.Duration) State {
 	past := func(at int) time.Duration { return time.Duration(min(h.page.double(at).Load(), uint64(now))) }
 	return State{
 		Active: bits&Active != 0, Waiting: bits&Waiting != 0, Flying: bits&Flying != 0,
-		Arrived: past(atArrived), Running: past(atRunning),
+		Arrived: past(atArrived), Running: h.running(past), Held: h.page.word(atHeld).Load() != 0,
 		InFlight: time.Duration(min(h.page.double(atFlying).Load(), uint64(time.Hour))),
 	}
+}
+
+// running is when what runs now could begin: with the stretch that goes on, or
+// when something was last seen to end.
+func (h *Holder) running(past func(at int) time.Duration) time.Duration {
+	since := past(atSince)
+	if since == 0 {
+		return 0
+	}
+	return max(since, past(atRunning), past(atMoved))
+}
+
+// Watch says whether kernels that do not end are looked for.
+func (h *Holder) Watch(watch bool) {
+	value := uint32(0)
+	if watch {
+		value = 1
+	}
+	h.page.word(atWatched).Store(value)
 }
 
 // Span is a stretch of time with work on the GPU.

@@ -8,6 +8,9 @@ import (
 // Unlimited as a budget lets an executor submit without a look at anything else.
 const Unlimited time.Duration = math.MaxInt64
 
+// Measured as a budget is as much as Unlimited, but what is submitted is measured.
+const Measured = Unlimited / 2
+
 // Never is the instant that does not come.
 const Never time.Duration = math.MaxInt64
 

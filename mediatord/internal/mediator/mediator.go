@@ -30,6 +30,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/scope"
 	"libvirt-vgpu/mediatord/internal/slot"
 	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/mediatord/internal/watchdog"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -60,6 +61,8 @@ type Settings struct {
 	// Store keeps slots for the next mediatord, Kept is what an earlier one kept.
 	Store *fdstore.Store
 	Kept  []*fdstore.Entry
+	// Processes is the GPUs' view of executors; may be nil.
+	Processes watchdog.GPU
 	// Scopes puts executors into cgroups; nil leaves them in mediatord's.
 	Scopes *scope.Scopes
 }
@@ -246,6 +249,10 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	cfg.Executor.Stock = m.stocks.of(p, grant.Device, cfg.Executor)
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
 	cfg.Arbiter, cfg.PoolWeight = m.arbiterOf(p, grant.Device.Name), p.Weight
+	cfg.KernelLimit = p.KernelLimit
+	if grant.Device.PCI != "" {
+		cfg.Processes = m.settings.Processes
+	}
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store

@@ -44,6 +44,7 @@ var (
 	descQueued    = domainDesc("queued_bytes", "Records that wait in the rings of the domain's processes")
 	descStarted   = domainDesc("executors_started_total", "Executors that were started")
 	descDied      = domainDesc("executors_died_total", "Executors that ended while their guest process still wanted them")
+	descExpired   = domainDesc("watchdog_fired_total", "Of those, the ones that the watchdog ended because a kernel or graph ran for longer than the pool allows")
 	descCalls     = domainDesc("calls_total", "Driver calls that reached an executor; those that the guest's library answers by itself are not seen")
 	descWaits     = domainDesc("waits_total", "Of the calls, those whose caller waited for the reply")
 	descLaunches  = domainDesc("launches_total", "Launches of kernels, and of graphs", "kind")
@@ -59,7 +60,7 @@ func descriptions() []*prometheus.Desc {
 		descGPU, descGPUAvailable, descGPUMemory, descGPUMemoryUsed, descGPUUtilization, descGPUMemoryUtilization, descGPUTemperature,
 		descGPUPower, descGPUPowerLimit, descGPUEnergy, descGPUSMClock, descGPUMemoryClock, descGPUECCErrors,
 		descPoolSlots, descPoolSlotsUsed, descPoolPromised, descPoolWeight,
-		descDomain, descConnected, descWeight, descQuota, descUsed, descProcesses, descQueued, descStarted, descDied,
+		descDomain, descConnected, descWeight, descQuota, descUsed, descProcesses, descQueued, descStarted, descDied, descExpired,
 		descCalls, descWaits, descLaunches, descCopied, descGPUTime, descFaults, descRefused,
 	}
 }

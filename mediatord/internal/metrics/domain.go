@@ -41,6 +41,7 @@ func (c *collector) domain(out chan<- prometheus.Metric, s slot.Status) {
 	t := s.Totals
 	counter(out, descStarted, t.Started, labels...)
 	counter(out, descDied, t.Died, labels...)
+	counter(out, descExpired, t.Expired, labels...)
 	counter(out, descCalls, t.Calls, labels...)
 	counter(out, descWaits, t.Waits, labels...)
 	counter(out, descLaunches, t.Launches, with("kernel")...)

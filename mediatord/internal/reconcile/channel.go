@@ -21,6 +21,7 @@ type channel struct {
 	message    string           // why it failed
 	walls      string           // those around its executor
 	faulted    bool             // its executor has told of a fault
+	expired    bool             // its executor is being ended by the watchdog
 }
 
 // reconcileChannel compares channel i's two halves and takes one step.
@@ -183,6 +184,9 @@ func (l *Loop) exited(e event) {
 	c := &l.channels[e.channel]
 	l.logChannel(e.channel).WithField("executor", c.executor.PID()).Info("executor ended")
 	l.record(e.channel, events.Event{Kind: events.ExecutorEnded})
+	if l.Watchdog != nil {
+		l.Watchdog.Ended(e.channel, c.executor.PID())
+	}
 	gone := l.party(e.channel)
 	c.executor, c.revoking = nil, nil
 	l.abandon(gone)

@@ -29,6 +29,7 @@ type fakeExecutor struct {
 	revoked []int
 	parcels []parcel.Parcel // what it was told, exports and answers
 	stopped int
+	looked  int
 	ended   bool
 }
 
@@ -54,6 +55,15 @@ func (f *fakeExecutor) received() []parcel.Parcel {
 	defer f.mu.Unlock()
 	return slices.Clone(f.parcels)
 }
+
+func (f *fakeExecutor) Look() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked++
+}
+
+// Expire ends it as an executor ends that is told so.
+func (f *fakeExecutor) Expire(result uint32, text string) { go f.end(result, text) }
 
 func (f *fakeExecutor) Stop() {
 	f.mu.Lock()

@@ -23,6 +23,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/limit"
 	"libvirt-vgpu/mediatord/internal/parcel"
 	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/mediatord/internal/watchdog"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -39,6 +40,8 @@ type Executor interface {
 	Revoke(chunk int)
 	Export(p parcel.Parcel)
 	Acquired(p parcel.Parcel)
+	Look()
+	Expire(result uint32, text string)
 	Stop()
 }
 
@@ -62,6 +65,8 @@ type Config struct {
 	// GPUTime is the GPU time charged to a channel's executor, in nanoseconds; nil:
 	// only the executor's own word is known.
 	GPUTime func(channel int) uint64
+	// Watchdog ends executors whose kernels do not end; may be nil.
+	Watchdog *watchdog.Watchdog
 	// Changed is called, from the loop's goroutine, after Status changed.
 	Changed func()
 	// Record is told of executors' lives, from the loop's goroutine; may be nil.

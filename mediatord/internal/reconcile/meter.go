@@ -13,6 +13,7 @@ type Totals struct {
 	window.Statistics
 	Started uint64            // executors
 	Died    uint64            // of them, those that ended while their process wanted them
+	Expired uint64            // executors that the watchdog ended
 	Faults  map[uint32]uint64 // contexts lost, by CUresult
 }
 

@@ -82,6 +82,9 @@ func (l *Loop) refreshAccount() {
 	if l.Sensors != nil {
 		l.Window.SetSensors(l.Sensors())
 	}
+	if l.watch() {
+		l.pause = refreshFast
+	}
 	l.refresh.Reset(untilNext(now(), l.pause))
 }
 

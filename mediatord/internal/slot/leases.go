@@ -11,6 +11,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/revert"
 	"libvirt-vgpu/mediatord/internal/sched"
 	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/mediatord/internal/watchdog"
 	vgpuxml "libvirt-vgpu/xml"
 )
 
@@ -122,6 +123,18 @@ func (s *Slot) unwatchLease(channel int) {
 	if s.leases.domain != nil {
 		s.leases.domain.Stop(channel)
 	}
+}
+
+// watchdog watches the slot's executors, nil if their kernels may run for ever.
+func (s *Slot) watchdog() *watchdog.Watchdog {
+	d := s.leases.domain
+	if d == nil || s.KernelLimit == 0 {
+		return nil
+	}
+	d.Watch()
+	return watchdog.New(watchdog.Config{
+		Limit: s.KernelLimit, Work: d, GPU: s.Processes, PCI: s.Grant.Device.PCI, Log: s.Log,
+	})
 }
 
 // gpuTime is what channels are charged, in nanoseconds; nil: nobody measures.

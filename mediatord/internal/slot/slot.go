@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/reconcile"
 	"libvirt-vgpu/mediatord/internal/revert"
 	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/mediatord/internal/watchdog"
 	"libvirt-vgpu/plugin/ivshmem"
 	"libvirt-vgpu/plugin/window"
 	vgpuxml "libvirt-vgpu/xml"
@@ -77,6 +79,10 @@ type Config struct {
 	// Arbiter schedules the executors on the GPU; nil: nobody does.
 	Arbiter    *arbiter.Arbiter
 	PoolWeight int
+	// KernelLimit is the longest that a kernel or graph may run, 0: for ever. It needs
+	// Arbiter. Processes is the driver's view of executors; nil: none.
+	KernelLimit time.Duration
+	Processes   watchdog.GPU
 	// Changed is called when Status would answer something new, Held when a
 	// session's HOLD connection came or went. Neither may call Close.
 	Changed func()
@@ -223,7 +229,7 @@ func (s *Slot) startLoop(undo *revert.Reverter, k *Kept) error {
 	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
 	loop, err := reconcile.Start(reconcile.Config{
 		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Record: s.record, Log: s.Log,
-		GPUTime: s.gpuTime(), Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
+		GPUTime: s.gpuTime(), Watchdog: s.watchdog(), Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
 		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
 			settings := settings
 			settings.Keep = s.keepExecutor(channel, generation)

@@ -80,6 +80,10 @@ func (e *Executor) Export(p parcel.Parcel) { e.command(outgoing{Type: parcel.Exp
 // the executor's from now on. It never blocks.
 func (e *Executor) Acquired(p parcel.Parcel) { e.command(outgoing{Type: parcel.Acquired, Parcel: &p}) }
 
+// Look asks the executor whether the GPU has got on with its work; the answer is in
+// its lease. It never blocks.
+func (e *Executor) Look() { e.command(outgoing{Type: "look"}) }
+
 func (e *Executor) command(c outgoing) {
 	e.mu.Lock()
 	ended := e.ended
@@ -104,6 +108,13 @@ func (e *Executor) Stop() {
 		e.reason = &Event{Kind: Exited, Result: ResultLaunchFailed, Text: "mediatord ended the executor", Asked: true}
 	}
 	e.mu.Unlock()
+	e.stop()
+}
+
+// Expire is Stop for an executor that its process still wants: result and text are
+// what the process is told.
+func (e *Executor) Expire(result uint32, text string) {
+	e.fail(result, text)
 	e.stop()
 }
 

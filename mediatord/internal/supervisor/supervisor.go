@@ -21,6 +21,7 @@ import (
 
 // CUresults that mediatord itself answers.
 const (
+	ResultLaunchTimeout  uint32 = 702 // CUDA_ERROR_LAUNCH_TIMEOUT: a kernel ran too long
 	ResultLaunchFailed   uint32 = 719 // CUDA_ERROR_LAUNCH_FAILED: the executor died
 	ResultSystemNotReady uint32 = 802 // CUDA_ERROR_SYSTEM_NOT_READY: no executor could be started
 )
