@@ -301,7 +301,7 @@ func (d *Domain) give(now time.Duration, several bool) {
 		l = l.Among(active)
 	}
 	for _, e := range d.executors {
-		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Expiry: lease.Never}
+		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Expiry: lease.Never}
 		switch {
 		case e.halted:
 			t.Budget = 0

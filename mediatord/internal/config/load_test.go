@@ -52,6 +52,7 @@ armed_budget = "100us"
 armed = "1s"
 patience = "50ms"
 predict = false
+delay = 0.5
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ predict = false
 		KernelLimit: 30 * time.Second,
 		Sharing: Sharing{Leases: true, Options: sched.Options{
 			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
-			Armed: time.Second, Patience: 50 * time.Millisecond,
+			Armed: time.Second, Patience: 50 * time.Millisecond, Delay: .5,
 		}},
 		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3, Walls: "required",
 	}

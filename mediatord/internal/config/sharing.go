@@ -16,17 +16,21 @@ type Sharing struct {
 
 // sharingTable is [sharing]; a nil pointer is an absent key.
 type sharingTable struct {
-	Leases      *bool   `toml:"leases"`
-	RunSet      *int64  `toml:"run_set"`
-	Turn        *string `toml:"turn"`
-	Budget      *string `toml:"budget"`
-	ArmedBudget *string `toml:"armed_budget"`
-	Armed       *string `toml:"armed"`
-	Patience    *string `toml:"patience"`
-	Predict     *bool   `toml:"predict"`
+	Leases      *bool    `toml:"leases"`
+	RunSet      *int64   `toml:"run_set"`
+	Turn        *string  `toml:"turn"`
+	Budget      *string  `toml:"budget"`
+	ArmedBudget *string  `toml:"armed_budget"`
+	Armed       *string  `toml:"armed"`
+	Patience    *string  `toml:"patience"`
+	Predict     *bool    `toml:"predict"`
+	Delay       *float64 `toml:"delay"`
 }
 
-const maxRunSet = 16
+const (
+	maxRunSet = 16
+	maxDelay  = 10
+)
 
 func (p *Pool) setSharing(doc *poolFile) error {
 	t := &doc.Sharing
@@ -37,6 +41,12 @@ func (p *Pool) setSharing(doc *poolFile) error {
 	}
 	if t.Predict != nil {
 		o.Predict = *t.Predict
+	}
+	if t.Delay != nil {
+		if !(*t.Delay >= 0 && *t.Delay <= maxDelay) {
+			return invalid(p.File, "sharing.delay", fmt.Sprintf("is %v", *t.Delay), fmt.Sprintf("0 to %d", maxDelay))
+		}
+		o.Delay = *t.Delay
 	}
 	if t.RunSet != nil {
 		if *t.RunSet < 1 || *t.RunSet > maxRunSet {

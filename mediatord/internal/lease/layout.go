@@ -22,6 +22,8 @@ const (
 	atClearBy  = 16 // u64, time
 	atExpiry   = 24 // u64, time
 	atWatched  = 32 // u32, 1: kernels that do not end are looked for
+	atCoarse   = 40 // u64, nanoseconds
+	atGrace    = 48 // u64, nanoseconds
 
 	// The executor writes these.
 	atSeen      = 64  // u32, the sequence whose terms it follows

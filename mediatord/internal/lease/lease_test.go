@@ -44,7 +44,7 @@ func TestTermsCross(t *testing.T) {
 		t.Fatal("a new lease is limited")
 	}
 	h := table.Holder(3, 0)
-	want := Terms{Budget: 2 * ms, ClearBy: 9 * ms, Expiry: 20 * ms}
+	want := Terms{Budget: 2 * ms, ClearBy: 9 * ms, Coarse: 500 * time.Microsecond, Grace: ms, Expiry: 20 * ms}
 	h.Set(want)
 	if page.Unlimited() || page.Terms() != want {
 		t.Errorf("terms are %+v", page.Terms())
@@ -81,15 +81,18 @@ func TestAdmit(t *testing.T) {
 		now, inFlight, work time.Duration
 		want                bool
 	}{
-		{"unlimited", Terms{Unlimited, Never, Never}, 0, time.Hour, time.Hour, true},
-		{"nothing", Terms{0, Never, Never}, 0, 0, ms, false},
-		{"within", Terms{4 * ms, Never, Never}, 0, 2 * ms, 2 * ms, true},
-		{"beyond", Terms{4 * ms, Never, Never}, 0, 3 * ms, 2 * ms, false},
-		{"alone, however long", Terms{4 * ms, Never, Never}, 0, 0, time.Second, true},
-		{"done in time", Terms{4 * ms, 10 * ms, Never}, 7 * ms, ms, 2 * ms, true},
-		{"not done in time", Terms{4 * ms, 10 * ms, Never}, 8 * ms, ms, 2 * ms, false},
-		{"expired", Terms{0, Never, 5 * ms}, 5 * ms, 0, time.Second, true},
-		{"expired, beyond", Terms{0, Never, 5 * ms}, 5 * ms, Fallback, ms, false},
+		{"unlimited", Terms{Budget: Unlimited, ClearBy: Never, Expiry: Never}, 0, time.Hour, time.Hour, true},
+		{"nothing", Terms{Budget: 0, ClearBy: Never, Expiry: Never}, 0, 0, ms, false},
+		{"within", Terms{Budget: 4 * ms, ClearBy: Never, Expiry: Never}, 0, 2 * ms, 2 * ms, true},
+		{"beyond", Terms{Budget: 4 * ms, ClearBy: Never, Expiry: Never}, 0, 3 * ms, 2 * ms, false},
+		{"alone, however long", Terms{Budget: 4 * ms, ClearBy: Never, Expiry: Never}, 0, 0, time.Second, true},
+		{"done in time", Terms{Budget: 4 * ms, ClearBy: 10 * ms, Expiry: Never}, 7 * ms, ms, 2 * ms, true},
+		{"not done in time", Terms{Budget: 4 * ms, ClearBy: 10 * ms, Expiry: Never}, 8 * ms, ms, 2 * ms, false},
+		{"late, and short", Terms{Budget: 4 * ms, ClearBy: 10 * ms, Coarse: ms, Grace: ms, Expiry: Never}, 10 * ms, 0, ms / 2, false},
+		{"late, and large", Terms{Budget: 4 * ms, ClearBy: 10 * ms, Coarse: ms, Grace: ms, Expiry: Never}, 9 * ms, 0, 2 * ms, true},
+		{"too late, and large", Terms{Budget: 4 * ms, ClearBy: 10 * ms, Coarse: ms, Grace: ms, Expiry: Never}, 9 * ms, 0, 3 * ms, false},
+		{"expired", Terms{Budget: 0, ClearBy: Never, Expiry: 5 * ms}, 5 * ms, 0, time.Second, true},
+		{"expired, beyond", Terms{Budget: 0, ClearBy: Never, Expiry: 5 * ms}, 5 * ms, Fallback, ms, false},
 	} {
 		if got := tc.terms.Admit(tc.now, tc.inFlight, tc.work); got != tc.want {
 			t.Errorf("%s: %v", tc.name, got)
@@ -185,12 +188,12 @@ func TestBusyOfALiar(t *testing.T) {
 func TestSleepEndsWithNewTerms(t *testing.T) {
 	table, page, _ := pair(t)
 	h := table.Holder(3, 0)
-	h.Set(Terms{0, Never, Never})
+	h.Set(Terms{Budget: 0, ClearBy: Never, Expiry: Never})
 	page.Terms()
 	page.SetState(Active | Waiting)
 	go func() {
 		time.Sleep(20 * ms)
-		h.Set(Terms{ms, Never, Never})
+		h.Set(Terms{Budget: ms, ClearBy: Never, Expiry: Never})
 	}()
 	start := time.Now()
 	page.Sleep(5 * time.Second)

@@ -121,6 +121,7 @@ func (t *Table) Holder(channel int, now time.Duration) *Holder {
 	h.terms = Terms{
 		Budget: time.Duration(h.page.double(atBudget).Load()), ClearBy: time.Duration(h.page.double(atClearBy).Load()),
 		Expiry: time.Duration(h.page.double(atExpiry).Load()),
+		Coarse: time.Duration(h.page.double(atCoarse).Load()), Grace: time.Duration(h.page.double(atGrace).Load()),
 	}
 	if s := h.page.word(atSequence); s.Load()&1 != 0 { // a mediatord died in between
 		s.Add(1)
@@ -134,13 +135,15 @@ func (h *Holder) Set(t Terms) {
 		return
 	}
 	// A later expiry alone is no news for who sleeps.
-	news := t.Budget != h.terms.Budget || t.ClearBy != h.terms.ClearBy
+	news := t.Budget != h.terms.Budget || t.ClearBy != h.terms.ClearBy || t.Grace != h.terms.Grace
 	h.terms = t
 	sequence := h.page.word(atSequence)
 	sequence.Add(1)
 	h.page.double(atBudget).Store(uint64(t.Budget))
 	h.page.double(atClearBy).Store(uint64(t.ClearBy))
 	h.page.double(atExpiry).Store(uint64(t.Expiry))
+	h.page.double(atCoarse).Store(uint64(t.Coarse))
+	h.page.double(atGrace).Store(uint64(t.Grace))
 	sequence.Add(1)
 	if news && h.page.word(atState).Load()&Waiting != 0 {
 		futexWake(sequence)

@@ -28,6 +28,9 @@ type Terms struct {
 	// ClearBy is when the GPU is needed by somebody else: what would not be done
 	// by then waits. Never: by nobody.
 	ClearBy time.Duration
+	// Coarse is the length from which on work may be late for ClearBy by Grace: where
+	// pieces are large, too little fits into a gap without.
+	Coarse, Grace time.Duration
 	// Expiry is when the terms end and Fallback begins.
 	Expiry time.Duration
 }
@@ -41,8 +44,11 @@ func (t Terms) Admit(now, inFlight, work time.Duration) bool {
 	if t.Budget == Unlimited {
 		return true
 	}
-	if t.ClearBy != Never && now+inFlight+work > t.ClearBy {
-		return false
+	if t.ClearBy != Never {
+		late := now + inFlight + work - t.ClearBy
+		if late > 0 && (work < t.Coarse || late > t.Grace) {
+			return false
+		}
 	}
 	if inFlight == 0 {
 		return t.Budget > 0

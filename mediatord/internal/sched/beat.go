@@ -3,23 +3,41 @@ package sched
 import "time"
 
 // beat learns when a domain comes, if it comes at regular times, as something
-// that is paced does. Gaps within a step are much shorter than those between
-// steps and do not count.
+// that is paced does, and how long it is then at work: a step. Gaps within a step
+// are much shorter than those between steps and do not count.
+//
+// There are two predictions of the next beat: that of a grid, which lateness of one
+// beat does not move, as of a program that waits for points in time; and that
+// from the last beat on, as of a program that waits for a length of time. The one that has
+// been wrong by less is believed.
 type beat struct {
-	last      Time
-	pause     time.Duration // the longest recent gap
-	mean, dev time.Duration // of the intervals
-	count     int           // of intervals that fitted
-	misfits   int           // in a row
+	last   Time          // the last beat
+	grid   Time          // where the grid has it
+	mean   time.Duration // of the intervals
+	number int           // of beats that the grid is made of, at most memory
+	dev    time.Duration // mean distance of beats from the grid
+
+	onGrid, onLast spread
+
+	pause   time.Duration // the longest recent gap
+	count   int           // of intervals that fitted
+	misfits int           // more than those that fitted
+
+	step  spread        // of the steps' lengths around
+	usual time.Duration // their mean; 0: unknown
+	ended Time          // when work was last done
+	gaps  int           // recent steps with gaps within them
 }
 
 const (
 	// confident is how many intervals in a row must fit.
 	confident = 4
-	// mostMisfits in a row end the confidence.
+	// mostMisfits more than fits end the confidence.
 	mostMisfits = 2
 	// mostLeftOut is how many beats in a row may be left out.
 	mostLeftOut = 8
+	// memory is how many beats the grid is made of.
+	memory = 32
 	// shortest is the shortest interval that is worth keeping clear for.
 	shortest = 500 * time.Microsecond
 	// longest is the longest gap within a rhythm.
@@ -27,6 +45,16 @@ const (
 	// slack is what a prediction is always wrong by: waking up takes that long.
 	slack = 30 * time.Microsecond
 )
+
+// spread is how far off the recent ones have been, to both sides.
+type spread struct {
+	early, late time.Duration
+}
+
+func (s *spread) note(off time.Duration) {
+	s.early = max(s.early-s.early/memory, -off)
+	s.late = max(s.late-s.late/memory, off)
+}
 
 // came notes that the domain became active at now after gap without work.
 func (b *beat) came(now Time, gap time.Duration) {
@@ -36,35 +64,82 @@ func (b *beat) came(now Time, gap time.Duration) {
 	}
 	b.pause -= b.pause / 16
 	if 2*gap < b.pause {
+		b.gaps = min(b.gaps+2, memory)
 		return // still the same step
 	}
 	b.pause = max(b.pause, gap)
+	b.stepEnded()
 	interval := now - b.last
 	b.last = now
 	if b.mean == 0 {
-		b.restart(interval)
+		b.restart(now, interval)
 		return
 	}
 	beats := max((interval+b.mean/2)/b.mean, 1) // some may have been left out
-	off := interval/beats - b.mean
-	if beats > mostLeftOut || max(off, -off) > b.mean/8 {
+	off := interval - beats*b.mean
+	place := b.grid + max((now-b.grid+b.mean/2)/b.mean, 1)*b.mean
+	onGrid := now - place
+	limit := b.mean / 8
+	if beats > mostLeftOut || min(off.Abs(), onGrid.Abs()) > limit {
 		// A step that was late moves those after it, or does not.
 		if b.misfits++; b.misfits > mostMisfits {
-			b.restart(interval)
+			b.restart(now, interval)
 		}
 		return
 	}
-	b.misfits = 0
-	b.mean += off / 8
-	b.dev += (max(off, -off) - b.dev) / 8
+	b.misfits = max(b.misfits-1, 0)
 	b.count++
+	b.onLast.note(off)
+	b.onGrid.note(onGrid)
+	if onGrid.Abs() > limit { // what went by points in time has moved them
+		place, onGrid = now, 0
+	}
+	b.follow(place, onGrid, beats)
 }
 
-func (b *beat) restart(interval time.Duration) {
-	b.count, b.misfits, b.mean, b.dev = 0, 0, interval, interval/32
+// follow moves the grid: least squares over the recent beats, of which single late
+// ones count little.
+func (b *beat) follow(place Time, off, beats time.Duration) {
+	b.number = min(b.number+1, memory)
+	if most := 3*b.dev + slack; b.number > confident {
+		b.dev += (off.Abs() - b.dev) / 16
+		off = min(max(off, -most), most)
+	} else {
+		b.dev = max(b.dev, off.Abs()/2)
+	}
+	n := time.Duration(b.number)
+	b.grid = place + off*2*(2*n-1)/(n*(n+1))
+	b.mean += off * 6 / (n * (n + 1) * beats)
+}
+
+func (b *beat) restart(now Time, interval time.Duration) {
+	*b = beat{last: now, grid: now, mean: interval, pause: b.pause, number: 2, gaps: b.gaps, ended: b.ended}
+	b.onGrid = spread{interval / 32, interval / 32}
+	b.onLast = b.onGrid
 	if interval < shortest {
 		b.mean = 0
 	}
+}
+
+// done notes that the domain's work was done at now.
+func (b *beat) done(now Time) { b.ended = now }
+
+// stepEnded takes the length of the step that began with the last beat.
+func (b *beat) stepEnded() {
+	if b.gaps > 0 {
+		b.gaps--
+	}
+	length := b.ended - b.last
+	if length <= 0 {
+		return
+	}
+	if b.usual == 0 {
+		b.usual, b.step = length, spread{length / 8, length / 8}
+		return
+	}
+	off := length - b.usual
+	b.step.note(off)
+	b.usual += min(max(off, -b.usual/4), b.usual/4) / 8
 }
 
 // next predicts when the domain comes next: between early and late. false: it
@@ -73,42 +148,30 @@ func (b *beat) next(now Time) (early, late Time, ok bool) {
 	if b.count < confident {
 		return 0, 0, false
 	}
-	margin := 3*b.dev + slack
-	if margin > b.mean/4 {
+	from, off := b.grid, b.onGrid
+	if b.onLast.early+b.onLast.late < off.early+off.late {
+		from, off = b.last, b.onLast
+	}
+	before := off.early + slack
+	if before > b.mean/4 {
 		return 0, 0, false
 	}
-	beats := max((now-margin-b.last)/b.mean+1, 1)
+	// Waiting for one that is late costs others little, and one that meets them
+	// costs it much.
+	after := max(2*off.late, b.mean/16) + slack
+	beats := max((now-after-from)/b.mean+1, 1)
+	at := from + beats*b.mean
 	if beats > mostLeftOut {
 		return 0, 0, false
 	}
-	at := b.last + beats*b.mean
-	return at - margin, at + margin, true
+	return at - before, at + after, true
 }
 
-// armed says whether a high domain has work or had some a short while ago, and by
-// when the GPU should be clear for the next one.
-func (s *Scheduler) armed(now Time, top Class) (armed bool, clear Time) {
-	clear = Never
-	for _, d := range s.domains {
-		if d.settings.Class != High {
-			continue
-		}
-		until := d.seen + s.options.Armed
-		if !d.report.Active && now >= until {
-			continue
-		}
-		armed = true
-		if d.report.Active {
-			continue
-		}
-		s.wake(until)
-		if !s.options.Predict {
-			continue
-		}
-		if early, late, ok := d.beat.next(now); ok {
-			clear = min(clear, early)
-			s.wake(late) // it may not come
-		}
+// within says when the step that began with the last beat will be done: earliest and
+// latest. false: steps are not alike.
+func (b *beat) within() (earliest, latest Time, ok bool) {
+	if b.count < confident || b.usual == 0 || b.step.early > b.usual/2 {
+		return 0, 0, false
 	}
-	return armed, clear
+	return b.last + b.usual - b.step.early, b.last + b.usual + b.step.late + slack, true
 }

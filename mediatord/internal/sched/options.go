@@ -30,6 +30,9 @@ type Options struct {
 	Armed time.Duration
 	// Patience is how long a domain may get nothing because of higher classes.
 	Patience time.Duration
+	// Delay is the part of a high domain's usual step by which large pieces of others'
+	// work may delay the next one.
+	Delay float64
 	// Predict keeps the GPU clear for high domains that come at regular times.
 	Predict bool
 }
@@ -71,6 +74,8 @@ type Lease struct {
 	// ClearBy is when the GPU must be clear: what would not be done by then
 	// waits. Never: nothing is expected.
 	ClearBy Time
+	// Coarse is the length from which on work may be late for ClearBy, by Grace.
+	Coarse, Grace time.Duration
 	// Single lets one executor of the domain submit at a time.
 	Single bool
 }

@@ -49,6 +49,7 @@ type Domain struct {
 	seen     Time // when it was last active
 	stopped  Time // when it left the run set
 	came     bool // is active, and was not at the last decision
+	delayed  bool // others had work on the GPU when it came
 	beat     beat
 }
 
@@ -104,6 +105,9 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 			d.beat.came(arrived, arrived-gone)
 		}
 	}
+	if d.report.Flying && !r.Flying {
+		d.beat.done(now)
+	}
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)
 		d.served = now
@@ -140,11 +144,11 @@ func (s *Scheduler) Decide(now Time) {
 		s.virtual[d.settings.Class] = max(s.virtual[d.settings.Class], d.virtual)
 		return
 	}
-	top, active := s.survey()
+	g := s.guard(now)
+	top, active := s.survey(g)
 	s.level()
-	armed, clear := s.armed(now, top)
 	limit, budget := s.options.RunSet, s.options.Budget
-	if armed {
+	if g.armed {
 		limit = 1
 	}
 	set := s.choose(top, limit)
@@ -162,24 +166,24 @@ func (s *Scheduler) Decide(now Time) {
 		switch {
 		case d.settings.Class == High:
 			// A high domain that comes needs to ask nobody first.
-			if d.running || !d.report.Active && top != High {
+			if d.running || top != High || len(set) == 0 {
 				d.lease.Budget = budget
 			}
-		case d.running && armed:
-			d.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: clear, Single: true}
-		case d.running, !armed && !d.report.Active && d.settings.Class >= top && len(set) < limit:
+		case d.running && g.armed:
+			d.lease = g.lease(s.options)
+		case d.running, !g.armed && !d.report.Active && d.settings.Class >= top && len(set) < limit:
 			d.lease.Budget = budget
 		}
 	}
-	s.console(now, armed && top == High)
+	s.console(now, g.atWork)
 	if active > 1 {
 		s.wake(now + s.turnLeft(set))
 	}
 }
 
-// survey finds the highest class that is active (Low if none is) and how many
-// domains are, and lets virtual time go on.
-func (s *Scheduler) survey() (top Class, active int) {
+// survey finds the highest class that needs the GPU (Low if none does) and how many
+// domains are active, and lets virtual time go on.
+func (s *Scheduler) survey(g guard) (top Class, active int) {
 	least := [High + 1]float64{-1, -1, -1}
 	for _, d := range s.domains {
 		if !d.report.Active {
@@ -187,7 +191,9 @@ func (s *Scheduler) survey() (top Class, active int) {
 		}
 		active++
 		class := d.settings.Class
-		top = max(top, class)
+		if class != High {
+			top = max(top, class)
+		}
 		if d.came {
 			continue
 		}
@@ -198,6 +204,9 @@ func (s *Scheduler) survey() (top Class, active int) {
 	for class := range s.virtual {
 		s.virtual[class] = max(s.virtual[class], least[class])
 	}
+	if g.atWork {
+		top = High
+	}
 	return top, active
 }
 
@@ -207,6 +216,7 @@ func (s *Scheduler) level() {
 	for _, d := range s.domains {
 		if d.came {
 			d.came = false
+			d.delayed = slices.ContainsFunc(s.domains, func(o *Domain) bool { return o != d && o.report.Flying })
 			d.virtual = max(d.virtual, s.virtual[d.settings.Class]-float64(s.options.Turn)*s.rate(d))
 		}
 	}
@@ -223,7 +233,8 @@ func (s *Scheduler) admit(now Time, set []*Domain, limit int) []*Domain {
 			places--
 			continue
 		}
-		if patience := d.stopped + 2*s.options.Budget; d.report.Flying && now < patience {
+		// A high domain's last work is short, and it comes first on the GPU.
+		if patience := d.stopped + 2*s.options.Budget; d.report.Flying && d.settings.Class != High && now < patience {
 			places--
 			s.wake(patience)
 		}

@@ -18,6 +18,7 @@ type executor struct {
 	count   int           // in flight
 	arrived sched.Time
 	active  bool
+	last    sched.Time // when it last had something to do
 	retry   sched.Time
 }
 
@@ -60,8 +61,26 @@ func (e *executor) finished(now sched.Time, predicted time.Duration, done func(s
 	}
 	e.consume(now)
 	if e.count == 0 {
-		e.active = len(e.ring) > 0
 		e.sim.ringDoorbell(now)
+		e.last = now
+		e.sim.after(now, e.sim.Hardware.Linger, e.rest)
+	}
+}
+
+// rest makes the executor inactive if it has had nothing to do for a while.
+func (e *executor) rest(now sched.Time) {
+	if e.active && e.count == 0 && len(e.ring) == 0 && now-e.last >= e.sim.Hardware.Linger {
+		e.active = false
+		e.sim.ringDoorbell(now)
+	}
+}
+
+// give takes new terms. Who waits for them wakes up first.
+func (e *executor) give(now sched.Time, terms lease.Terms) {
+	news := terms.Budget != e.terms.Budget || terms.ClearBy != e.terms.ClearBy
+	e.terms = terms
+	if news && len(e.ring) > 0 {
+		e.sim.after(now, e.sim.jitter(e.sim.Hardware.Wake), e.consume)
 	}
 }
 

@@ -66,6 +66,30 @@ type Paced struct {
 	Kernels int
 	Length  time.Duration
 	Jitter  time.Duration // lateness of each start, at most
+	Timer   Timer         // more lateness; none if empty
+}
+
+// Timer is how late a program's timers are: quantiles, evenly spaced.
+type Timer []time.Duration
+
+// H200Timer is what a program's clock_nanosleep did on an H200's host: every twentieth of
+// the steps that sharing.json holds.
+func H200Timer() Timer {
+	const us = time.Microsecond
+	return Timer{
+		56 * us, 61 * us, 63 * us, 65 * us, 67 * us, 69 * us, 71 * us, 73 * us, 75 * us, 77 * us, 79 * us,
+		81 * us, 84 * us, 87 * us, 89 * us, 92 * us, 96 * us, 101 * us, 110 * us, 164 * us, 335 * us,
+	}
+}
+
+// at is the lateness of a timer that part, between 0 and 1, are not later than.
+func (t Timer) at(part float64) time.Duration {
+	if len(t) == 0 {
+		return 0
+	}
+	place := part * float64(len(t)-1)
+	i := min(int(place), len(t)-2)
+	return t[i] + time.Duration((place-float64(i))*float64(t[i+1]-t[i]))
 }
 
 // Run implements Program. A step that takes longer than Every delays the next.
@@ -78,7 +102,7 @@ func (c Paced) Run(now sched.Time, p *Process) {
 			if due < now {
 				due = now
 			}
-			late := time.Duration(p.Random() * float64(c.Jitter))
+			late := time.Duration(p.Random()*float64(c.Jitter)) + c.Timer.at(p.Random())
 			p.Later(now, due-now+late, begin)
 		})
 	}

@@ -81,7 +81,7 @@ func TestSharesFollowWeights(t *testing.T) {
 		for _, x := range tenants {
 			want := float64(x.Settings.Weight) / float64(sum)
 			charged := float64(x.Charged)/float64(all) - want
-			if got := share(x, tenants) - want; got > .04 || got < -.04 || charged > .01 || charged < -.01 {
+			if got := share(x, tenants) - want; got > .05 || got < -.05 || charged > .01 || charged < -.01 {
 				return s, fmt.Sprintf("share of weight %d of %d is off by %.4f, what is charged by %.4f", x.Settings.Weight, sum, got, charged)
 			}
 		}
@@ -265,32 +265,89 @@ func TestDeadMediator(t *testing.T) {
 	})
 }
 
-// What the issue of many tenants is about: steps of 1 ms every 3 ms beside a hog.
+// beside runs steps of 20 kernels of 50 us every 3 ms, on the timers of an H200's host, beside
+// a low hog.
+func beside(o sched.Options, kernel time.Duration, length time.Duration) (s *Simulation, steps []time.Duration, hog float64) {
+	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Timer: H200Timer()}}
+	low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: kernel, Depth: 8}}
+	s = New(o, H200(), 1, high, low)
+	s.Errors = .02
+	s.Run(500 * ms)
+	seen, before := len(high.Latencies), low.GPUTime()
+	s.Run(500*ms + length)
+	return s, high.Latencies[seen:], float64(low.GPUTime()-before) / float64(length)
+}
+
 func TestHighBesideHog(t *testing.T) {
 	const alone = 1005 * us
 	for _, tc := range []struct {
 		kernel  time.Duration
 		predict bool
+		delay   float64
 		p99     float64 // against alone, at most
 		hog     float64 // of the GPU, at least
 	}{
-		{200 * us, true, 1.15, .45}, // the switch between contexts is left
-		{ms, true, 1.15, .30},
-		{5 * ms, true, 1.5, .005}, // fits in no gap: patience decides
-		{200 * us, false, 1.4, .50},
-		{ms, false, 2.2, .50},
-		{5 * ms, false, 3.4, .55}, // the hardware's slices bound it
+		// The step pays for one switch between contexts: 1.164. A gap is 1.83 ms, two
+		// switches less are 1.5.
+		{200 * us, true, 0, 1.17, .50},
+		{ms, true, 0, 1.17, .33},
+		{5 * ms, true, 0, 1.17, .003}, // fits in no gap: patience decides
+		{ms, true, .4, 1.75, .47},
+		{200 * us, true, .4, 1.17, .50}, // is not large
+		{200 * us, false, 0, 1.4, .50},
+		{ms, false, 0, 2.2, .50},
+		{5 * ms, false, 0, 3.4, .53}, // the hardware's slices bound it
 	} {
 		o := sched.Defaults()
-		o.Predict = tc.predict
-		high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Jitter: 60 * us}}
-		low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: tc.kernel, Depth: 8}}
-		s := New(o, H200(), 1, high, low)
-		s.Run(10 * time.Second)
-		ratio := float64(quantile(high.Latencies, .99)) / float64(alone)
-		hog := float64(low.GPUTime()) / float64(10*time.Second)
+		o.Predict, o.Delay = tc.predict, tc.delay
+		s, steps, hog := beside(o, tc.kernel, 5*time.Second)
+		ratio := float64(quantile(steps, .99)) / float64(alone)
+		t.Logf("%v kernels, predict %v, delay %v: p99 %.3f times alone, hog has %.3f", tc.kernel, tc.predict, tc.delay, ratio, hog)
 		if ratio > tc.p99 || hog < tc.hog {
-			t.Errorf("%v kernels, predict %v: p99 %.2f times alone, want %.2f; hog has %.3f, want %.3f\n%s", tc.kernel, tc.predict, ratio, tc.p99, hog, tc.hog, describe(s))
+			t.Errorf("want %.2f and %.3f\n%s", tc.p99, tc.hog, describe(s))
+		}
+	}
+}
+
+// The simulated hardware is the measured one where only it shares: steps beside a hog take
+// 3.39 ms on an H200, and two or four tenants together have 0.93 of its time.
+func TestHardwareIsTheMeasuredOne(t *testing.T) {
+	for _, kernel := range []time.Duration{200 * us, ms, 5 * ms} {
+		high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Timer: H200Timer()}}
+		low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: kernel, Depth: 8}}
+		s := Unscheduled(H200(), 1, high, low)
+		s.Run(2 * time.Second)
+		if p50 := quantile(high.Latencies, .5); p50 < 3200*us || p50 > 3450*us {
+			t.Errorf("beside kernels of %v a step takes %v", kernel, p50)
+		}
+		if hog := low.GPUTime().Seconds() / 2; hog < .58 || hog > .64 {
+			t.Errorf("a hog of %v keeps %.3f", kernel, hog)
+		}
+	}
+	for _, count := range []int{2, 4} {
+		var tenants []*Tenant
+		for range count {
+			tenants = append(tenants, &Tenant{Settings: settings(sched.Normal, 100), Program: Hog{300 * us, 8}})
+		}
+		s := Unscheduled(H200(), 1, tenants...)
+		s.Run(2 * time.Second)
+		if busy := s.Busy().Seconds() / 2; busy < .915 || busy > .94 {
+			t.Errorf("%d tenants have %.3f of the GPU", count, busy)
+		}
+	}
+}
+
+// The sum of equal tenants' work is not far from what one alone has done.
+func TestEqualTenantsLoseLittle(t *testing.T) {
+	for _, count := range []int{2, 4, 8, 32} {
+		var tenants []*Tenant
+		for range count {
+			tenants = append(tenants, &Tenant{Settings: settings(sched.Normal, 100), Program: Hog{300 * us, 8}})
+		}
+		s := New(sched.Defaults(), H200(), 1, tenants...)
+		s.Run(4 * time.Second)
+		if busy := s.Busy().Seconds() / 4; busy < .965 {
+			t.Errorf("%d tenants have %.4f of the GPU", count, busy)
 		}
 	}
 }
