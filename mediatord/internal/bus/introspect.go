@@ -54,6 +54,9 @@ func interfaceData(name string, values map[string]dbus.Variant) introspect.Inter
 	data := introspect.Interface{Name: name}
 	if name == ManagerInterface {
 		data.Methods = managerMethods()
+		data.Signals = []introspect.Signal{{Name: xidSignal, Args: []introspect.Arg{
+			{Name: "pci", Type: "s"}, {Name: "code", Type: "t"}, {Name: "domain_uuid", Type: "s"}, {Name: "text", Type: "s"},
+		}}}
 	}
 	for property, value := range values {
 		data.Properties = append(data.Properties, introspect.Property{

@@ -72,6 +72,14 @@ func (b *Bus) PoolChanged(name string) {
 	}
 }
 
+// XidReported tells of an error of a GPU.
+func (b *Bus) XidReported(pci string, code uint64, id, text string) {
+	b.emit(Root, ManagerInterface+"."+xidSignal, pci, code, id, text)
+}
+
+// xidSignal is Xid(s pci, t code, s domain_uuid, s text).
+const xidSignal = "Xid"
+
 func (b *Bus) poolChanged(name dbus.Variant) {
 	text, _ := name.Value().(string)
 	status, err := b.mediator.Pool(text)

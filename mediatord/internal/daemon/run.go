@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -71,6 +72,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 		m.Warm(warmCtx)
 		watchDevices(warmCtx, m, log)
 	}()
+	go watchXids(warmCtx, inventory, m, pools, log)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -118,6 +120,30 @@ func makeCacheBase(directory string) error {
 		return fmt.Errorf("making module cache: %w", err)
 	}
 	return nil
+}
+
+// xidRetry is how soon Xid errors are listened for again, when there was no GPU, or
+// NVML failed.
+const xidRetry = time.Minute
+
+// watchXids has the mediator hear of Xid errors of real GPUs until ctx ends.
+func watchXids(ctx context.Context, inventory *gpu.NVML, m *mediator.Mediator, pools []config.Pool, log logrus.FieldLogger) {
+	if !slices.ContainsFunc(pools, func(p config.Pool) bool { return p.Backend == config.BackendCUDA }) {
+		return
+	}
+	for ctx.Err() == nil {
+		_, err := inventory.List() // a driver that was loaded late
+		if err == nil {
+			err = inventory.Xids(ctx, m.Xid)
+		}
+		if err != nil {
+			log.WithError(err).Warn("Xid errors of the GPUs are not heard; trying again in a minute")
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(xidRetry):
+		}
+	}
 }
 
 // devicesSettle is how long after a change of the host's devices they are looked

@@ -40,6 +40,10 @@ const (
 	ProcessParked  Kind = "process-parked"
 	ProcessResumed Kind = "process-resumed"
 	WatchdogFired  Kind = "watchdog-fired"
+
+	// XidReported: the driver reports an error of the GPU; Text says which. With a
+	// Channel, the process there lost its context by it.
+	XidReported Kind = "xid"
 )
 
 // Kinds lists every kind.
@@ -47,7 +51,7 @@ func Kinds() []Kind {
 	return []Kind{
 		SlotReserved, SlotRefused, SlotReleased, DomainStarted, DomainStopped,
 		ExecutorStarted, ExecutorReady, ExecutorEnded, ChannelFailed, Fault,
-		LeaseGranted, LeaseEnded, GPUUsed, ProcessParked, ProcessResumed, WatchdogFired,
+		LeaseGranted, LeaseEnded, GPUUsed, ProcessParked, ProcessResumed, WatchdogFired, XidReported,
 	}
 }
 
@@ -130,6 +134,18 @@ func (l *Log) Counts() map[Kind]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.counts)
+}
+
+// Lives returns the events since a moment, those of the scheduler aside, the oldest
+// first.
+func (l *Log) Lives(since time.Time) []Event {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	lives := l.lives.since(0, l.lives.limit)
+	l.mu.Unlock()
+	return slices.DeleteFunc(lives, func(e Event) bool { return e.Time.Before(since) })
 }
 
 // Since returns at most limit events that came after number sequence, the oldest

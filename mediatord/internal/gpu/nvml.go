@@ -6,8 +6,6 @@ import (
 	"sync"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"libvirt-vgpu/mediatord/internal/config"
 )
 
 // NVML is the inventory of the NVIDIA driver. A driver that is loaded after
@@ -15,8 +13,9 @@ import (
 type NVML struct {
 	library nvml.Interface
 
-	mu      sync.Mutex // guards ready
+	mu      sync.Mutex // guards the rest
 	ready   bool
+	watched bool                   // Xids waits, or has waited
 	handles map[string]nvml.Device // by PCI address
 }
 
@@ -78,8 +77,7 @@ func read(index int, device nvml.Device, driver string) (GPU, error) {
 	if ret != nvml.SUCCESS {
 		return GPU{}, fmt.Errorf("reading PCI address of GPU %d: %w", index, ret)
 	}
-	pci, _ := config.NormalizePCI(fmt.Sprintf("%08x:%02x:%02x.0", info.Domain, info.Bus, info.Device))
-	return GPU{Index: index, UUID: uuid, PCI: pci, Name: name, Memory: memory.Total, Driver: driver}, nil
+	return GPU{Index: index, UUID: uuid, PCI: address(info), Name: name, Memory: memory.Total, Driver: driver}, nil
 }
 
 // Sensors reads what the GPU can tell; a value it cannot tell is 0.
@@ -103,11 +101,12 @@ func (n *NVML) Sensors(pci string) (Sensors, error) {
 	return s, nil
 }
 
-// Close gives NVML back.
+// Close gives NVML back, unless somebody may wait for events in it: the process is
+// about to end then.
 func (n *NVML) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.ready {
+	if n.ready && !n.watched {
 		n.library.Shutdown()
 		n.ready, n.handles = false, nil
 	}

@@ -41,6 +41,9 @@ type Observer interface {
 	// SlotChanged may be called often and must return at once.
 	SlotChanged(id window.UUID)
 	PoolChanged(name string)
+	// XidReported tells of an error of a GPU; id is the domain's that it cost a process,
+	// "" if none.
+	XidReported(pci string, code uint64, id, text string)
 }
 
 // Settings say where and as whom mediatord works.
@@ -88,6 +91,7 @@ type Mediator struct {
 	closed bool
 
 	arbiters arbiters
+	xids     xids
 }
 
 // held is a slot with what it was asked for by.
@@ -105,6 +109,7 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 	m := &Mediator{
 		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
 		stocks: newStocks(log), observer: observer, events: events.New(time.Now), log: log, slots: map[window.UUID]*held{},
+		xids: xids{settles: xidSettles},
 	}
 	m.guard = newGuard(settings.Sysfs, pools, inventory)
 	for _, cfg := range pools {

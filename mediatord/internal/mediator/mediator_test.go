@@ -3,6 +3,7 @@ package mediator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,6 +57,12 @@ func (f *fakeObserver) PoolChanged(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.heard = append(f.heard, "pool "+name)
+}
+
+func (f *fakeObserver) XidReported(pci string, code uint64, id, text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heard = append(f.heard, fmt.Sprintf("xid %d on %s of %q: %s", code, pci, id, text))
 }
 
 func (f *fakeObserver) list() []string {

@@ -30,6 +30,9 @@ var (
 	descGPUMemoryClock       = desc("gpu_memory_clock_hertz", "Clock of the memory; DCGM_FI_DEV_MEM_CLOCK in Hz", "gpu")
 	descGPUECCErrors         = desc("gpu_ecc_uncorrected_errors_total", "Uncorrected memory errors since the driver was loaded; DCGM_FI_DEV_ECC_DBE_VOL_TOTAL", "gpu")
 
+	descGPUXid  = desc("gpu_xid", "The last Xid error of the GPU, 0 if it had none since mediatord's start; DCGM_FI_DEV_XID_ERRORS", "gpu")
+	descGPUXids = desc("gpu_xid_errors_total", "Xid errors of the GPU by code; \"vgpuctl events\" names the domains", "gpu", "xid")
+
 	descPoolSlots     = desc("pool_slots", "Slots of the pool", "pool")
 	descPoolSlotsUsed = desc("pool_slots_used", "Slots in use", "pool")
 	descPoolPromised  = desc("pool_memory_promised_bytes", "Sum of the quotas of the pool's domains", "pool")
@@ -58,7 +61,7 @@ func descriptions() []*prometheus.Desc {
 	return []*prometheus.Desc{
 		descBuild, descEvents,
 		descGPU, descGPUAvailable, descGPUMemory, descGPUMemoryUsed, descGPUUtilization, descGPUMemoryUtilization, descGPUTemperature,
-		descGPUPower, descGPUPowerLimit, descGPUEnergy, descGPUSMClock, descGPUMemoryClock, descGPUECCErrors,
+		descGPUPower, descGPUPowerLimit, descGPUEnergy, descGPUSMClock, descGPUMemoryClock, descGPUECCErrors, descGPUXid, descGPUXids,
 		descPoolSlots, descPoolSlotsUsed, descPoolPromised, descPoolWeight,
 		descDomain, descConnected, descWeight, descQuota, descUsed, descProcesses, descQueued, descStarted, descDied, descExpired,
 		descCalls, descWaits, descLaunches, descCopied, descGPUTime, descFaults, descRefused,

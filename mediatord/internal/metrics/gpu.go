@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"libvirt-vgpu/mediatord/internal/gpu"
@@ -11,6 +13,13 @@ func (c *collector) gpu(out chan<- prometheus.Metric, g mediator.GPUStatus) {
 	name := gpuLabel(g)
 	gauge(out, descGPU, 1, name, g.PCI, g.Name, g.Driver)
 	gauge(out, descGPUAvailable, truth(g.Available), name)
+	counts, last := c.source.Xids(g.PCI)
+	if g.PCI != "" {
+		gauge(out, descGPUXid, float64(last), name)
+	}
+	for code, count := range counts {
+		counter(out, descGPUXids, count, name, strconv.FormatUint(code, 10))
+	}
 	t, err := c.telemetry.Telemetry(g.PCI)
 	if err != nil { // the GPU in software, or one that the driver lost
 		if g.Memory > 0 {

@@ -27,6 +27,7 @@ type Source interface {
 	SlotIDs() []window.UUID
 	Slot(id window.UUID) (slot.Status, error)
 	GPUs() []mediator.GPUStatus
+	Xids(pci string) (counts map[uint64]uint64, last uint64)
 	EventCounts() map[events.Kind]uint64
 }
 

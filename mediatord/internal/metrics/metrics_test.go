@@ -66,6 +66,13 @@ func (h *host) GPUs() []mediator.GPUStatus {
 	}
 }
 
+func (h *host) Xids(pci string) (map[uint64]uint64, uint64) {
+	if pci != "0000:01:00.0" {
+		return nil, 0
+	}
+	return map[uint64]uint64{31: 2, 43: 1}, 43
+}
+
 func (h *host) EventCounts() map[events.Kind]uint64 {
 	return map[events.Kind]uint64{events.SlotReserved: 3, events.SlotRefused: 1}
 }

@@ -148,6 +148,12 @@ func (d *drawing) event(e events.Event) {
 		d.bar(d.gpu(e), e.Domain, e.Time, e.Time.Add(e.Span), arguments(e))
 	case events.ChannelFailed, events.Fault, events.WatchdogFired:
 		d.instant(d.channel(e), e)
+	case events.XidReported:
+		if e.Channel == events.NoChannel {
+			d.instant(d.slot(e), e)
+		} else {
+			d.instant(d.channel(e), e)
+		}
 	default:
 		d.instant(d.slot(e), e)
 	}
