@@ -227,7 +227,8 @@ VG_EXPORT CUresult cuMemFree_v2(CUdeviceptr address)
 		result = vg_capture_forbids(t);
 	if (result || !address)
 		return result;
-	if (!vg_range_find(address, &r) || (r.kind != VG_RANGE_DEVICE && r.kind != VG_RANGE_POOL) || r.base != address)
+	if (!vg_range_find(address, &r) || r.base != address ||
+	    (r.kind != VG_RANGE_DEVICE && r.kind != VG_RANGE_POOL && r.kind != VG_RANGE_MANAGED))
 		return CUDA_ERROR_INVALID_VALUE;
 	/* the driver takes stream-ordered memory to be out of use */
 	if (r.kind == VG_RANGE_POOL)
@@ -236,6 +237,10 @@ VG_EXPORT CUresult cuMemFree_v2(CUdeviceptr address)
 	result = vg_context_wait(t, r.context);
 	if (vg_channel_lost(t->channel))
 		return result;
+	if (r.kind == VG_RANGE_MANAGED) {
+		vg_managed_end(t, &r);
+		return result;
+	}
 	if (!vg_range_remove(address, VG_RANGE_DEVICE, &r))
 		return CUDA_ERROR_INVALID_VALUE;
 	device_end(t, &r);
@@ -274,7 +279,11 @@ void vg_memory_end(struct vg_context *c)
 			continue;
 		}
 		if (r.kind == VG_RANGE_PINNED) {
-			vg_pinned_end(t, (void *)(uintptr_t)r.base);
+			vg_pinned_end(t, r.base, VG_RANGE_PINNED);
+			continue;
+		}
+		if (r.kind == VG_RANGE_MANAGED) {
+			vg_managed_end(t, &r);
 			continue;
 		}
 		vg_range_remove(r.base, r.kind, &r);

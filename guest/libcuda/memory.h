@@ -19,24 +19,25 @@ enum vg_range_kind {
 	VG_RANGE_REGISTERED,	/* cuMemHostRegister */
 	VG_RANGE_POOL,		/* cuMemAllocAsync, at an address of the driver's choice */
 	VG_RANGE_IMPORTED,	/* cuIpcOpenMemHandle: another process's memory */
+	VG_RANGE_MANAGED,	/* cuMemAllocManaged: pinned memory that programs take for the device's too */
 };
 
 struct vg_range {
 	uint64_t base, size;		/* as the program asked */
 	enum vg_range_kind kind;
-	unsigned int flags;		/* PINNED, REGISTERED: as given; MAPPED: access set; POOL: whose */
+	unsigned int flags;		/* PINNED, REGISTERED, MANAGED: as given; MAPPED: access set; POOL: whose */
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
 	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool;
-					 * IMPORTED: its opening */
+					 * IMPORTED: its opening; MANAGED: advice */
 	uint64_t backing;		/* bytes really taken from its space */
-	uint64_t window;		/* PINNED: arena offset */
+	uint64_t window;		/* PINNED, MANAGED: arena offset */
 };
 
 /* Memory that GPU and process share, at one address. */
 static inline bool vg_range_is_host(const struct vg_range *r)
 {
-	return r->kind == VG_RANGE_PINNED || r->kind == VG_RANGE_REGISTERED;
+	return r->kind == VG_RANGE_PINNED || r->kind == VG_RANGE_REGISTERED || r->kind == VG_RANGE_MANAGED;
 }
 
 /* The set of ranges, ordered by base; two sets: RESERVED ones, and all others. */
@@ -73,9 +74,12 @@ void vg_space_give(struct vg_space *s, uint64_t address, uint64_t size);
 /* Forgets the list of free extents. */
 void vg_space_end(struct vg_space *s);
 
-/* Pinned memory: whole chunks at an address valid on both sides. */
-int vg_pinned_new(struct vg_thread *t, size_t size, unsigned int flags, void **address);
-int vg_pinned_end(struct vg_thread *t, void *address);
+/* Pinned memory: whole chunks at an address valid on both sides. Of r, size, kind, flags and owner are given. */
+int vg_pinned_new(struct vg_thread *t, struct vg_range *r);
+/* What is pinned there; false when nothing of that kind begins at base. */
+bool vg_pinned_end(struct vg_thread *t, uint64_t base, enum vg_range_kind kind);
+/* The end of managed memory and of the advice about it. */
+void vg_managed_end(struct vg_thread *t, const struct vg_range *r);
 
 /* The physical allocation that a DEVICE range is part of: its address and size. */
 uint64_t vg_memory_block(const struct vg_range *r, uint64_t *size);

@@ -34,57 +34,55 @@ static void unmap(uint64_t address, uint64_t size)
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
-int vg_pinned_new(struct vg_thread *t, size_t size, unsigned int flags, void **address)
+int vg_pinned_new(struct vg_thread *t, struct vg_range *r)
 {
 	struct vg_transport *transport = t->channel->transport;
-	struct vg_range r = { .size = size, .kind = VG_RANGE_PINNED, .flags = flags,
-			      .context = t->current->base };
 	int result;
 
-	if (size > VGPU_PINNED_SIZE)
+	if (r->size > VGPU_PINNED_SIZE)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	r.backing = (size + VGPU_CHUNK_SIZE - 1) & ~(uint64_t)(VGPU_CHUNK_SIZE - 1);
-	r.base = vg_spaces_take(&vg_spaces.pinned, r.backing, VGPU_CHUNK_SIZE);
-	if (!r.base)
+	r->context = t->current->base;
+	r->backing = (r->size + VGPU_CHUNK_SIZE - 1) & ~(uint64_t)(VGPU_CHUNK_SIZE - 1);
+	r->base = vg_spaces_take(&vg_spaces.pinned, r->backing, VGPU_CHUNK_SIZE);
+	if (!r->base)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	if (transport->ops->alloc(transport, (uint32_t)(r.backing / VGPU_CHUNK_SIZE), &r.window)) {
+	if (transport->ops->alloc(transport, (uint32_t)(r->backing / VGPU_CHUNK_SIZE), &r->window)) {
 		vg_log("no %llu MiB of pinned memory left in the window; give the domain a larger window=",
-		       (unsigned long long)(r.backing >> 20));
-		vg_spaces_give(&vg_spaces.pinned, r.base, r.backing);
+		       (unsigned long long)(r->backing >> 20));
+		vg_spaces_give(&vg_spaces.pinned, r->base, r->backing);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	result = map(t, r.base, r.window, r.backing);
+	result = map(t, r->base, r->window, r->backing);
 	if (!result) {
-		r.id = vg_range_id();
-		result = vg_range_add(&r);
+		r->id = vg_range_id();
+		result = vg_range_add(r);
 	}
 	if (result) {
-		unmap(r.base, r.backing);
-		transport->ops->free(transport, r.window, (uint32_t)(r.backing / VGPU_CHUNK_SIZE));
-		vg_spaces_give(&vg_spaces.pinned, r.base, r.backing);
-		return result;
+		unmap(r->base, r->backing);
+		transport->ops->free(transport, r->window, (uint32_t)(r->backing / VGPU_CHUNK_SIZE));
+		vg_spaces_give(&vg_spaces.pinned, r->base, r->backing);
 	}
-	*address = (void *)(uintptr_t)r.base;
-	return 0;
+	return result;
 }
 
-int vg_pinned_end(struct vg_thread *t, void *address)
+bool vg_pinned_end(struct vg_thread *t, uint64_t base, enum vg_range_kind kind)
 {
 	struct vg_transport *transport = t->channel->transport;
 	struct vg_range r;
 
-	if (!vg_range_remove((uint64_t)(uintptr_t)address, VG_RANGE_PINNED, &r))
-		return CUDA_ERROR_INVALID_VALUE;
+	if (!vg_range_remove(base, kind, &r))
+		return false;
 	if (!vg_channel_lost(t->channel))
 		vg_op_unmap_pinned(t, r.base);
 	unmap(r.base, r.backing);
 	transport->ops->free(transport, r.window, (uint32_t)(r.backing / VGPU_CHUNK_SIZE));
 	vg_spaces_give(&vg_spaces.pinned, r.base, r.backing);
-	return 0;
+	return true;
 }
 
 VG_EXPORT CUresult cuMemHostAlloc(void **address, size_t size, unsigned int flags)
 {
+	struct vg_range r = { .size = size, .kind = VG_RANGE_PINNED, .flags = flags };
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
@@ -94,7 +92,10 @@ VG_EXPORT CUresult cuMemHostAlloc(void **address, size_t size, unsigned int flag
 		return result;
 	if (!address || !size || (flags & ~HOSTALLOC_FLAGS))
 		return CUDA_ERROR_INVALID_VALUE;
-	return vg_pinned_new(t, size, flags, address);
+	result = vg_pinned_new(t, &r);
+	if (!result)
+		*address = (void *)(uintptr_t)r.base;
+	return result;
 }
 
 VG_EXPORT CUresult cuMemAllocHost_v2(void **address, size_t size)
@@ -118,18 +119,20 @@ VG_EXPORT CUresult cuMemFreeHost(void *address)
 	result = vg_context_wait(t, r.context);
 	if (vg_channel_lost(t->channel))
 		return result;
-	vg_pinned_end(t, address);
+	vg_pinned_end(t, r.base, VG_RANGE_PINNED);
 	return result;
 }
 
 VG_EXPORT CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *device, void *host, unsigned int flags)
 {
+	struct vg_range r;
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
 	if (result)
 		return result;
-	if (!device || flags || !vg_pinned_range(host, 1))
+	if (!device || flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r) ||
+	    r.kind == VG_RANGE_MANAGED)
 		return CUDA_ERROR_INVALID_VALUE;
 	*device = (CUdeviceptr)(uintptr_t)host;
 	return CUDA_SUCCESS;
@@ -143,7 +146,7 @@ VG_EXPORT CUresult cuMemHostGetFlags(unsigned int *flags, void *host)
 
 	if (result)
 		return result;
-	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r))
+	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r) || r.kind == VG_RANGE_MANAGED)
 		return CUDA_ERROR_INVALID_VALUE;
 	*flags = r.flags | 2; /* always mapped for the device under unified addressing */
 	return CUDA_SUCCESS;

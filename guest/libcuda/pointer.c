@@ -20,7 +20,7 @@ enum {
 /* An attribute's value in r; NULL: memory that CUDA does not know. */
 static int attribute(void *out, int id, uint64_t address, const struct vg_range *r)
 {
-	bool pinned = r && vg_range_is_host(r);
+	bool managed = r && r->kind == VG_RANGE_MANAGED, pinned = r && vg_range_is_host(r);
 	uint64_t word = 0;
 	size_t size = 4;
 
@@ -31,7 +31,7 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 		size = 8;
 		break;
 	case ATTR_MEMORY_TYPE:
-		word = !r ? 0 : pinned ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+		word = !r ? 0 : pinned && !managed ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
 		break;
 	case ATTR_DEVICE_POINTER:
 		word = r ? address : 0;
@@ -77,8 +77,10 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 	case ATTR_IS_LEGACY_IPC_CAPABLE:
 		word = r && r->kind == VG_RANGE_DEVICE;
 		break;
-	case ATTR_SYNC_MEMOPS:
 	case ATTR_IS_MANAGED:
+		word = managed;
+		break;
+	case ATTR_SYNC_MEMOPS:
 	case ATTR_IS_GPU_DIRECT_RDMA_CAPABLE:
 	case ATTR_HW_DECOMPRESS:
 		break;

@@ -54,7 +54,7 @@ static void tune(void)
 /* Makes the buffers at the first use and after their context has ended; the lock is held. */
 static int prepare(struct vg_thread *t)
 {
-	void *memory;
+	struct vg_range r = { .kind = VG_RANGE_PINNED };
 	int result;
 
 	if (pool.memory && pool.context->id == pool.id && atomic_load(&pool.context->retained) &&
@@ -62,14 +62,16 @@ static int prepare(struct vg_thread *t)
 		return 0;
 	pool.count = VG_STAGE_BUFFERS;
 	tune();
-	result = vg_pinned_new(t, (size_t)pool.count * VG_STAGE_PIECE, 0, &memory);
+	r.size = (size_t)pool.count * VG_STAGE_PIECE;
+	result = vg_pinned_new(t, &r);
 	if (result) {
 		pool.count = FEW_BUFFERS;
-		result = vg_pinned_new(t, (size_t)pool.count * VG_STAGE_PIECE, 0, &memory);
+		r.size = (size_t)pool.count * VG_STAGE_PIECE;
+		result = vg_pinned_new(t, &r);
 	}
 	if (result)
 		return result;
-	pool.memory = memory;
+	pool.memory = (void *)(uintptr_t)r.base;
 	pool.next = 0;
 	pool.context = t->current->base;
 	pool.id = pool.context->id;

@@ -3,9 +3,7 @@ package api
 // concealed lists the device attributes (CUdevice_attribute) that announce what
 // the API table refuses: a program that asks first must not be sent there.
 var concealed = map[int]string{
-	83:  "managed memory",
 	88:  "pageable memory access",
-	89:  "concurrent managed access",
 	100: "pageable memory access through the host's page tables",
 	101: "managed memory access from the host",
 	110: "GPUDirect RDMA of mapped memory",

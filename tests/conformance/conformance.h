@@ -24,6 +24,7 @@
 	X(fill_family)                                                                                                \
 	X(linear_family)                                                                                              \
 	X(pool_family)                                                                                                \
+	X(managed_family)                                                                                             \
 	X(green_family)                                                                                               \
 	X(process_family)                                                                                             \
 	X(loading_family)                                                                                             \

@@ -52,7 +52,7 @@ static bool rows_in_a_stream(void)
 	return true;
 }
 
-/* None of the suite's memory is managed, so the attributes of managed ranges are not to be had. */
+/* Memory that is not managed has none. */
 static bool attributes_of_ranges(void)
 {
 	BIND(cuMemRangeGetAttributes, void **, size_t *, int *, size_t, CUdeviceptr, size_t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stream-ordered memory, memory pools, and the calls about memory that a GPU without managed memory refuses. */
+/* Stream-ordered memory, memory pools, and the answers of calls for managed memory to other memory. */
 #include "conformance.h"
 
 #include <stdio.h>
@@ -459,7 +459,7 @@ static bool captured(void)
 	return true;
 }
 
-/* The suite's device has no managed memory; natively it has, and these are its answers for other memory. */
+/* For memory that is not managed. */
 static bool advice(void)
 {
 	BIND(cuMemAdvise, CUdeviceptr, size_t, int, CUdevice);

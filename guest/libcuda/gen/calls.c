@@ -1069,10 +1069,7 @@ extern int cuMemAllocHost();
 
 extern int cuMemAllocHost_v2();
 
-VG_EXPORT int cuMemAllocManaged(void)
-{
-	return vg_refuse(353);
-}
+extern int cuMemAllocManaged();
 
 extern int cuMemAllocPitch();
 
@@ -1240,25 +1237,13 @@ extern int cuMemcpyPeerAsync_ptsz();
 
 extern int cuMemCreate();
 
-VG_EXPORT int cuMemDiscardAndPrefetchBatchAsync(void)
-{
-	return vg_refuse(405);
-}
+extern int cuMemDiscardAndPrefetchBatchAsync();
 
-VG_EXPORT int cuMemDiscardAndPrefetchBatchAsync_ptsz(void)
-{
-	return vg_refuse(405);
-}
+extern int cuMemDiscardAndPrefetchBatchAsync_ptsz();
 
-VG_EXPORT int cuMemDiscardBatchAsync(void)
-{
-	return vg_refuse(406);
-}
+extern int cuMemDiscardBatchAsync();
 
-VG_EXPORT int cuMemDiscardBatchAsync_ptsz(void)
-{
-	return vg_refuse(406);
-}
+extern int cuMemDiscardBatchAsync_ptsz();
 
 extern int cuMemExportToShareableHandle();
 
@@ -1375,15 +1360,9 @@ extern int cuMemPrefetchAsync_v2();
 
 extern int cuMemPrefetchAsync_v2_ptsz();
 
-VG_EXPORT int cuMemPrefetchBatchAsync(void)
-{
-	return vg_refuse(447);
-}
+extern int cuMemPrefetchBatchAsync();
 
-VG_EXPORT int cuMemPrefetchBatchAsync_ptsz(void)
-{
-	return vg_refuse(447);
-}
+extern int cuMemPrefetchBatchAsync_ptsz();
 
 extern int cuMemRangeGetAttribute();
 

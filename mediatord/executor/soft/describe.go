@@ -92,7 +92,9 @@ var attributes = [window.DescAttributes]int32{
 	79: 1, 80: 1, // L1 for globals and locals
 	81: sharedPerSM,
 	82: 64 << 10,        // registers per multiprocessor
+	83: 1,               // managed memory
 	87: 2,               // ratio of single to double precision
+	89: 1,               // processor and GPU may use managed memory at once
 	90: 1,               // preemption
 	91: 1,               // registered host memory has its own address
 	92: 1, 93: 1, 94: 1, // stream memory operations
