@@ -231,13 +231,41 @@ func (h *host) changed(t *testing.T) {
 	if err != nil || strings.Join(result.Output, "") != "512 MiB" {
 		t.Errorf("nvidia-smi in the guest: %v, %+v", err, result)
 	}
-	h.typed(t, "Change", 1)
+	must(t, h.Write("/etc/vgpu/pools.d/gold.toml", "gpus = [\"soft\"]\n"))
+	if said := h.typed(t, "Change", 1); !strings.Contains(said, "in force: pool gold: added") {
+		t.Errorf("reloading said %q", said)
+	}
+	h.invalidPool(t)
+	h.typed(t, "Change", 2)
 	if text, err := h.Run(h.ctx, "virsh", "dumpxml", "--inactive", "one"); err != nil || strings.Contains(text, "vgpu") {
 		t.Errorf("the persistent configuration is, %v:\n%s", err, text)
 	}
 	h.computes(t, "detached") // it runs as before
 	_, err = h.Run(h.ctx, "vgpuctl", "attach", "one", "--memory", "512MiB")
 	must(t, err)
+}
+
+// invalidPool wants a file that is not valid to change nothing, and everybody to
+// hear of it.
+func (h *host) invalidPool(t *testing.T) {
+	must(t, h.Write("/etc/vgpu/pools.d/gold.toml", "slots = 0\n"))
+	if _, err := h.Run(h.ctx, "systemctl", "reload", "mediatord"); err == nil {
+		t.Error("reloading a file that is not valid did not fail")
+	}
+	for _, argv := range [][]string{{"vgpuctl", "status"}, {"journalctl", "--no-pager", "--unit", "mediatord"}, {"systemctl", "status", "mediatord"}} {
+		h.until(t, time.Minute, "it is said by "+strings.Join(argv, " "), func() bool {
+			out, _ := h.Run(h.ctx, argv[0], argv[1:]...)
+			return strings.Contains(out, "gold.toml")
+		})
+	}
+	must(t, os.Remove(h.Path("/etc/vgpu/pools.d/gold.toml")))
+	if _, err := h.Run(h.ctx, "systemctl", "reload", "mediatord"); err != nil {
+		t.Errorf("reloading what is valid again: %v", err)
+	}
+	if slot := h.slot(t, "one"); slot.State != "running" || !slot.Connected {
+		t.Errorf("the slot is %+v", slot)
+	}
+	h.nothingFailed(t)
 }
 
 // monitor does what the page says, and reads the metrics by network.

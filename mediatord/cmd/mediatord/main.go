@@ -17,7 +17,7 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	// Pools are read at the start; a restart loses nothing, and this must not end it.
+	// It has the configuration read again; one that comes before that can be heard must not end mediatord.
 	signal.Ignore(syscall.SIGHUP)
 	cmd := daemon.NewCommand(version, os.Stderr)
 	addManpages(cmd)

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"libvirt.org/go/libvirt"
 
-	"libvirt-vgpu/mediatord/internal/bus"
 	"libvirt-vgpu/mediatord/internal/doctor"
 	"libvirt-vgpu/mediatord/internal/domain"
 	"libvirt-vgpu/mediatord/internal/gpu"
@@ -76,8 +75,7 @@ func mediatordVersion(ctx context.Context, address string) (string, error) {
 		return "", fmt.Errorf("%w: %w", doctor.ErrNoBus, err)
 	}
 	defer c.close()
-	var answer string
-	err = c.call(ctx, "org.freedesktop.DBus.Properties.Get", []any{bus.ManagerInterface, "Version"}, &answer)
+	answer, err := c.managerProperty(ctx, "Version")
 	if errors.Is(err, errNoMediatord) {
 		return "", doctor.ErrNoMediatord
 	}

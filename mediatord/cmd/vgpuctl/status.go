@@ -22,6 +22,8 @@ type status struct {
 	GPUs  []gpuStatus  `json:"gpus"`
 	Pools []poolStatus `json:"pools"`
 	Slots []slotStatus `json:"slots"`
+	// ConfigurationError is why the files that are there are not in force.
+	ConfigurationError string `json:"configuration_error,omitempty"`
 }
 
 type gpuStatus struct {
@@ -110,6 +112,9 @@ func newStatusCommand(address *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.ConfigurationError, err = c.managerProperty(cmd.Context(), "ConfigurationError"); err != nil {
+				return err
+			}
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), s)
 			}
@@ -127,6 +132,12 @@ func (c *client) status(ctx context.Context) (status, error) {
 		return status{}, err
 	}
 	return decodeStatus(managed)
+}
+
+// managerProperty reads a text of the root object.
+func (c *client) managerProperty(ctx context.Context, name string) (text string, err error) {
+	err = c.call(ctx, "org.freedesktop.DBus.Properties.Get", []any{bus.ManagerInterface, name}, &text)
+	return text, err
 }
 
 // decodeStatus sorts out what GetManagedObjects answered.
@@ -255,6 +266,9 @@ func (s status) print(out io.Writer) error {
 		for _, name := range sortedKeys(slot.RefusedCalls) {
 			fmt.Fprintf(w, "\n%s called %s %d times, which is not carried\n", plain(slot.DomainName), plain(name), slot.RefusedCalls[name])
 		}
+	}
+	if s.ConfigurationError != "" {
+		fmt.Fprintf(w, "\nThe configuration is not valid, an earlier one is in force: %s\n", plain(s.ConfigurationError))
 	}
 	return w.Flush()
 }

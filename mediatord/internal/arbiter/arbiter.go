@@ -26,10 +26,10 @@ const lifetime = 250 * time.Millisecond
 // Arbiter decides for one GPU.
 type Arbiter struct {
 	clock lease.Clock
-	turn  time.Duration
 	log   logrus.FieldLogger
 
 	mu      sync.Mutex // guards the rest
+	turn    time.Duration
 	policy  *sched.Scheduler
 	domains []*Domain // with executors
 	loop    *loop     // nil: nobody has executors
@@ -39,6 +39,14 @@ type Arbiter struct {
 // New makes the arbiter of a GPU. Its thread runs while there are executors.
 func New(options sched.Options, log logrus.FieldLogger) *Arbiter {
 	return &Arbiter{clock: lease.NewClock(), turn: options.Turn, log: log, policy: sched.New(options)}
+}
+
+// SetOptions changes the terms from the next decision on.
+func (a *Arbiter) SetOptions(options sched.Options) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.turn = options.Turn
+	a.policy.SetOptions(options)
 }
 
 // Close ends the decisions. Leases expire, or stay unlimited.

@@ -26,6 +26,7 @@ const (
 	ManageSlots    Action = "io.github.libvirt_vgpu.manage-slots"
 	ChangeSettings Action = "io.github.libvirt_vgpu.change-settings"
 	OpenSession    Action = "io.github.libvirt_vgpu.open-session"
+	Reload         Action = "io.github.libvirt_vgpu.reload"
 )
 
 // Credentials are what the bus knows of a connection.

@@ -95,7 +95,7 @@ func TestPolicyHasEveryAction(t *testing.T) {
 			t.Errorf("%s: message %q, default %q", a.ID, a.Message, a.Any)
 		}
 	}
-	if !slices.Equal(ids, []Action{ManageSlots, ChangeSettings, OpenSession}) {
+	if !slices.Equal(ids, []Action{ManageSlots, ChangeSettings, OpenSession, Reload}) {
 		t.Errorf("the policy has %q", ids)
 	}
 }

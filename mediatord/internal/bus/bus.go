@@ -34,6 +34,16 @@ type Mediator interface {
 	Events(since uint64, limit int) []events.Event
 }
 
+// Reloader puts the configuration that is in the files now in force.
+type Reloader interface {
+	// Reload fails with refusal.ErrInvalidConfiguration if a file is not valid;
+	// then nothing has changed.
+	Reload() (mediator.Configured, error)
+	// Problem is what was wrong with the files when they were last read, empty if
+	// nothing was.
+	Problem() string
+}
+
 // ErrNameTaken: another mediatord is on the bus.
 var ErrNameTaken = errors.New("another mediatord owns the name " + Service)
 
@@ -52,6 +62,7 @@ type Bus struct {
 	authority authority.Authority
 
 	mediator Mediator // set by Serve, before the name is taken
+	reloader Reloader // the same
 
 	mu      sync.Mutex // guards the rest
 	conn    *dbus.Conn
@@ -65,8 +76,8 @@ func New(address, version string, who authority.Authority, log logrus.FieldLogge
 
 // Serve connects, exports the mediator, takes the name and calls ready; it
 // returns when ctx ends. A bus that is lost later is looked for again.
-func (b *Bus) Serve(ctx context.Context, m Mediator, ready func()) error {
-	b.mediator = m
+func (b *Bus) Serve(ctx context.Context, m Mediator, r Reloader, ready func()) error {
+	b.mediator, b.reloader = m, r
 	if err := b.connect(ctx); err != nil {
 		return err
 	}

@@ -73,7 +73,8 @@ func interfaceData(name string, values map[string]dbus.Variant) introspect.Inter
 func emits(iface, property string) string {
 	switch {
 	case iface == SlotInterface && slices.Contains([]string{"State", "Connected", "Channels", "RefusedCalls", "Priority", "Weight", "MemoryQuota"}, property),
-		iface == PoolInterface && slices.Contains([]string{"Used", "MemoryPromised", "IsolationLevel", "IsolationFindings"}, property):
+		iface == PoolInterface && property != "Name",
+		iface == ManagerInterface && property == "ConfigurationError":
 		return "true"
 	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied", "ExecutorsExpired"}, property),
 		iface == GPUInterface:
@@ -100,6 +101,7 @@ func managerMethods() []introspect.Method {
 		{Name: "OpenSession", Args: []introspect.Arg{
 			in("pool", "s"), in("priority", "s"), in("memory", "t"), in("name", "s"), out("slot", "o"), out("socket_path", "s"),
 		}},
+		{Name: "Reload", Args: []introspect.Arg{out("applied", "as"), out("later", "as")}},
 		{Name: "Events", Args: []introspect.Arg{in("since", "t"), out("events", "a(txsssssiuusust)")}},
 	}
 }

@@ -129,6 +129,19 @@ func (m *manager) OpenSession(pool, priority string, memory uint64, name string,
 	return SlotPath(id), socket, nil
 }
 
+// Reload reads the configuration again and returns, in sentences, what is in force
+// now and what will be later.
+func (m *manager) Reload(message dbus.Message) (applied, later []string, failure *dbus.Error) {
+	if _, err := m.allow(message, authority.Reload); err != nil {
+		return nil, nil, toDBus(err)
+	}
+	done, err := m.bus.reloader.Reload()
+	if err != nil {
+		return nil, nil, toDBus(err)
+	}
+	return notNil(done.Applied), notNil(done.Later), nil
+}
+
 // allow decides whether the caller may do it.
 func (m *manager) allow(message dbus.Message, action authority.Action) (authority.Credentials, error) {
 	interactive := message.Flags&dbus.FlagAllowInteractiveAuthorization != 0

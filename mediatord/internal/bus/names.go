@@ -31,7 +31,7 @@ const (
 
 // APIVersion counts additions to the interfaces; Service's number changes when
 // something is taken away.
-const APIVersion uint32 = 1
+const APIVersion uint32 = 2
 
 const (
 	propertiesInterface    = "org.freedesktop.DBus.Properties"

@@ -25,6 +25,8 @@ func (o *objects) at(path dbus.ObjectPath) (object interfaces, found bool) {
 		return interfaces{ManagerInterface: {
 			"APIVersion": dbus.MakeVariant(APIVersion),
 			"Version":    dbus.MakeVariant(o.bus.version),
+			// empty, or what keeps the files that are there from being in force
+			"ConfigurationError": dbus.MakeVariant(o.bus.reloader.Problem()),
 		}}, true
 	}
 	rest, below := strings.CutPrefix(string(path), string(Root)+"/")

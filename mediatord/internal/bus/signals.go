@@ -65,10 +65,30 @@ func (b *Bus) tellSlotChanged(id window.UUID) {
 	b.poolChanged(values["Pool"])
 }
 
-// PoolChanged tells that a pool's isolation is another one.
+// PoolChanged tells that a pool has other terms, or another isolation.
 func (b *Bus) PoolChanged(name string) {
+	if b.connection() == nil {
+		return
+	}
+	if values, err := (&objects{bus: b}).pool(name); err == nil {
+		b.emit(PoolPath(name), propertiesInterface+".PropertiesChanged", PoolInterface, values, []string{})
+	}
+}
+
+// PoolAdded tells of a new pool.
+func (b *Bus) PoolAdded(name string) {
+	if b.connection() == nil {
+		return
+	}
+	if values, err := (&objects{bus: b}).pool(name); err == nil {
+		b.emit(Root, objectManagerInterface+".InterfacesAdded", PoolPath(name), map[string]map[string]dbus.Variant{PoolInterface: values})
+	}
+}
+
+// PoolRemoved tells that a pool is configured no more.
+func (b *Bus) PoolRemoved(name string) {
 	if b.connection() != nil {
-		b.poolChanged(dbus.MakeVariant(name))
+		b.emit(Root, objectManagerInterface+".InterfacesRemoved", PoolPath(name), []string{PoolInterface})
 	}
 }
 

@@ -56,6 +56,7 @@ func TestAnotherUserMayLookAndNothingElseWithoutPolkit(t *testing.T) {
 		{bus.ManagerInterface + ".Stopped", []string{"string:" + uuid}, "manage-slots"},
 		{bus.ManagerInterface + ".Release", []string{"string:" + uuid}, "manage-slots"},
 		{bus.ManagerInterface + ".Change", []string{"string:" + uuid, "string:" + element + ` weight="7"/>`}, "change-settings"},
+		{bus.ManagerInterface + ".Reload", nil, "reload"},
 		{bus.ManagerInterface + ".OpenSession", []string{"string:", "string:", "uint64:0", "string:x"}, "open-session"},
 	} {
 		out, err := s.asNobody(tc.method, tc.args...)

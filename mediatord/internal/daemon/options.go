@@ -13,6 +13,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"libvirt-vgpu/mediatord/internal/authority"
 	"libvirt-vgpu/mediatord/internal/mediator"
@@ -31,6 +32,7 @@ type options struct {
 	readyWithin                                               time.Duration
 	metrics                                                   []string
 	logFormat, logLevel                                       string
+	environmentFile                                           string
 }
 
 // NewCommand is mediatord; it logs to stderr and ends cleanly with its context.
@@ -62,7 +64,12 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 		fmt.Fprintf(stderr, "mediatord: %v; try mediatord --help\n", err)
 		return err
 	})
-	f := cmd.Flags()
+	o.declare(cmd.Flags())
+	return cmd
+}
+
+// declare makes the options of the command line.
+func (o *options) declare(f *pflag.FlagSet) {
 	f.StringVar(&o.bus, "bus", "system", `message bus: "system", "session" or a D-Bus address`)
 	f.StringVar(&o.pools, "pools", "/etc/vgpu/pools.d", "directory of pool files")
 	f.StringVar(&o.runDir, "run-dir", "/run/vgpu", "directory of the domains' sockets")
@@ -80,7 +87,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	f.StringSliceVar(&o.metrics, "metrics", nil, "where to serve Prometheus metrics: unix:/PATH, 127.0.0.1:PORT, or both with a comma (default: nowhere)")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warning or error")
-	return cmd
+	f.StringVar(&o.environmentFile, "environment-file", "", "file whose "+optionsVariable+" is looked at when the configuration is read again")
 }
 
 // defaultExecutor is the binary beside our own, if there is one, else the
@@ -98,9 +105,9 @@ func defaultExecutor() string {
 func (o options) logger(out io.Writer) (*logrus.Logger, error) {
 	log := logrus.New()
 	log.SetOutput(out)
-	level, err := logrus.ParseLevel(o.logLevel)
+	level, err := o.level()
 	if err != nil {
-		return nil, fmt.Errorf("--log-level is %q: allowed are debug, info, warning, error", o.logLevel)
+		return nil, err
 	}
 	log.SetLevel(level)
 	switch o.logFormat {
@@ -112,6 +119,14 @@ func (o options) logger(out io.Writer) (*logrus.Logger, error) {
 		return nil, fmt.Errorf("--log-format is %q: allowed are text, json", o.logFormat)
 	}
 	return log, nil
+}
+
+func (o options) level() (logrus.Level, error) {
+	level, err := logrus.ParseLevel(o.logLevel)
+	if err != nil {
+		return level, fmt.Errorf("--log-level is %q: allowed are debug, info, warning, error", o.logLevel)
+	}
+	return level, nil
 }
 
 // settings resolves users and sizes.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -34,6 +36,8 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	if err != nil && len(settings.Kept) == 0 {
 		return err
 	}
+	reload := &reloader{options: o, started: os.Getenv(optionsVariable), log: log}
+	reload.setProblem(err)
 	if err != nil { // domains that run must not suffer from a mistake in a pool file
 		log.WithError(err).Error("the pools cannot be read: running domains go on, every new one will be refused")
 	}
@@ -62,6 +66,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	warm := make(chan struct{})
 	warmCtx, cancelWarm := context.WithCancel(ctx)
 	defer cancelWarm()
+	reload.mediator, reload.ctx = m, warmCtx
 	watching, err := o.serveMetrics(warmCtx, m, inventory, version, log)
 	if err != nil {
 		end()
@@ -80,10 +85,14 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 			domain.Watch(warmCtx, o.libvirt, domain.Keeper{Mediator: m, Log: log})
 		}
 	}()
-	err = messageBus.Serve(ctx, m, func() {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	err = messageBus.Serve(ctx, m, reload, func() {
 		log.WithFields(logrus.Fields{"bus": o.bus, "version": version}).Info("mediatord ready")
 		notify(log, daemon.SdNotifyReady)
-		go serviceLoop(warmCtx, m, log)
+		go serviceLoop(warmCtx, reload, log)
+		go reload.onSignal(hangups)
 	})
 	if settings.Store == nil {
 		log.Info("mediatord stopping, and all executors with it")
@@ -93,6 +102,7 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	notify(log, daemon.SdNotifyStopping+"\nSTATUS=Stopping")
 	cancelWarm()
 	<-warm
+	reload.end()
 	watching.Wait()
 	select {
 	case <-watched:

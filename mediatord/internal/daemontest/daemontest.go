@@ -74,6 +74,7 @@ func Bus(t *testing.T) string {
 type Daemon struct {
 	Address string // of its bus
 	RunDir  string
+	Pools   string // directory
 	log     *lockedBuffer
 	stop    context.CancelFunc
 	done    chan error
@@ -98,7 +99,7 @@ func Start(t *testing.T, address string, pools map[string]string, arguments ...s
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(runDir) })
-	d := &Daemon{Address: address, RunDir: runDir, log: &lockedBuffer{}, done: make(chan error, 1)}
+	d := &Daemon{Address: address, RunDir: runDir, Pools: dir, log: &lockedBuffer{}, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
 	cmd := daemon.NewCommand("test", d.log)

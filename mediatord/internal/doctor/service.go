@@ -75,9 +75,9 @@ func pools(_ context.Context, h Host) []Finding {
 	all, err := config.Load(h.path(h.Pools))
 	switch {
 	case err != nil:
-		return problem(err.Error(), "correct the file and restart mediatord, which does not start with it")
+		return problem(err.Error(), "correct the file, then systemctl reload mediatord; until then an earlier configuration is in force, and it would not start with this one")
 	case len(all) == 0:
-		return problem("there is no pool in "+h.Pools, "copy default.toml.example to default.toml there, name a GPU, and restart mediatord; see man vgpu-pools")
+		return problem("there is no pool in "+h.Pools, "copy default.toml.example to default.toml there, name a GPU, then systemctl reload mediatord; see man vgpu-pools")
 	}
 	gpus, err := h.GPUs()
 	if err != nil {

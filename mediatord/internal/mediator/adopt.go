@@ -106,11 +106,18 @@ func (m *Mediator) adopt(id window.UUID, directory string, r slot.Record, k *slo
 
 // poolOf is the slot's pool, or one of its own if it is configured no more.
 func (m *Mediator) poolOf(r slot.Record) *pool.Pool {
-	if p := m.pools[r.Pool]; p != nil && string(p.Backend) == r.Device.Backend {
+	if p, err := m.pool(r.Pool); err == nil && string(p.Config().Backend) == r.Device.Backend {
 		return p
 	}
 	m.log.WithField("pool", r.Pool).Warn("a slot's pool is configured no more; the slot keeps what it has")
-	return pool.New(config.Pool{Name: r.Pool, Backend: config.Backend(r.Device.Backend), GPUs: []string{r.Device.Name}}, m.prober, m.guard)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.former[r.Pool]
+	if p == nil || string(p.Config().Backend) != r.Device.Backend {
+		p = pool.New(config.Pool{Name: r.Pool, Backend: config.Backend(r.Device.Backend), GPUs: []string{r.Device.Name}}, m.prober, m.guard)
+		m.former[r.Pool] = p
+	}
+	return p
 }
 
 // watch releases an adopted domain's slot if its domain ended, or failed to

@@ -57,7 +57,7 @@ func (m *Mediator) change(ctx context.Context, h *held, element vgpuxml.GPU) (Ch
 	if element.Window != h.Config.Window && h.Kind == slot.Domain {
 		done.Restart = append(done.Restart, "window")
 	}
-	if element.Pool != h.pool.Name {
+	if element.Pool != h.pool.Name() {
 		// What another pool admits shows when the domain starts in it.
 		done.Restart = append(done.Restart, "pool")
 		return done, nil

@@ -14,15 +14,28 @@ import (
 // guard looks at the IOMMU groups of all pools, anew at each question.
 type guard struct {
 	sysfs     isolation.Sysfs
-	pools     []config.Pool
 	inventory gpu.Inventory
 
-	mu   sync.Mutex // guards last
-	last map[string]isolation.Report
+	mu    sync.Mutex // guards the rest
+	pools []config.Pool
+	last  map[string]isolation.Report
 }
 
 func newGuard(sysfs string, pools []config.Pool, inventory gpu.Inventory) *guard {
 	return &guard{sysfs: isolation.Sysfs(sysfs), pools: pools, inventory: inventory, last: map[string]isolation.Report{}}
+}
+
+// configure has the guard look at other pools from now on.
+func (g *guard) configure(pools []config.Pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pools = pools
+}
+
+func (g *guard) configured() []config.Pool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pools
 }
 
 // reports checks all pools: a group belongs to one of them only.
@@ -32,7 +45,7 @@ func (g *guard) reports() map[string]isolation.Report {
 		gpus = nil // addresses need no inventory; UUIDs are not found then, and say so
 	}
 	reports := map[string]isolation.Report{}
-	for _, r := range isolation.Check(g.sysfs, isolation.Resolve(g.pools, gpus)) {
+	for _, r := range isolation.Check(g.sysfs, isolation.Resolve(g.configured(), gpus)) {
 		reports[r.Pool] = r
 	}
 	return reports
@@ -68,7 +81,7 @@ func (g *guard) Check(pool string) error {
 }
 
 func (g *guard) file(pool string) string {
-	for _, cfg := range g.pools {
+	for _, cfg := range g.configured() {
 		if cfg.Name == pool {
 			return cfg.File
 		}
@@ -84,7 +97,10 @@ func (g *guard) changed() []isolation.Report {
 	defer g.mu.Unlock()
 	var changed []isolation.Report
 	for _, cfg := range g.pools {
-		r := reports[cfg.Name]
+		r, checked := reports[cfg.Name]
+		if !checked { // it came meanwhile
+			continue
+		}
 		if before, known := g.last[cfg.Name]; !known || !reflect.DeepEqual(before, r) {
 			changed = append(changed, r)
 			g.last[cfg.Name] = r

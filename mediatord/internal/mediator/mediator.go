@@ -44,6 +44,8 @@ type Observer interface {
 	// XidReported tells of an error of a GPU; id is the domain's that it cost a process,
 	// "" if none.
 	XidReported(pci string, code uint64, id, text string)
+	PoolAdded(name string)
+	PoolRemoved(name string)
 }
 
 // Settings say where and as whom mediatord works.
@@ -73,9 +75,7 @@ type Settings struct {
 // Mediator is the daemon's state.
 type Mediator struct {
 	settings Settings
-	pools    map[string]*pool.Pool
 	stocks   stocks
-	names    []string // of pools, sorted
 	lock     *os.File // of the runtime directory
 	prober   *prober
 	guard    *guard
@@ -86,7 +86,12 @@ type Mediator struct {
 	domains    keyLock[window.UUID]
 	background sync.WaitGroup
 
+	configuring sync.Mutex // one configuration at a time
+
 	mu     sync.RWMutex // guards the rest
+	pools  map[string]*pool.Pool
+	names  []string              // of pools, sorted; never written to, only replaced
+	former map[string]*pool.Pool // configured no more, of slots that are left
 	slots  map[window.UUID]*held
 	closed bool
 
@@ -107,7 +112,7 @@ type held struct {
 // one that died left there.
 func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d describer, observer Observer, log logrus.FieldLogger) (*Mediator, error) {
 	m := &Mediator{
-		settings: settings, pools: map[string]*pool.Pool{}, prober: newProber(inventory, d),
+		settings: settings, pools: map[string]*pool.Pool{}, former: map[string]*pool.Pool{}, prober: newProber(inventory, d),
 		stocks: newStocks(log), observer: observer, events: events.New(time.Now), log: log, slots: map[window.UUID]*held{},
 		xids: xids{settles: xidSettles},
 	}
@@ -133,8 +138,8 @@ func New(settings Settings, pools []config.Pool, inventory gpu.Inventory, d desc
 // and logs those that are missing.
 func (m *Mediator) Warm(ctx context.Context) {
 	m.Recheck()
-	for _, name := range m.names {
-		p := m.pools[name]
+	for _, p := range m.allPools() {
+		name := p.Name()
 		devices, err := p.Devices(ctx)
 		if err != nil {
 			m.log.WithField("pool", name).WithError(err).Warn("pool is not usable now; trying again at the next request")
@@ -249,19 +254,20 @@ func (m *Mediator) open(ctx context.Context, p *pool.Pool, r pool.Request, cfg s
 // complete fills in what is the same for all slots of a pool.
 func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	id := cfg.UUID
-	cfg.Grant, cfg.Pool = grant, p.Name
+	terms := p.Config()
+	cfg.Grant, cfg.Pool = grant, p.Name()
 	cfg.Executor = m.executor(p)
 	cfg.Executor.Stock = m.stocks.of(p, grant.Device, cfg.Executor)
 	cfg.Sensors = m.prober.sensors(grant.Device.PCI)
-	cfg.Arbiter, cfg.PoolWeight = m.arbiterOf(p, grant.Device.Name), p.Weight
-	cfg.KernelLimit = p.KernelLimit
+	cfg.Arbiter, cfg.PoolWeight = m.arbiterOf(p, grant.Device.Name), terms.Weight
+	cfg.KernelLimit = terms.KernelLimit
 	if grant.Device.PCI != "" {
 		cfg.Processes = m.settings.Processes
 	}
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store
-	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": id.String(), "pool": p.Name})
+	cfg.Log = m.log.WithFields(logrus.Fields{"domain": cfg.Name, "domain_uuid": id.String(), "pool": p.Name()})
 	cfg.Executor.ModuleCache = m.makeCache(cfg)
 	cfg.Executor.Place = m.placer(*cfg)
 }
@@ -269,7 +275,7 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 // Summary says in a line what is served.
 func (m *Mediator) Summary() string {
 	m.mu.RLock()
-	slots := slices.Collect(maps.Values(m.slots))
+	slots, pools := slices.Collect(maps.Values(m.slots)), len(m.pools)
 	m.mu.RUnlock()
 	executors := 0
 	for _, h := range slots {
@@ -279,7 +285,7 @@ func (m *Mediator) Summary() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d pools, %d slots, %d executors", len(m.names), len(slots), executors)
+	return fmt.Sprintf("%d pools, %d slots, %d executors", pools, len(slots), executors)
 }
 
 // Ping returns when every slot's loop has come round once, or with an error.
@@ -297,20 +303,35 @@ func (m *Mediator) Ping(ctx context.Context) error {
 
 // executor is what all executors of a pool have in common.
 func (m *Mediator) executor(p *pool.Pool) supervisor.Settings {
+	terms := p.Config()
 	return supervisor.Settings{
-		Path: m.settings.Executor, Backend: string(p.Backend), Walls: string(p.Walls), ModuleCache: m.settings.ModuleCache,
+		Path: m.settings.Executor, Backend: string(terms.Backend), Walls: string(terms.Walls), ModuleCache: m.settings.ModuleCache,
 		Credential: m.settings.Credential, KillAfter: m.settings.KillAfter, ReadyWithin: m.settings.ReadyWithin,
 	}
 }
 
 func (m *Mediator) pool(name string) (*pool.Pool, error) {
-	if p := m.pools[name]; p != nil {
+	m.mu.RLock()
+	p, names := m.pools[name], m.names
+	m.mu.RUnlock()
+	switch {
+	case p != nil:
 		return p, nil
+	case len(names) == 0:
+		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other; write one into mediatord's pool directory and reload mediatord", name)
 	}
-	if len(m.names) == 0 {
-		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other; write one into mediatord's pool directory and restart mediatord", name)
+	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q; the pools are %s", name, strings.Join(names, ", "))
+}
+
+// allPools lists the pools, sorted by name.
+func (m *Mediator) allPools() []*pool.Pool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	pools := make([]*pool.Pool, 0, len(m.names))
+	for _, name := range m.names {
+		pools = append(pools, m.pools[name])
 	}
-	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q; the pools are %s", name, strings.Join(m.names, ", "))
+	return pools
 }
 
 // allow decides who may connect to a domain's socket.

@@ -64,6 +64,8 @@ func (f *fakeObserver) XidReported(pci string, code uint64, id, text string) {
 	defer f.mu.Unlock()
 	f.heard = append(f.heard, fmt.Sprintf("xid %d on %s of %q: %s", code, pci, id, text))
 }
+func (f *fakeObserver) PoolAdded(name string)   { f.PoolChanged(name + " added") }
+func (f *fakeObserver) PoolRemoved(name string) { f.PoolChanged(name + " removed") }
 
 func (f *fakeObserver) list() []string {
 	f.mu.Lock()

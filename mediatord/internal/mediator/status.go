@@ -42,7 +42,11 @@ type GPUStatus struct {
 }
 
 // PoolNames lists the pools, sorted.
-func (m *Mediator) PoolNames() []string { return slices.Clone(m.names) }
+func (m *Mediator) PoolNames() []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.Clone(m.names)
+}
 
 // Pool reads one pool. It fails with refusal.ErrNoSuchPool.
 func (m *Mediator) Pool(name string) (PoolStatus, error) {
@@ -51,16 +55,17 @@ func (m *Mediator) Pool(name string) (PoolStatus, error) {
 		return PoolStatus{}, err
 	}
 	used, promised := p.Used()
+	terms := p.Config()
 	status := PoolStatus{
-		Name: p.Name, Backend: string(p.Backend), GPUs: p.GPUs, Slots: p.Slots, Used: used,
-		Memory: p.Memory, MaxMemory: p.MaxMemory, Promised: promised, Weight: p.Weight, Overcommit: p.Overcommit,
+		Name: terms.Name, Backend: string(terms.Backend), GPUs: terms.GPUs, Slots: terms.Slots, Used: used,
+		Memory: terms.Memory, MaxMemory: terms.MaxMemory, Promised: promised, Weight: terms.Weight, Overcommit: terms.Overcommit,
 	}
 	isolated := m.guard.report(name)
-	status.Isolation, status.IsolationLevel = string(p.Isolation), string(isolated.Level)
+	status.Isolation, status.IsolationLevel = string(terms.Isolation), string(isolated.Level)
 	for _, f := range isolated.Findings {
 		status.IsolationFindings = append(status.IsolationFindings, f.String())
 	}
-	for _, priority := range p.Priorities {
+	for _, priority := range terms.Priorities {
 		status.Priorities = append(status.Priorities, string(priority))
 	}
 	return status, nil
@@ -98,14 +103,14 @@ func (m *Mediator) GPUs() []GPUStatus {
 	for _, g := range listed {
 		all = append(all, GPUStatus{Name: g.Name, UUID: g.UUID, PCI: g.PCI, Memory: g.Memory, Driver: g.Driver})
 	}
-	for _, poolName := range m.names {
-		for _, name := range m.pools[poolName].GPUs {
+	for _, p := range m.allPools() {
+		for _, name := range p.Config().GPUs {
 			i := slices.IndexFunc(all, func(g GPUStatus) bool { return g.UUID == name || g.PCI == name })
 			if i < 0 {
 				all = append(all, m.unlisted(name))
 				i = len(all) - 1
 			}
-			all[i].Pools = append(all[i].Pools, poolName)
+			all[i].Pools = append(all[i].Pools, p.Name())
 			all[i].Available = m.prober.Found(name) != nil
 		}
 	}

@@ -49,57 +49,91 @@ type Grant struct {
 // Pool hands out the slots of one pool file. Methods may be called from
 // several goroutines.
 type Pool struct {
-	config.Pool
+	name   string
 	prober Prober
 	guard  Guard
 
-	mu     sync.Mutex // guards grants
+	mu     sync.Mutex   // guards the rest
+	cfg    *config.Pool // never written to, only replaced
 	grants map[string]Grant
 }
 
 // New makes a pool with all slots free.
 func New(cfg config.Pool, prober Prober, guard Guard) *Pool {
-	return &Pool{Pool: cfg, prober: prober, guard: guard, grants: map[string]Grant{}}
+	return &Pool{name: cfg.Name, prober: prober, guard: guard, cfg: &cfg, grants: map[string]Grant{}}
+}
+
+// Name is the pool's.
+func (p *Pool) Name() string { return p.name }
+
+// Config is the pool's file as it is in force.
+func (p *Pool) Config() config.Pool { return *p.config() }
+
+func (p *Pool) config() *config.Pool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cfg
+}
+
+// Configure puts another version of the pool's file in force, for whoever asks
+// from now on. Slots that are taken stay as they are, even if the pool would not
+// grant them any more.
+func (p *Pool) Configure(cfg config.Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfg = &cfg
 }
 
 // Acquire takes a slot, on the GPU with the most unpromised memory. It fails
 // with refusal.ErrPriorityNotAllowed, ErrPoolFull, ErrMemoryExceedsPool,
 // ErrAlreadyReserved, ErrGPUUnavailable or ErrIsolationRefused.
 func (p *Pool) Acquire(ctx context.Context, r Request) (Grant, error) {
-	if err := p.admits(r); err != nil {
-		return Grant{}, err
+	for {
+		cfg := p.config()
+		if err := admits(cfg, r); err != nil {
+			return Grant{}, err
+		}
+		if err := p.room(r); err != nil { // a full pool need not wait for a GPU
+			return Grant{}, err
+		}
+		devices, err := p.devices(ctx, cfg)
+		if err != nil {
+			return Grant{}, err
+		}
+		if err := p.guard.Check(p.name); err != nil {
+			return Grant{}, err
+		}
+		if grant, same, err := p.acquire(cfg, r, devices); same {
+			return grant, err
+		}
 	}
-	if err := p.room(r); err != nil { // a full pool need not wait for a GPU
-		return Grant{}, err
-	}
-	devices, err := p.Devices(ctx)
-	if err != nil {
-		return Grant{}, err
-	}
-	if err := p.guard.Check(p.Name); err != nil {
-		return Grant{}, err
-	}
+}
+
+// acquire does nothing if the pool has not the same configuration any more.
+func (p *Pool) acquire(cfg *config.Pool, r Request, devices []*Device) (grant Grant, same bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.cfg != cfg {
+		return Grant{}, false, nil
+	}
 	if err := p.roomLocked(r); err != nil {
-		return Grant{}, err
+		return Grant{}, true, err
 	}
-	grant, err := p.place(r, devices, func(*Device) bool { return true })
-	if err != nil {
-		return Grant{}, err
+	if grant, err = p.place(r, devices, len(devices)); err == nil {
+		p.grants[r.Owner] = grant
 	}
-	p.grants[r.Owner] = grant
-	return grant, nil
+	return grant, true, err
 }
 
 // Change gives the owner of a slot another quota on the GPU that it has, or
 // another priority. Without a slot it fails with refusal.ErrNoSuchDomain, else
 // as Acquire does; then nothing changes.
 func (p *Pool) Change(ctx context.Context, r Request) (Grant, error) {
-	if err := p.admits(r); err != nil {
+	cfg := p.config()
+	if err := admits(cfg, r); err != nil {
 		return Grant{}, err
 	}
-	devices, err := p.Devices(ctx)
+	devices, err := p.devices(ctx, cfg)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -107,9 +141,14 @@ func (p *Pool) Change(ctx context.Context, r Request) (Grant, error) {
 	defer p.mu.Unlock()
 	old, found := p.grants[r.Owner]
 	if !found {
-		return Grant{}, refusal.Because(refusal.ErrNoSuchDomain, "%s has no slot in pool %q; start the domain first", r.Owner, p.Name)
+		return Grant{}, refusal.Because(refusal.ErrNoSuchDomain, "%s has no slot in pool %q; start the domain first", r.Owner, p.name)
 	}
-	grant, err := p.place(r, devices, func(d *Device) bool { return d.Name == old.Device.Name })
+	i := slices.IndexFunc(devices, func(d *Device) bool { return d.Name == old.Device.Name })
+	if i < 0 {
+		return Grant{}, refusal.Because(refusal.ErrGPUUnavailable,
+			"the domain runs on GPU %s, which pool %q does not have any more; stop the domain and start it again", old.Device.Name, p.name)
+	}
+	grant, err := p.place(r, devices[i:i+1], len(devices))
 	if err != nil {
 		return Grant{}, err
 	}
@@ -146,17 +185,18 @@ func (p *Pool) Granted(owner string) (Grant, bool) {
 // the moment. It fails with refusal.ErrPriorityNotAllowed, ErrMemoryExceedsPool,
 // ErrGPUUnavailable or ErrIsolationRefused.
 func (p *Pool) Check(ctx context.Context, r Request) error {
-	if err := p.admits(r); err != nil {
+	cfg := p.config()
+	if err := admits(cfg, r); err != nil {
 		return err
 	}
-	devices, err := p.Devices(ctx)
+	devices, err := p.devices(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if err := p.guard.Check(p.Name); err != nil {
+	if err := p.guard.Check(p.name); err != nil {
 		return err
 	}
-	_, err = (&Pool{Pool: p.Pool}).place(r, devices, func(*Device) bool { return true })
+	_, err = (&Pool{name: p.name, cfg: cfg}).place(r, devices, len(devices))
 	return err
 }
 
@@ -179,11 +219,13 @@ func (p *Pool) Used() (slots int, memory uint64) {
 
 // Devices returns the GPUs of the pool that exist. It fails with
 // refusal.ErrGPUUnavailable when there is none.
-func (p *Pool) Devices(ctx context.Context) ([]*Device, error) {
+func (p *Pool) Devices(ctx context.Context) ([]*Device, error) { return p.devices(ctx, p.config()) }
+
+func (p *Pool) devices(ctx context.Context, cfg *config.Pool) ([]*Device, error) {
 	var devices []*Device
 	var reason error
-	for _, name := range p.GPUs {
-		device, err := p.prober.Probe(ctx, p.Backend, name)
+	for _, name := range cfg.GPUs {
+		device, err := p.prober.Probe(ctx, cfg.Backend, name)
 		if err != nil {
 			reason = err
 			continue
@@ -191,15 +233,15 @@ func (p *Pool) Devices(ctx context.Context) ([]*Device, error) {
 		devices = append(devices, device)
 	}
 	if len(devices) == 0 {
-		return nil, refusal.Because(refusal.ErrGPUUnavailable, "pool %q has no usable GPU, %v; see vgpuctl status and journalctl -u mediatord", p.Name, reason)
+		return nil, refusal.Because(refusal.ErrGPUUnavailable, "pool %q has no usable GPU, %v; see vgpuctl status and journalctl -u mediatord", p.name, reason)
 	}
 	return devices, nil
 }
 
-func (p *Pool) admits(r Request) error {
-	if !p.Allows(r.Priority) {
+func admits(cfg *config.Pool, r Request) error {
+	if !cfg.Allows(r.Priority) {
 		return refusal.Because(refusal.ErrPriorityNotAllowed,
-			"pool %q does not admit priority %q; use %s, or add it to priorities in %s", p.Name, r.Priority, p.PriorityNames(), p.File)
+			"pool %q does not admit priority %q; use %s, or add it to priorities in %s", cfg.Name, r.Priority, cfg.PriorityNames(), cfg.File)
 	}
 	return nil
 }
@@ -212,35 +254,32 @@ func (p *Pool) room(r Request) error {
 
 func (p *Pool) roomLocked(r Request) error {
 	if _, taken := p.grants[r.Owner]; taken {
-		return refusal.Because(refusal.ErrAlreadyReserved, "%s already has a slot in pool %q; release it first", r.Owner, p.Name)
+		return refusal.Because(refusal.ErrAlreadyReserved, "%s already has a slot in pool %q; release it first", r.Owner, p.name)
 	}
-	if len(p.grants) >= p.Slots {
+	if len(p.grants) >= p.cfg.Slots {
 		return refusal.Because(refusal.ErrPoolFull,
-			"pool %q is full, %d of %d slots are in use; stop a domain that uses it, or raise slots in %s", p.Name, len(p.grants), p.Slots, p.File)
+			"pool %q is full, %d of %d slots are in use; stop a domain that uses it, or raise slots in %s", p.name, len(p.grants), p.cfg.Slots, p.cfg.File)
 	}
 	return nil
 }
 
-// place chooses a device that may be used and the quota. What the owner has
-// already does not count against it.
-func (p *Pool) place(r Request, devices []*Device, usable func(*Device) bool) (Grant, error) {
+// place chooses one of the devices and the quota; the pool has all of them. What
+// the owner has already does not count against it.
+func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 	var best Grant
 	var bestFree, largestFree, largestQuota uint64
 	for _, d := range devices {
-		if !usable(d) {
-			continue
-		}
 		total := d.Description.TotalMemory
 		ceiling := total
-		if p.MaxMemory != 0 {
-			ceiling = min(ceiling, p.MaxMemory)
+		if p.cfg.MaxMemory != 0 {
+			ceiling = min(ceiling, p.cfg.MaxMemory)
 		}
 		largestQuota = max(largestQuota, ceiling)
 		quota := r.Memory
 		if quota == 0 {
-			quota = min(p.defaultQuota(total, len(devices)), ceiling)
+			quota = min(p.defaultQuota(total, all), ceiling)
 		}
-		limit, promised := uint64(float64(total)*p.Overcommit), p.promised(d, r.Owner)
+		limit, promised := uint64(float64(total)*p.cfg.Overcommit), p.promised(d, r.Owner)
 		free := limit - min(limit, promised)
 		largestFree = max(largestFree, min(free, ceiling))
 		if quota <= ceiling && quota <= free && free > bestFree {
@@ -253,20 +292,20 @@ func (p *Pool) place(r Request, devices []*Device, usable func(*Device) bool) (G
 	case r.Memory > largestQuota:
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
 			"pool %q gives a domain at most %s of GPU memory, %s was asked for; lower memory in the domain's vgpu:gpu element, or raise max_memory in %s",
-			p.Name, approximate(largestQuota), approximate(r.Memory), p.File)
+			p.name, approximate(largestQuota), approximate(r.Memory), p.cfg.File)
 	default:
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
 			"pool %q has %s of GPU memory left to promise, which is less than the domain needs; lower memory in its vgpu:gpu element, stop another domain, or raise overcommit in %s",
-			p.Name, approximate(largestFree), p.File)
+			p.name, approximate(largestFree), p.cfg.File)
 	}
 }
 
 // defaultQuota is the pool file's, or an even share in whole MiB.
 func (p *Pool) defaultQuota(total uint64, devices int) uint64 {
-	if p.Memory != 0 {
-		return p.Memory
+	if p.cfg.Memory != 0 {
+		return p.cfg.Memory
 	}
-	perDevice := uint64((p.Slots + devices - 1) / devices)
+	perDevice := uint64((p.cfg.Slots + devices - 1) / devices)
 	return max(total/perDevice&^(1<<20-1), 1<<20)
 }
 

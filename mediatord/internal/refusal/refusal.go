@@ -23,6 +23,8 @@ var (
 	ErrGPUUnavailable     = errors.New("gpu unavailable")
 	ErrIsolationRefused   = errors.New("isolation refused")
 	ErrNotAuthorized      = errors.New("not authorized")
+
+	ErrInvalidConfiguration = errors.New("invalid configuration")
 )
 
 // Names maps every kind to the last part of its D-Bus error name.
@@ -41,6 +43,8 @@ func Names() map[error]string {
 		ErrGPUUnavailable:     "GPUUnavailable",
 		ErrIsolationRefused:   "IsolationRefused",
 		ErrNotAuthorized:      "NotAuthorized",
+
+		ErrInvalidConfiguration: "InvalidConfiguration",
 	}
 }
 

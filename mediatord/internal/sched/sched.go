@@ -59,6 +59,12 @@ func New(o Options) *Scheduler {
 	return &Scheduler{options: o}
 }
 
+// SetOptions changes the terms from the next decision on.
+func (s *Scheduler) SetOptions(o Options) {
+	o.RunSet = max(o.RunSet, 1)
+	s.options = o
+}
+
 // Add makes a domain known. It starts level with the others.
 func (s *Scheduler) Add(settings Settings) *Domain {
 	s.made++

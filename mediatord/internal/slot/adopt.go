@@ -36,6 +36,7 @@ func Adopt(cfg Config, r Record, k *Kept) (*Slot, error) {
 		return nil, fmt.Errorf("adopting slot: %w", ErrOver)
 	}
 	s := &Slot{Config: cfg, state: r.State, settings: r.Settings, qemu: r.QEMU, request: r.Request, entry: k.slot.Entry}
+	s.poolWeight.Store(int64(cfg.PoolWeight))
 	var undo revert.Reverter
 	defer undo.Fail()
 	named, vectors := k.slot.take()

@@ -93,7 +93,7 @@ func (s *Slot) closeLeases() {
 
 // terms are the settings in the scheduler's words.
 func (s *Slot) terms(settings Settings) sched.Settings {
-	terms := sched.Settings{Pool: s.Pool, PoolWeight: s.PoolWeight, Weight: settings.Weight, Class: sched.Normal}
+	terms := sched.Settings{Pool: s.Pool, PoolWeight: int(s.poolWeight.Load()), Weight: settings.Weight, Class: sched.Normal}
 	switch settings.Priority {
 	case vgpuxml.PriorityHigh:
 		terms.Class = sched.High

@@ -43,6 +43,18 @@ func (s *Slot) Watch(hear func(Settings)) (cancel func()) {
 	}
 }
 
+// SetPoolWeight tells what the slot's pool weighs now, against other pools.
+func (s *Slot) SetPoolWeight(weight int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.poolWeight.Swap(int64(weight)) == int64(weight) {
+		return
+	}
+	for _, w := range s.watchers {
+		w.hear(s.settings)
+	}
+}
+
 // Change gives a slot in use other settings: executors and guest processes see
 // the quota with their next look. A quota below what the domain uses is refused
 // with refusal.ErrMemoryInUse, and nothing changes then. The caller makes sure

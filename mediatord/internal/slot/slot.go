@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -78,7 +79,7 @@ type Config struct {
 	Sensors   reconcile.Sensors
 	// Arbiter schedules the executors on the GPU; nil: nobody does.
 	Arbiter    *arbiter.Arbiter
-	PoolWeight int
+	PoolWeight int // at the start
 	// KernelLimit is the longest that a kernel or graph may run, 0: for ever. It needs
 	// Arbiter. Processes is the driver's view of executors; nil: none.
 	KernelLimit time.Duration
@@ -108,6 +109,8 @@ type Slot struct {
 	entry    *fdstore.Entry // of memory, eventfds and listener
 	saving   sync.Mutex     // one record is written at a time
 
+	poolWeight atomic.Int64
+
 	mu       sync.Mutex // guards the rest
 	state    State
 	closed   bool
@@ -121,6 +124,7 @@ type Slot struct {
 // is left.
 func Open(cfg Config) (*Slot, error) {
 	s := &Slot{Config: cfg, state: Reserved, settings: cfg.Settings, request: cfg.Request}
+	s.poolWeight.Store(int64(cfg.PoolWeight))
 	var undo revert.Reverter
 	defer undo.Fail()
 	startLoop := func(undo *revert.Reverter) error { return s.startLoop(undo, nil) }

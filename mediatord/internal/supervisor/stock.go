@@ -18,10 +18,10 @@ import (
 // methods may be used by several goroutines; a nil Stock is empty.
 type Stock struct {
 	settings Settings
-	size     int
 	log      logrus.FieldLogger
 
 	mu     sync.Mutex // guards the rest
+	size   int
 	warm   []*process
 	closed bool
 }
@@ -47,6 +47,19 @@ func (s *Stock) Fill() {
 			return
 		}
 		s.warm = append(s.warm, p)
+	}
+}
+
+// Resize has the stock hold another number of executors; those that are too many
+// end at once, what is missing Fill starts.
+func (s *Stock) Resize(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.size = size
+	for len(s.warm) > size {
+		last := len(s.warm) - 1
+		_ = s.warm[last].end()
+		s.warm = s.warm[:last]
 	}
 }
 
