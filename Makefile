@@ -4,6 +4,7 @@
 #   make test      every test that needs no GPU
 #   make build     everything into build/
 #   make ollama    the discovery of GPUs of Ollama's own program; builds that first, for minutes
+#   make system    the packages on a Debian of their own; ROUNDS=10 restarts, upgrades and reboots that often
 #   make packages  deb and rpm for host and guest into build/packages
 #   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
 #   make lint      style and static checks
@@ -59,8 +60,11 @@ unit: build
 e2e: build
 	$(GO) test -count=1 -timeout 20m -v ./tests/e2e/...
 
+# how often mediatord is killed, upgraded and restarted, and the host rebooted, under a guest that computes
+ROUNDS ?= 3
+
 system: build packages
-	$(GO) test -count=1 -timeout 20m -v ./tests/system/...
+	VGPU_SYSTEM_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout $$((20 + 10 * $(ROUNDS)))m -v ./tests/system/...
 
 bench: build
 	$(MAKE) --no-print-directory -C tests/device OUT=$(BUILD)/tests

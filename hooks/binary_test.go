@@ -143,6 +143,7 @@ func TestBinaryMessages(t *testing.T) {
 		failure                 *dbus.Error
 	}{
 		{name: "no-device", document: domainXML(goodElement, "")},
+		{name: "no-element", document: domainXML("", rightDevice(t))},
 		{name: "other-vectors", document: domainXML(goodElement, strings.Replace(rightDevice(t), `"33"`, `"4"`, 1))},
 		{name: "unknown-attribute", document: element(`pools="gold"`)},
 		{name: "bad-priority", document: element(`priority="urgent"`)},

@@ -3,7 +3,8 @@
 // libvirtd runs the hook for every domain of the host, holds the domain's lock while it runs and sets no time limit. So the package keeps
 // four promises:
 //
-//   - A domain without a vgpu element is left alone: exit 0, no D-Bus, whatever state the rest of the host is in.
+//   - A domain without a vgpu element is left alone: exit 0, no D-Bus, whatever state the rest of the host is in. One that has the
+//     element's device all the same, whose QEMU would find nobody at the socket, is refused with what to do.
 //   - Every operation has a deadline: 10 s for prepare, 2 s for the others.
 //   - Only prepare, started and migrate can stop a domain; reconnect, whose failure would kill a running domain, always succeeds.
 //   - A refusal is one plain line on standard error, which libvirt shows to whoever asked for the start.
@@ -65,13 +66,13 @@ func (h Hook) Run(ctx context.Context, args []string) int {
 		return 0
 	}
 	document, readErr := io.ReadAll(io.LimitReader(h.Stdin, maxDocument))
-	if !bytes.Contains(document, []byte(vgpuxml.NamespaceStem)) {
-		return 0
-	}
 	c := call{hook: h, name: args[0], document: document}
+	if !bytes.Contains(document, []byte(vgpuxml.NamespaceStem)) {
+		return c.withoutElement(operation)
+	}
 	c.domain, c.elementErr = vgpuxml.ParseDomain(document)
 	if errors.Is(c.elementErr, vgpuxml.ErrNoGPU) {
-		return 0
+		return c.withoutElement(operation)
 	}
 	if readErr != nil {
 		c.elementErr = fmt.Errorf("reading domain XML: %w", readErr)

@@ -90,17 +90,31 @@ func runHook(t *testing.T, mediator *fakeMediator, stdin io.Reader, operation st
 
 func TestDomainsWithoutElementAreLeftAlone(t *testing.T) {
 	documents := map[string]string{
-		"plain":              domainXML("", ""),
-		"foreign metadata":   domainXML(`<x:note xmlns:x="urn:x">about urn:libvirt-vgpu:1</x:note>`, ""),
-		"nothing":            "",
-		"malformed":          "<domain><name>web1</domain",
-		"no XML":             "\x00\xff",
-		"device but no vgpu": domainXML("", rightDevice(t)),
+		"plain":            domainXML("", ""),
+		"foreign metadata": domainXML(`<x:note xmlns:x="urn:x">about urn:libvirt-vgpu:1</x:note>`, ""),
+		"nothing":          "",
+		"malformed":        "<domain><name>web1</domain",
+		"no XML":           "\x00\xff",
+		"device of others": domainXML("", strings.Replace(rightDevice(t), "/run/vgpu/", "/run/other/", 1)),
 	}
 	for name, document := range documents {
 		for _, operation := range everyOperation() {
 			status, stderr := runHook(t, nil, strings.NewReader(document), operation)
 			if status != 0 || stderr != "" {
+				t.Errorf("%s of %s: exit %d, %q", operation, name, status, stderr)
+			}
+		}
+	}
+}
+
+func TestDeviceWithoutElementDoesNotStart(t *testing.T) {
+	for name, document := range map[string]string{
+		"nothing of ours":  domainXML("", rightDevice(t)),
+		"namespace in use": domainXML(`<x:note xmlns:x="urn:x">about urn:libvirt-vgpu:1</x:note>`, rightDevice(t)),
+	} {
+		for _, operation := range everyOperation() {
+			status, stderr := runHook(t, nil, strings.NewReader(document), operation)
+			if refused := operation == "prepare begin"; refused != (status == 1) || refused != strings.Contains(stderr, "vgpuctl detach web1\n") {
 				t.Errorf("%s of %s: exit %d, %q", operation, name, status, stderr)
 			}
 		}

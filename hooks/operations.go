@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,23 @@ func prepare(ctx context.Context, c call) error {
 	case vgpuxml.DevicePresent:
 	}
 	return reserve(ctx, c)
+}
+
+// withoutElement is the exit status for a domain without the element. Between element and device there is no order for whoever starts
+// the domain meanwhile: with the device alone QEMU would fail with a message of its own.
+func (c call) withoutElement(o operation) int {
+	if !o.long || !bytes.Contains(c.document, []byte(vgpuxml.DeviceName)) {
+		return 0
+	}
+	if _, found, err := vgpuxml.OwnDevice(c.document); err != nil || !found {
+		return 0
+	}
+	refused := refusal{
+		reason: fmt.Sprintf("the shared memory device %s is in the domain XML, but no vgpu:gpu metadata element", vgpuxml.DeviceName),
+		remedy: fmt.Sprintf("give it the element with: vgpuctl attach %s --pool POOL, or take the device away with: vgpuctl detach %s", shellQuote(c.name), shellQuote(c.name)),
+	}
+	fmt.Fprintln(c.hook.Stderr, refused.line(c.name))
+	return 1
 }
 
 // reserve is the whole of reconnect, where mediatord learns again of a domain that it may have forgotten.

@@ -2,16 +2,25 @@
 /*
  * Keeps the GPU busy for tests that kill, gate or measure: spin SECONDS [MILLISECONDS_PER_KERNEL [MIB]]
  * Without the second argument one kernel runs the whole time; the third is device memory to hold meanwhile. Prints "started" once the GPU computes, then
- * "finished" with the number of kernels. Exit status 0, 1 on a CUDA error (printed with its code).
+ * "finished" with the number of kernels. SIGTERM ends it early, after one more kernel. Exit status 0, 1 on a CUDA error (printed with its code).
  */
 #include "cuda_driver.h"
 #include "kernels.h"
 
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 static struct cuda_driver cu;
+static volatile sig_atomic_t told_to_end;
+
+static void on_sigterm(int signal)
+{
+	(void)signal;
+	told_to_end = 1;
+}
 
 static void fail(const char *what, CUresult result)
 {
@@ -47,7 +56,9 @@ int main(int argc, char **argv)
 	CUdevice device;
 	double start;
 	unsigned int count = 0;
+	bool last = false;
 
+	signal(SIGTERM, on_sigterm);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!(seconds > 0) || !(milliseconds > 0)) {
 		fprintf(stderr, "usage: spin SECONDS [MILLISECONDS_PER_KERNEL [MIB]]\n");
@@ -64,12 +75,15 @@ int main(int argc, char **argv)
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
 	DO(cu.ModuleGetFunction(&kernel, module, "spin"));
 	start = seconds_now();
-	do {
+	for (;;) {
 		DO(cu.LaunchKernel(kernel, 1, 1, 1, 32, 1, 1, 0, NULL, (void *[]){ &duration, &nowhere }, NULL));
 		if (!count++)
 			printf("started\n");
 		DO(cu.CtxSynchronize());
-	} while (seconds_now() - start < seconds);
+		if (last || seconds_now() - start >= seconds)
+			break;
+		last = told_to_end;
+	}
 	printf("finished %u kernels\n", count);
 	return 0;
 }

@@ -6,38 +6,49 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"libvirt-vgpu/tests/vm/manifest"
 )
 
-// spinFor is how long a guest's computation takes that is to outlive something.
-const spinFor = 12 * time.Second
+// enough is how long a guest's computation may take that outlives something; it is
+// told to end when that is over.
+const enough = 10 * time.Minute
 
-// undisturbed does something to the host while a program computes in the guest,
-// which must finish as if nothing had been; another one must work afterwards.
-func (h *host) undisturbed(t *testing.T, name string, something func()) {
+// begin starts a program that computes in the guest until it is told to end.
+func (h *host) begin(t *testing.T, name string) {
 	t.Helper()
-	spin := manifest.Step{
-		Name: name, Argv: []string{"/usr/bin/spin", fmt.Sprint(spinFor.Seconds()), "200"}, Timeout: 2 * time.Minute, Background: true,
-	}
-	must(t, h.guest.Begin(spin))
+	must(t, h.guest.Begin(manifest.Step{
+		Name: name, Argv: []string{"/usr/bin/spin", fmt.Sprint(enough.Seconds()), "200"}, Timeout: enough, Background: true,
+	}))
 	must(t, h.guest.Said(h.within(t, time.Minute), name, "started"))
-	if slices, err := h.Run(h.ctx, "systemctl", "show", "--property=Slice", "--value", "vgpu-executor-*.scope"); err != nil || slices != "vgpu-default-one.slice" {
-		t.Errorf("the executor's slice is %q, %v", slices, err)
-	}
-	something()
-	if results, err := h.guest.Console().Results(); err != nil {
-		t.Fatal(err)
-	} else if _, ended := results[name]; ended {
-		t.Fatal("the program ended before it was over")
-	}
+}
+
+// finishes tells it to end, which it does after one more kernel, and wants it to
+// have computed all the time.
+func (h *host) finishes(t *testing.T, name string) {
+	t.Helper()
+	must(t, h.guest.Begin(manifest.Step{Name: name + "-end", Kill: name, Signal: int(syscall.SIGTERM)}))
 	result, err := h.guest.Result(h.within(t, 2*time.Minute), name)
 	must(t, err)
 	if result.Exit != 0 || !finished(result.Output) {
 		t.Fatalf("exit status %d:\n%s", result.Exit, strings.Join(result.Output, "\n"))
 	}
+}
+
+// undisturbed does something to the host while a program computes in the guest,
+// which must finish as if nothing had been; another one must work afterwards.
+func (h *host) undisturbed(t *testing.T, name string, something func()) {
+	t.Helper()
+	name = fmt.Sprint(name, "-", h.round)
+	h.begin(t, name)
+	if slices, err := h.Run(h.ctx, "systemctl", "show", "--property=Slice", "--value", "vgpu-executor-*.scope"); err != nil || slices != "vgpu-default-one.slice" {
+		t.Errorf("the executor's slice is %q, %v", slices, err)
+	}
+	something()
+	h.finishes(t, name)
 	h.computes(t, name+"-after")
 	if slot := h.slot(t, "one"); slot.State != "running" || !slot.Connected {
 		t.Errorf("the slot is %+v", slot)
@@ -49,27 +60,33 @@ func finished(output []string) bool {
 	return len(output) > 0 && strings.HasPrefix(output[len(output)-1], "finished ")
 }
 
-// killed kills mediatord while a guest computes.
+// killed kills mediatord while a guest computes, then restarts libvirtd.
 func (h *host) killed(t *testing.T) {
 	h.undisturbed(t, "killed", func() {
 		before := h.property(t, "MainPID")
 		_, err := h.Run(h.ctx, "systemctl", "kill", "--signal=KILL", "--kill-who=main", "mediatord.service")
 		must(t, err)
 		h.otherProcess(t, before)
+		_, err = h.Run(h.ctx, "systemctl", "restart", "libvirtd.service")
+		must(t, err)
+		if state, err := h.Run(h.ctx, "virsh", "domstate", "one"); err != nil || strings.TrimSpace(state) != "running" {
+			t.Errorf("after libvirtd's restart the domain is %q, %v", state, err)
+		}
 	})
 }
 
 // upgraded installs a package of a higher version while a guest computes, and
 // then restarts mediatord by hand.
 func (h *host) upgraded(t *testing.T) {
-	h.higherVersion(t, "0.9.0-1")
+	version := fmt.Sprintf("0.9.%d-1", h.round)
+	h.higherVersion(t, version)
 	h.undisturbed(t, "upgraded", func() {
 		before := h.property(t, "MainPID")
 		h.typed(t, "Upgrade", 0)
 		h.otherProcess(t, before)
 	})
-	if version, err := h.Run(h.ctx, "dpkg-query", "-W", "-f", "${Version}", "libvirt-vgpu"); err != nil || version != "0.9.0-1" {
-		t.Errorf("version %q is installed, %v", version, err)
+	if installed, err := h.Run(h.ctx, "dpkg-query", "-W", "-f", "${Version}", "libvirt-vgpu"); err != nil || installed != version {
+		t.Errorf("version %q is installed, %v", installed, err)
 	}
 	h.undisturbed(t, "restarted", func() {
 		before := h.property(t, "MainPID")
@@ -109,7 +126,7 @@ func (h *host) rebooted(t *testing.T) {
 		return err == nil && strings.TrimSpace(state) == "running"
 	})
 	must(t, h.guest.Booted(h.within(t, 2*time.Minute)))
-	h.computes(t, "rebooted")
+	h.computes(t, fmt.Sprint("rebooted-", h.round))
 	h.nothingFailed(t)
 }
 
@@ -128,9 +145,7 @@ func (h *host) removed(t *testing.T) {
 	}
 	start()
 
-	spin := manifest.Step{Name: "removed", Argv: []string{"/usr/bin/spin", fmt.Sprint(spinFor.Seconds()), "200"}, Timeout: 2 * time.Minute, Background: true}
-	must(t, h.guest.Begin(spin))
-	must(t, h.guest.Said(h.within(t, time.Minute), "removed", "started"))
+	h.begin(t, "removed")
 	if said := h.typed(t, "Remove", 0); !strings.Contains(said, "domains hold vGPUs") {
 		t.Errorf("removing did not warn: %s", said)
 	}
@@ -141,13 +156,9 @@ func (h *host) removed(t *testing.T) {
 		t.Errorf("systemd does not listen to mediatord any more: NotifyAccess is %s, FileDescriptorStoreMax %s", access, room)
 	}
 	start()
-	result, err := h.guest.Result(h.within(t, time.Minute), "removed")
-	must(t, err)
-	if result.Exit != 0 || !finished(result.Output) {
-		t.Errorf("exit status %d:\n%s", result.Exit, strings.Join(result.Output, "\n"))
-	}
+	h.finishes(t, "removed")
 
-	_, err = h.Run(h.ctx, "virsh", "destroy", "one")
+	_, err := h.Run(h.ctx, "virsh", "destroy", "one")
 	must(t, err)
 	h.typed(t, "Remove", 1)
 	if left, _ := h.Run(h.ctx, "/bin/sh", "-c", "ls -d /etc/vgpu /run/vgpu /var/lib/vgpu /var/cache/vgpu /usr/libexec/vgpu /usr/lib/vgpu /etc/apparmor.d/abstractions/libvirt-qemu.d/libvirt-vgpu 2>/dev/null; "+
@@ -169,7 +180,7 @@ func (h *host) property(t *testing.T, name string) string {
 // otherProcess waits until mediatord is up as another process than before.
 func (h *host) otherProcess(t *testing.T, before string) {
 	t.Helper()
-	h.until(t, 30*time.Second, "mediatord is up again", func() bool {
+	h.until(t, time.Minute, "mediatord is up again", func() bool {
 		pid := h.property(t, "MainPID")
 		return pid != "0" && pid != before && h.property(t, "ActiveState") == "active"
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,24 @@ type host struct {
 	page     *Page
 	packages string // on the host of the test, /packages inside
 	guest    *Guest
+	round    int // of kill, upgrade and reboot, from 1
+}
+
+// roundsVariable is how often mediatord is killed, upgraded and restarted, and the
+// host rebooted; 1 if it is not set.
+const roundsVariable = "VGPU_SYSTEM_ROUNDS"
+
+func rounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(roundsVariable)
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is %q: allowed is a number from 1", roundsVariable, text)
+	}
+	return n
 }
 
 func TestPackages(t *testing.T) {
@@ -30,7 +49,8 @@ func TestPackages(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to boot machines")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	all := rounds(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute+time.Duration(all)*10*time.Minute)
 	defer cancel()
 	page, err := readPage("operating.md")
 	must(t, err)
@@ -56,10 +76,11 @@ func TestPackages(t *testing.T) {
 	})
 	must(t, guest.install(h.Machine))
 
-	for _, step := range []struct {
+	type step struct {
 		name string
 		do   func(*testing.T)
-	}{
+	}
+	steps := []step{
 		{"install", h.install},
 		{"attach", h.attach},
 		{"refusal", h.refusal},
@@ -67,11 +88,11 @@ func TestPackages(t *testing.T) {
 		{"change", h.changed},
 		{"bus policy", h.busPolicy},
 		{"monitor", h.monitor},
-		{"kill", h.killed},
-		{"upgrade", h.upgraded},
-		{"reboot", h.rebooted},
-		{"remove", h.removed},
-	} {
+	}
+	for range all {
+		steps = append(steps, step{"kill", h.nextRound(h.killed)}, step{"upgrade", h.upgraded}, step{"reboot", h.rebooted})
+	}
+	for _, step := range append(steps, step{"remove", h.removed}) {
 		// each needs what those before it did
 		if !t.Run(step.name, step.do) {
 			t.FailNow()
@@ -81,6 +102,14 @@ func TestPackages(t *testing.T) {
 	t.Logf("what mediatord warned of:\n%s", warnings)
 	for _, left := range page.untyped() {
 		t.Errorf("nobody typed this of docs/operating.md, %s", left)
+	}
+}
+
+// nextRound counts.
+func (h *host) nextRound(do func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		h.round++
+		do(t)
 	}
 }
 

@@ -208,6 +208,15 @@ func (a attacher) attach(c domain.Configuration, which domain.Which) error {
 			return a.failed("giving it the device", err)
 		}
 	}
+	if which == domain.Persistent {
+		now, err := domain.Agree(a.target)
+		switch {
+		case err != nil:
+			return a.failed("looking at it", err)
+		case errors.Is(now.ElementErr, vgpuxml.ErrNoGPU):
+			return fmt.Errorf("the metadata element of %s was removed meanwhile, and the device with it", a.name)
+		}
+	}
 	a.report.did("add-device", which, true, "added the device %s to the %s", vgpuxml.DeviceName, which)
 	return nil
 }

@@ -109,6 +109,15 @@ func (d detacher) clear(which domain.Which) error {
 		}
 		removed = true
 	}
+	if which == domain.Persistent {
+		now, err := domain.Agree(d.target)
+		switch {
+		case err != nil:
+			return domainFailed(d.name, "looking at it", err)
+		case now.HasElement():
+			return fmt.Errorf("%s was given a metadata element again meanwhile, and the device with it: repeat the command if it is to go", d.name)
+		}
+	}
 	d.report.did("remove-device", which, removed, map[bool]string{
 		true: "removed the device %s from the %s", false: "there is no device %s in the %s"}[removed], vgpuxml.DeviceName, which)
 	return nil

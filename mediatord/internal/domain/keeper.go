@@ -74,8 +74,11 @@ func (k Keeper) followPersistent(target Target, reason Reason) error {
 		if reason != MetadataChanged {
 			return nil // the device may be there before its element
 		}
-		removed, err := RemoveDevice(target, c, Persistent)
-		if removed {
+		if c.Device.State == vgpuxml.DeviceMissing {
+			return nil
+		}
+		now, err := Agree(target)
+		if err == nil && now.Device.State == vgpuxml.DeviceMissing {
 			log.Info("removed the device vgpu0, as the metadata element is gone")
 		}
 		return err
@@ -97,11 +100,11 @@ func (k Keeper) followPersistent(target Target, reason Reason) error {
 		}
 	case vgpuxml.DeviceMissing:
 	}
-	if err := AddDevice(target, c, Persistent); err != nil {
-		return err
+	now, err := Agree(target)
+	if err == nil && now.Device.State == vgpuxml.DevicePresent {
+		log.Info("added the device vgpu0 that the metadata element implies")
 	}
-	log.Info("added the device vgpu0 that the metadata element implies")
-	return nil
+	return err
 }
 
 func (k Keeper) followLive(ctx context.Context, target Target, reason Reason) error {

@@ -40,11 +40,14 @@ type Domain struct {
 	Refusal      error  // of device and metadata calls
 	// KeepsDevice is a guest that does not let go of its device.
 	KeepsDevice bool
+	// Before is called before each call that reads or changes a configuration.
+	Before func()
 	Calls       *[]string // what was called, with libvirt's flags
 }
 
 // GetXMLDesc implements domain.Target.
 func (d *Domain) GetXMLDesc(flags libvirt.DomainXMLFlags) (string, error) {
+	d.before()
 	if flags&libvirt.DOMAIN_XML_INACTIVE != 0 {
 		return d.Stored, nil
 	}
@@ -59,10 +62,14 @@ func (d *Domain) IsPersistent() (bool, error) { return d.Stored != "", nil }
 
 // AttachDeviceFlags implements domain.Target.
 func (d *Domain) AttachDeviceFlags(device string, flags libvirt.DomainDeviceModifyFlags) error {
+	d.before()
 	if d.Refusal != nil {
 		return d.Refusal
 	}
 	text := d.configuration(flags == libvirt.DOMAIN_DEVICE_MODIFY_LIVE)
+	if strings.Contains(*text, device) {
+		return libvirt.Error{Code: libvirt.ERR_OPERATION_INVALID, Message: "device is already in the domain configuration"}
+	}
 	*text = strings.Replace(*text, "</devices>", device+"</devices>", 1)
 	d.note("attach %d", flags)
 	return nil
@@ -70,10 +77,14 @@ func (d *Domain) AttachDeviceFlags(device string, flags libvirt.DomainDeviceModi
 
 // DetachDeviceFlags implements domain.Target.
 func (d *Domain) DetachDeviceFlags(_ string, flags libvirt.DomainDeviceModifyFlags) error {
+	d.before()
 	if d.Refusal != nil {
 		return d.Refusal
 	}
 	live := flags == libvirt.DOMAIN_DEVICE_MODIFY_LIVE
+	if !strings.Contains(*d.configuration(live), `<shmem name="vgpu0"`) {
+		return libvirt.Error{Code: libvirt.ERR_DEVICE_MISSING, Message: "device not found: matching shmem device was not found"}
+	}
 	if !live || !d.KeepsDevice {
 		text := d.configuration(live)
 		*text = regexp.MustCompile(`(?s)<shmem name="vgpu0".*?</shmem>`).ReplaceAllString(*text, "")
@@ -84,6 +95,7 @@ func (d *Domain) DetachDeviceFlags(_ string, flags libvirt.DomainDeviceModifyFla
 
 // SetMetadata implements domain.Target.
 func (d *Domain) SetMetadata(_ libvirt.DomainMetadataType, metadata, key, uri string, flags libvirt.DomainModificationImpact) error {
+	d.before()
 	if d.Refusal != nil {
 		return d.Refusal
 	}
@@ -94,6 +106,12 @@ func (d *Domain) SetMetadata(_ libvirt.DomainMetadataType, metadata, key, uri st
 	}
 	d.note("metadata %d %s", flags, metadata)
 	return nil
+}
+
+func (d *Domain) before() {
+	if d.Before != nil {
+		d.Before()
+	}
 }
 
 func (d *Domain) configuration(live bool) *string {
