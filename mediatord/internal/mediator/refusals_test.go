@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 	}
 	must(reserve(`pool="full" memory="1GiB"`))
 	must(reserve(`pool="left"`))
-	seen := []error{refusal.ErrMemoryInUse} // package slot has its text
+	seen := []error{refusal.ErrMemoryInUse, refusal.ErrInvalidConfiguration} // packages slot and daemon have their texts
 	for _, tc := range []struct {
 		name  string
 		cause func() error
