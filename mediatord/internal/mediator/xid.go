@@ -105,8 +105,8 @@ func (m *Mediator) recordXid(e events.Event, pci string, code uint64) {
 // namesOf is what pool files call the GPU at a PCI address, and its instances.
 func (m *Mediator) namesOf(pci string) []string {
 	names := []string{pci}
-	for _, p := range m.pools {
-		for _, name := range p.GPUs {
+	for _, p := range m.allPools() {
+		for _, name := range p.Config().GPUs {
 			if d := m.prober.Found(name); d != nil && d.PCI == pci {
 				names = append(names, name)
 			}
