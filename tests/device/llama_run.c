@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Generates with the unmodified llama.cpp libraries of a directory and prints one JSON object:
- *     llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads]]]]     default: 99 512 256 4
+ *     llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads [pace]]]]]     default: 99 512 256 4 0
  * Two passes over the same prompt in one context: the first pays for loading kernels, the second is the steady state.
  * The hash covers every token chosen and the bytes of all logits of each step; both passes and every run on the same
  * kind of GPU give the same one. Times are of llama_decode until its logits are there.
+ * With a pace, the second pass makes so many tokens a second, as somebody who reads along wants them; "paced" comes on
+ * standard output before it, and the object has the times of its steps.
  */
 #include "llama.h"
 
@@ -89,11 +91,24 @@ static int by_value(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* 0, or -1 when llama.cpp refuses or a logit is not finite. */
-static int run_pass(void *context, int32_t vocabulary, int32_t prompt, int32_t new_tokens, struct pass *pass)
+/* Sleeps until a time of seconds_now. */
+static void sleep_until(double due)
+{
+	struct timespec until = { .tv_sec = (time_t)due };
+
+	until.tv_nsec = (long)((due - (double)until.tv_sec) * 1e9);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/* Of the last pass, in the order of the tokens. */
+static double step_seconds[MAX_TOKENS];
+
+/* 0, or -1 when llama.cpp refuses or a logit is not finite. With a pace, so many tokens a second. */
+static int run_pass(void *context, int32_t vocabulary, int32_t prompt, int32_t new_tokens, double pace, struct pass *pass)
 {
 	static int32_t tokens[MAX_TOKENS];
 	static double steps[MAX_TOKENS];
+	double first = seconds_now();
 	int32_t token = 0;
 
 	memset(pass, 0, sizeof(*pass));
@@ -101,15 +116,19 @@ static int run_pass(void *context, int32_t vocabulary, int32_t prompt, int32_t n
 	for (int32_t i = 0; i < prompt; i++)
 		tokens[i] = (int32_t)((i * 2654435761u >> 7) % (uint32_t)vocabulary);
 	for (int32_t step = 0; step < new_tokens; step++) {
-		double start = seconds_now();
+		double start;
 		float *logits;
+
+		if (pace > 0)
+			sleep_until(first + step / pace);
+		start = seconds_now();
 
 		if (llama.decode(context, step ? llama.batch_of(&token, 1) : llama.batch_of(tokens, prompt)))
 			return -1;
 		logits = llama.logits(context, -1);
 		if (!logits)
 			return -1;
-		steps[step] = seconds_now() - start;
+		steps[step] = step_seconds[step] = seconds_now() - start;
 		if (!step)
 			pass->first_token_seconds = seconds_since_process_start();
 		token = greatest(logits, vocabulary);
@@ -151,6 +170,7 @@ int main(int argc, char **argv)
 	int32_t prompt = (int32_t)argument(argc, argv, 4, 512);
 	int32_t new_tokens = (int32_t)argument(argc, argv, 5, 256);
 	int32_t threads = (int32_t)argument(argc, argv, 6, 4);
+	double pace = (double)argument(argc, argv, 7, 0);
 	struct llama_model_params model_params;
 	struct llama_context_params context_params;
 	struct pass cold, warm;
@@ -159,7 +179,7 @@ int main(int argc, char **argv)
 	int32_t vocabulary;
 
 	if (argc < 3 || prompt < 1 || new_tokens < 2 || prompt + new_tokens > MAX_TOKENS) {
-		fprintf(stderr, "usage: llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads]]]]\n");
+		fprintf(stderr, "usage: llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads [pace]]]]]\n");
 		return 2;
 	}
 	if (llama_open(&llama, argv[1]))
@@ -189,12 +209,16 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	ready = seconds_now();
-	if (run_pass(context, vocabulary, prompt, new_tokens, &cold)) {
+	if (run_pass(context, vocabulary, prompt, new_tokens, 0, &cold)) {
 		fprintf(stderr, "decoding failed\n");
 		return 1;
 	}
 	llama.memory_clear(llama.memory_of(context), true);
-	if (run_pass(context, vocabulary, prompt, new_tokens, &warm)) {
+	if (pace > 0) {
+		printf("paced\n");
+		fflush(stdout);
+	}
+	if (run_pass(context, vocabulary, prompt, new_tokens, pace, &warm)) {
 		fprintf(stderr, "decoding failed\n");
 		return 1;
 	}
@@ -207,6 +231,12 @@ int main(int argc, char **argv)
 	       ready - loaded, cold.first_token_seconds);
 	print_pass("cold", &cold, prompt, new_tokens);
 	print_pass("warm", &warm, prompt, new_tokens);
+	if (pace > 0) {
+		printf(", \"steps_us\": [");
+		for (int32_t step = 1; step < new_tokens; step++)
+			printf("%s%.1f", step > 1 ? ", " : "", step_seconds[step] * 1e6);
+		printf("]");
+	}
 	printf(", \"hash\": \"%016llx\"}\n", (unsigned long long)warm.hash);
 	llama.context_free(context);
 	llama.model_free(model);

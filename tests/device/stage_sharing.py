@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tenants of one GPU: a high one beside a low hog, equal ones, weights, what the scheduler costs, a tenant that is killed.
 
-    run.py sharing                    every part under the default terms, and the high one beside the hog under VARIANTS too
+    run.py sharing                    USUAL parts under the default terms, and the high one beside the hog under VARIANTS too
     run.py sharing=beside,slices:2    parts, and terms by name, in so many rounds
+    run.py sharing=sweep              budgets, run sets, turns and delays in less than five minutes; a table at the end
+    run.py sharing=decode             llama.cpp paced at 50 tokens a second beside PyTorch that trains; decode_8b: the larger model
 
 The parts are PARTS, the terms TERMS. Every ratio is between measurements of one mediatord's life, on the same GPU.
 """
+import importlib.util
 import json
 import os
 import signal
+import statistics
 import subprocess
+import sys
+import threading
 import time
 
+import machine
 from host import Host
 from machine import PAYLOAD, WORK, payload
+from stage_llama import LARGE, SMALL, command_of
 from watch import descendants
 
 # lines of the pool's file
@@ -29,8 +37,22 @@ TERMS = {
     "run_set_4": "run_set = 4\n",
     "turn_1ms": 'turn = "1ms"\nbudget = "1ms"\n',
     "turn_20ms": 'turn = "20ms"\nbudget = "10ms"\n',
+    "budget_100us": 'turn = "1ms"\nbudget = "100us"\n',
+    "budget_500us": 'turn = "2ms"\nbudget = "500us"\n',
+    "turn_10ms": 'turn = "10ms"\n',
+    "run_set_3": "run_set = 3\n",
+    "delay_40": "delay = 0.4\n",
+    "delay_80": "delay = 0.8\n",
 }
-PARTS = ("beside", "equal", "weights", "cost", "killed")
+USUAL = ("beside", "equal", "weights", "cost", "killed")
+PARTS = (*USUAL, "decode", "decode_8b")
+SWEEP = {
+    "beside": ("default", "delay_40", "delay_80", "unpredicted", "armed_100us", "armed_1ms", "slices"),
+    "equal": ("default", "turn_1ms", "turn_10ms", "turn_20ms", "budget_100us", "budget_500us", "run_set_2", "run_set_3", "run_set_4", "slices"),
+}
+SWEEP_SECONDS = 1.5
+COST_TERMS = ("slices", "default") * 4  # without and with the scheduler
+COST_BAR = 0.99
 VARIANTS = ("unpredicted", "slices")  # of "beside", after the default
 EQUAL_VARIANTS = ("run_set_2", "slices")
 HOGS_US = (200, 1000, 5000)
@@ -83,16 +105,47 @@ def latency(result, after=WARM_UP_US):
     return {"steps": len(values), "p50_us": quantile(values, 0.5), "p99_us": quantile(values, 0.99), "max_us": quantile(values, 1)}
 
 
+class Decoder:
+    """llama.cpp that makes tokens at a pace, on a thread of its own; when the paced ones began and ended."""
+
+    def __init__(self, command, environment):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PAYLOAD, start_new_session=True,
+                                        env={**os.environ, **environment})
+        self.began = self.ended = None
+        self.numbers, self.errors = None, ""
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if line.strip() == "paced":
+                self.began = time.monotonic()
+            elif line.startswith("{"):
+                self.ended, self.numbers = time.monotonic(), json.loads(line)
+        self.errors = self.process.stderr.read()
+
+    def result(self, seconds):
+        self.reader.join(seconds)
+        if self.process.poll() is None and self.reader.is_alive():
+            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.wait(20) or self.numbers is None:
+            raise RuntimeError(f"llama_run ended with {self.process.returncode}: {self.errors[-1000:]}")
+        return self.numbers
+
+
 class Bench:
     """One mediatord with its terms."""
 
-    def __init__(self, host, rate, seconds, step, hogs):
-        self.host, self.rate, self.seconds, self.step, self.hogs = host, str(rate), seconds, step, hogs
+    def __init__(self, host, rate, seconds, step, hogs, decoding):
+        self.host, self.rate, self.seconds, self.step, self.hogs, self.decoding = host, str(rate), seconds, step, hogs, decoding
 
-    def command(self, role, *arguments, priority="normal", weight=100):
-        line = self.host.virtual([payload("tests/sharing"), role, *map(str, arguments)])
+    def tenant(self, command, priority="normal", weight=100):
+        line = self.host.virtual(command)
         at = line.index("run") + 1
         return line[:at] + ["--priority", priority, "--weight", str(weight)] + line[at:]
+
+    def command(self, role, *arguments, **terms):
+        return self.tenant([payload("tests/sharing"), role, *map(str, arguments)], **terms)
 
     def stepper(self, priority="high", seconds=None):
         return Tenant(self.command("step", self.rate, *self.step, seconds or self.seconds, priority=priority))
@@ -152,6 +205,62 @@ class Bench:
         (numbers,), _ = self.together(Tenant(self.command("cost", self.seconds)))
         return numbers
 
+    def decoder(self, shape):
+        environment = {}
+        if not self.host.rehearsal:
+            environment["LD_LIBRARY_PATH"] = ":".join([*machine.cuda_directories(), os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")
+        d = self.decoding
+        command = command_of(d.get("shape", shape), d["gpu_layers"], d["prompt"], d["tokens"], d["threads"]) + [str(d["pace"])]
+        return Decoder(self.tenant(command, priority="high"), environment)
+
+    def trainer(self, seconds):
+        """PyTorch that trains; a hog where there is no PyTorch."""
+        if importlib.util.find_spec("torch"):
+            script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "torch_train.py")
+            return Tenant(self.tenant([sys.executable, script, str(seconds)], priority="low"), {"TRITON_LIBCUDA_PATH": payload("lib")})
+        if not self.host.rehearsal:
+            raise RuntimeError("there is no PyTorch")
+        return self.hog(1000, seconds=seconds, priority="low")
+
+    def decode(self, shape=SMALL):
+        """Tokens at a pace alone and beside training, training alone; training counts while the tokens are paced."""
+        d = self.decoding
+        paced = d["tokens"] / d["pace"]
+        alone = self.decoder(shape).result(paced + 120)
+        trainer = self.trainer(max(paced / 2, 2))
+        try:
+            trainer.start()
+            free = trainer.result(paced + 60)
+        finally:
+            trainer.end()
+        trainer = self.trainer(paced + d["start"])
+        try:
+            trainer.start()
+            decoder = self.decoder(shape)
+            numbers = decoder.result(paced + 120)
+            trained = trainer.result(paced + 60)
+        finally:
+            trainer.end()
+        latencies = {"alone": alone["steps_us"], "beside": numbers["steps_us"]}
+        result = {"training": "PyTorch" if "done" in trained else "hog", "same_hash": alone["hash"] == numbers["hash"], "raw": latencies}
+        for name, values in latencies.items():
+            # the rhythm is learnt from the first ones, which are shown in the raw values
+            result[name] = {f"p{part}_us": quantile(values[d["learn"]:], part / 100) for part in (50, 90, 99, 100)}
+        result["p99_ratio"] = result["beside"]["p99_us"] / result["alone"]["p99_us"]
+        if "done" in trained:
+            window = [at for at in trained["done"] if decoder.began + 0.5 <= at <= decoder.ended]
+            if len(window) < 10 or trained["done"][-1] < decoder.ended:
+                raise RuntimeError(f"training ended before the tokens did, or did not get on: {len(window)} steps")
+            rates = [(len(done) - 1) / (done[-1] - done[0]) for done in (free["done"], window)]
+        else:
+            rates = [one["work_us"] / one["seconds"] for one in (free, trained)]
+        result["training_alone"], result["training_beside"] = rates
+        result["training_part_of_alone"] = rates[1] / rates[0]
+        return result
+
+    def decode_8b(self):
+        return self.decode(LARGE)
+
     def killed(self):
         """Steps beside an endless kernel, which is killed after a while."""
         stepper = self.stepper(priority="normal", seconds=2 * self.seconds)
@@ -168,7 +277,7 @@ class Bench:
         finally:
             stepper.end()
             endless.end()
-        calm = latency({key: values for key, values in steps.items()}, 0)
+        calm = latency(steps, 0)
         first = [value for begin, value in zip(steps["begins_us"], steps["latencies_us"]) if WARM_UP_US / 2 <= begin < self.seconds / 3 * 1e6]
         limit = 1.2 * quantile(first, 0.99)
         late = [begin + value - killed for begin, value in zip(steps["begins_us"], steps["latencies_us"]) if begin + value > killed and value > limit]
@@ -181,40 +290,80 @@ def jain(values):
     return sum(values) ** 2 / (len(values) * sum(value * value for value in values)) if any(values) else None
 
 
-class Stage:
-    def __init__(self, host, seconds, step, hogs):
-        self.gpu, self.rehearsal = host.gpus["default"], host.rehearsal
-        self.seconds, self.step, self.hogs, self.rate = seconds, step, hogs, None
+def median(values):
+    return statistics.median(values)
 
-    def under(self, terms, part):
+
+def cost_ratios(found):
+    """With the scheduler to without, of medians over the lives of mediatord; above 1 is worse for times, below for rates."""
+    sides = {side: [one for name, one in found.items() if name.partition("#")[0] == side] for side in ("slices", "default")}
+    if not all(sides.values()):
+        return None
+    p50, p99, rate = ({side: median([pick(one) for one in ones]) for side, ones in sides.items()} for pick in (
+        lambda one: one["launch_and_wait_us"]["p50"], lambda one: one["launch_and_wait_us"]["p99"], lambda one: one["launches_per_second"]))
+    return {"launch_and_wait_p50": p50["default"] / p50["slices"], "launch_and_wait_p99": p99["default"] / p99["slices"],
+            "launches_per_second": rate["default"] / rate["slices"], "bar_launches_per_second": COST_BAR}
+
+
+def table(found):
+    """What was found, a line for each part, terms and figure."""
+    for part, variants in found.items():
+        for terms, one in variants.items():
+            if part == "beside":
+                for hog, numbers in one["hogs"].items():
+                    print(f"{part:8}{terms:14}hog {hog:>5} us: p99 {numbers['p99_ratio']:.2f} p50 {numbers['p50_ratio']:.2f} of alone, hog keeps {numbers['hog_part_of_alone']:.2f}")
+            elif part == "equal":
+                for count in (2, 4):
+                    print(f"{part:8}{terms:14}{count} tenants: sum {one[count]['sum_of_alone']:.3f} of one, Jain index of work {one[count]['jain_of_work']:.4f}")
+            elif part.startswith("decode"):
+                print(f"{part:8} {terms:14}p99 {one['p99_ratio']:.2f} of alone, {one['training']} keeps {one['training_part_of_alone']:.3f}")
+
+
+class Stage:
+    def __init__(self, host, seconds, step, hogs, decoding):
+        self.gpu, self.rehearsal = host.gpus["default"], host.rehearsal
+        self.seconds, self.step, self.hogs, self.decoding, self.rate = seconds, step, hogs, decoding, None
+
+    def under(self, terms, part, seconds=None):
         """One part under some terms, in a life of its own of mediatord."""
         work = f"{WORK}-sharing"
         with Host(self.gpu, rehearsal=self.rehearsal, work=work, pool="[sharing]\n" + TERMS[terms], options=("--run-dir", f"{work}/run")) as host:
             if self.rate is None:
                 line = subprocess.run(host.virtual([payload("tests/sharing"), "calibrate"]), capture_output=True, text=True, timeout=120, cwd=PAYLOAD)
                 self.rate = json.loads(line.stdout)["rate"]
-            result = getattr(Bench(host, self.rate, self.seconds, self.step, self.hogs), part)()
+            result = getattr(Bench(host, self.rate, seconds or self.seconds, self.step, self.hogs, self.decoding), part)()
         shown = {key: value for key, value in result.items() if key not in ("raw", "tenants")}
         print(f"{part} {terms}: {json.dumps(shown)[:1500]}", flush=True)
         return result
 
 
-def stage(host, names=PARTS, rounds=1, seconds=SECONDS, step=STEP, hogs=HOGS_US):
-    parts = [name for name in names if name in PARTS]
-    terms = [name for name in names if name in TERMS]
+DECODING = {"gpu_layers": 99, "prompt": 512, "tokens": 500, "threads": 8, "pace": 50, "learn": 20, "start": 15}
+
+
+def stage(host, names=USUAL, rounds=1, seconds=SECONDS, step=STEP, hogs=HOGS_US, decoding=None, sweep_seconds=SWEEP_SECONDS):
     for name in names:
-        if name not in PARTS and name not in TERMS:
-            raise ValueError(f"no part and no terms {name}: there are {PARTS} and {tuple(TERMS)}")
-    run = Stage(host, seconds, step, hogs)
+        if name not in PARTS and name not in TERMS and name != "sweep":
+            raise ValueError(f"no part and no terms {name}: there are sweep, {PARTS} and {tuple(TERMS)}")
+    terms = [name for name in names if name in TERMS]
+    usual = {"beside": ("default", *VARIANTS), "equal": ("default", *EQUAL_VARIANTS), "cost": COST_TERMS}
+    plan = [(part, terms or usual.get(part, ("default",)), seconds) for part in names if part in PARTS]
+    if "sweep" in names:
+        plan += [(part, variants, sweep_seconds) for part, variants in SWEEP.items()]
+    if not plan:
+        plan = [("beside", terms, seconds)]
+    run = Stage(host, seconds, step, hogs, decoding or DECODING)
     result = {"terms": TERMS, "seconds": seconds, "step": step, "rounds": []}
     for _ in range(rounds):
         found = {}
-        for part in parts or ("beside",):
-            variants = terms or {"beside": ("default", *VARIANTS), "equal": ("default", *EQUAL_VARIANTS), "cost": ("slices", "default", "slices", "default")}.get(
-                part, ("default",))
+        for part, variants, length in plan:
             for number, variant in enumerate(variants):
-                found.setdefault(part, {})[f"{variant}#{number}" if variants.count(variant) > 1 else variant] = run.under(variant, part)
+                found.setdefault(part, {})[f"{variant}#{number}" if variants.count(variant) > 1 else variant] = run.under(variant, part, length)
+        if "cost" in found:
+            print("cost with the scheduler to without:", json.dumps(cost_ratios(found["cost"])), flush=True)
+        table(found)
         result["rounds"].append(found)
+    costs = {f"{name}#{number}": one for number, found in enumerate(result["rounds"]) for name, one in found.get("cost", {}).items()}
+    result["cost_ratios"] = cost_ratios(costs)
     result["rate"] = run.rate
     result["good"] = True  # nobody failed; what was measured is to be read
     return result
