@@ -25,6 +25,7 @@ var translators = map[string]translator{
 	"createpolicy": translateCreatepolicy,
 
 	"bar": translateBar, "barrier": translateBar, "shfl": translateShfl, "vote": translateVote, "match": translateMatch,
+	"mma": translateMma, "ldmatrix": translateLdmatrix, "stmatrix": translateStmatrix, "movmatrix": translateMovmatrix,
 	"redux": translateRedux, "elect": translateElect, "activemask": translateActivemask,
 
 	"bra": translateBra, "brx": translateBrx, "call": translateCall, "ret": translateRet, "exit": translateExit,
@@ -48,7 +49,7 @@ func translateCreatepolicy(g *generator) error {
 var unsupportedOps = func() map[string]bool {
 	m := map[string]bool{}
 	for _, name := range []string{
-		"mma", "wmma", "ldmatrix", "stmatrix", "movmatrix", "wgmma", "tcgen05", "mbarrier", "mapa", "getctarank",
+		"wmma", "wgmma", "tcgen05", "mbarrier", "mapa", "getctarank",
 		"tex", "tld4", "txq", "istypep", "suld", "sust", "sured", "suq", "multimem", "tensormap", "alloca",
 		"stacksave", "stackrestore", "szext", "vadd", "vsub", "vabsdiff", "vmin", "vmax", "vshl", "vshr", "vmad",
 		"vset", "vadd2", "vsub2", "vavrg2", "vabsdiff2", "vmin2", "vmax2", "vset2", "vadd4", "vsub4", "vavrg4",
