@@ -207,7 +207,7 @@ func TestBadKernels(t *testing.T) {
 		name, body string
 		want       gpu.Result
 	}{
-		{"tensor cores", "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%r1,%r1,%r1,%r1},{%r1,%r1},{%r1},{%r1,%r1,%r1,%r1};", gpu.NotSupported},
+		{"Volta's matrices", "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%r1,%r1,%r1,%r1,%r1,%r1,%r1,%r1},{%r1,%r1},{%r1,%r1},{%r1,%r1,%r1,%r1,%r1,%r1,%r1,%r1};", gpu.NotSupported},
 		{"function of nobody", "{ .param .b64 p0; .param .b64 p1; .param .b32 r; call (r), mystery, (p0, p1); }", gpu.NotSupported},
 		{"packed integers from floats", "{ .reg .f32 %f1; cvt.rn.u16x2.f32 %r1, %f1, %f1; }", gpu.NotSupported},
 		{"128 bits", "{ .reg .b128 %q1; mov.b128 %q1, %q1; }", gpu.NotSupported},
