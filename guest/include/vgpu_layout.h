@@ -128,12 +128,15 @@
 /*
  * Address ranges that the guest process reserves PROT_NONE at start and that
  * the executor keeps free: device addresses, and host memory that the GPU
- * sees (arena chunks), which has the same address on both sides.
+ * sees (arena chunks), which has the same address on both sides. They are here
+ * unless both sides have agreed on other places (place_ranges).
  */
 #define VGPU_DEVICE_BASE		0x300000000000ULL
 #define VGPU_DEVICE_SIZE		0x080000000000ULL	/* 8 TiB */
 #define VGPU_PINNED_BASE		0x200000000000ULL
 #define VGPU_PINNED_SIZE		0x010000000000ULL	/* 1 TiB */
+#define VGPU_TAKEN_DEVICE		1	/* bits of place_ranges' answer */
+#define VGPU_TAKEN_PINNED		2
 
 /*
  * MSI-X vectors and doorbells: 0 is control, 1 + channel is the channel's own. A

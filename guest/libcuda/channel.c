@@ -9,31 +9,9 @@
 
 #include "abi.h"
 #include "process.h"
+#include "spaces.h"
 
 #define START_TIMEOUT_MS 30000
-
-/* Reserves the ranges whose addresses are agreed with the executor. */
-static bool reserve(uint64_t base, uint64_t size)
-{
-	void *p = mmap((void *)base, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-		       -1, 0);
-
-	if (p == (void *)base)
-		return true;
-	if (p != MAP_FAILED)
-		munmap(p, size);
-	return false;
-}
-
-static bool reserve_ranges(void)
-{
-	if (!reserve(VGPU_DEVICE_BASE, VGPU_DEVICE_SIZE))
-		return false;
-	if (reserve(VGPU_PINNED_BASE, VGPU_PINNED_SIZE))
-		return true;
-	munmap((void *)VGPU_DEVICE_BASE, VGPU_DEVICE_SIZE);
-	return false;
-}
 
 /* The channel followed by a second view of its ring: a record never wraps. */
 static uint8_t *map_whole(struct vg_transport *t)
@@ -65,8 +43,8 @@ struct vg_channel *vg_channel_open(const char **reason)
 		*reason = "mapping the channel failed";
 		goto fail;
 	}
-	if (!reserve_ranges()) {
-		*reason = "the address ranges of device and pinned memory are taken in this process";
+	if (!vg_spaces_hold()) {
+		*reason = "no place for device and pinned memory is free among this process's addresses";
 		munmap(c->base, VGPU_CHANNEL_SIZE + VGPU_RING_SIZE);
 		goto fail;
 	}
@@ -131,13 +109,19 @@ static int await_executor(struct vg_channel *c)
 int vg_channel_start(struct vg_channel *c)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct vg_thread *t;
 	int result = 0;
 
 	if (atomic_load_explicit(&c->started, memory_order_acquire))
 		return vg_channel_lost(c);
+	t = vg_thread_get();
+	if (!t)
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_lock(&lock);
 	if (!atomic_load_explicit(&c->started, memory_order_relaxed)) {
 		result = c->transport->ops->start(c->transport) ? CUDA_ERROR_DEVICE_UNAVAILABLE : await_executor(c);
+		if (!result)
+			result = vg_spaces_agree(t);
 		if (!result)
 			atomic_store_explicit(&c->started, 1, memory_order_release);
 	}

@@ -7,13 +7,13 @@
 #include "calls.h"
 #include "enter.h"
 #include "gen/ops.h"
-#include "memory.h"
+#include "spaces.h"
 #include "stage.h"
 #include "stream.h"
 
 enum vg_place vg_place_of(uint64_t address)
 {
-	if (address - VGPU_DEVICE_BASE < VGPU_DEVICE_SIZE)
+	if (vg_in_device_space(address))
 		return VG_PLACE_DEVICE;
 	if (vg_pinned_range((const void *)(uintptr_t)address, 1))
 		return VG_PLACE_PINNED;

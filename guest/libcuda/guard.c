@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "pool.h"
+#include "spaces.h"
 
 #define PIECE 0x2000000ull	/* what one look takes, aligned */
 
@@ -14,17 +15,12 @@ static struct {
 	.free = { .base = 0, .size = 1ull << 47 },
 };
 
-static bool ours(uint64_t address)
-{
-	return address - VGPU_DEVICE_BASE < VGPU_DEVICE_SIZE;
-}
-
 /* The lock is held. */
 static bool guard(uint64_t piece)
 {
 	void *p;
 
-	if (ours(piece) || !vg_space_take_at(&guards.free, piece, PIECE))
+	if (vg_in_device_space(piece) || !vg_space_take_at(&guards.free, piece, PIECE))
 		return true;
 	p = mmap((void *)(uintptr_t)piece, PIECE, PROT_NONE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);

@@ -37,32 +37,9 @@ static struct {
 	_Atomic uint64_t next_id;
 } device = { .lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1 };
 
-struct vg_spaces vg_spaces = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.device = { .base = VGPU_DEVICE_BASE, .size = VGPU_DEVICE_SIZE },
-	.pinned = { .base = VGPU_PINNED_BASE, .size = VGPU_PINNED_SIZE },
-};
-
 uint64_t vg_range_id(void)
 {
 	return atomic_fetch_add_explicit(&device.next_id, 1, memory_order_relaxed);
-}
-
-uint64_t vg_spaces_take(struct vg_space *space, uint64_t size, uint64_t align)
-{
-	uint64_t address;
-
-	pthread_mutex_lock(&vg_spaces.lock);
-	address = vg_space_take(space, size, align);
-	pthread_mutex_unlock(&vg_spaces.lock);
-	return address;
-}
-
-void vg_spaces_give(struct vg_space *space, uint64_t address, uint64_t size)
-{
-	pthread_mutex_lock(&vg_spaces.lock);
-	vg_space_give(space, address, size);
-	pthread_mutex_unlock(&vg_spaces.lock);
 }
 
 static uint64_t round_up(uint64_t size, uint64_t to)

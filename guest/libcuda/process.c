@@ -8,12 +8,12 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "calls.h"
 #include "channel.h"
 #include "description.h"
 #include "register.h"
+#include "spaces.h"
 #include "text.h"
 #include "visible.h"
 
@@ -56,10 +56,8 @@ static void after_fork_in_child(void)
 		atomic_store_explicit(&vg_process.forked, 1, memory_order_relaxed);
 		return;
 	}
-	if (channel) {
-		munmap((void *)VGPU_DEVICE_BASE, VGPU_DEVICE_SIZE);
-		munmap((void *)VGPU_PINNED_BASE, VGPU_PINNED_SIZE);
-	}
+	if (channel)
+		vg_spaces_drop();
 	vg_process.channel = NULL;
 	vg_process.description = NULL;
 }

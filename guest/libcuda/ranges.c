@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "spaces.h"
 
 struct set {
 	struct vg_range *ranges;
@@ -203,7 +203,7 @@ bool vg_pinned_range(const void *address, uint64_t size)
 {
 	uint64_t a = (uint64_t)(uintptr_t)address;
 
-	if (a - VGPU_PINNED_BASE >= VGPU_PINNED_SIZE && !atomic_load_explicit(&all.registered, memory_order_relaxed))
+	if (!vg_in_pinned_space(a) && !atomic_load_explicit(&all.registered, memory_order_relaxed))
 		return false;
 	return covered(a, size, true);
 }

@@ -91,6 +91,9 @@ const (
 	PinnedBase uint64 = 0x200000000000
 	PinnedSize uint64 = 0x010000000000
 
+	TakenDevice = 1
+	TakenPinned = 2
+
 	VectorControl = 0
 	PeerHost      = 0
 	PeerGuest     = 1

@@ -46,6 +46,7 @@ func goValues() map[string]uint64 {
 		"REP_SEQ": RepSeq, "REP_RESULT": RepResult, "REP_LENGTH": RepLength, "REP_DATA": RepData,
 		"REP_DATA_MAX": RepDataMax,
 		"DEVICE_BASE":  DeviceBase, "DEVICE_SIZE": DeviceSize, "PINNED_BASE": PinnedBase, "PINNED_SIZE": PinnedSize,
+		"TAKEN_DEVICE": TakenDevice, "TAKEN_PINNED": TakenPinned,
 		"VECTOR_CONTROL": VectorControl, "PEER_HOST": PeerHost, "PEER_GUEST": PeerGuest,
 		"DESC_VERSION": DescVersion, "DESC_ATTRIBUTES": DescAttributes, "DESC_PROCESSES": DescProcesses,
 	}

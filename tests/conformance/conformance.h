@@ -38,6 +38,7 @@
 	X(launch_family)                                                                                              \
 	X(array_family)                                                                                               \
 	X(bare_thread_family)                                                                                         \
+	X(place_family)                                                                                               \
 	X(first_version_family)                                                                                       \
 	X(graph_node_family)                                                                                          \
 	X(graph_life_family)                                                                                          \

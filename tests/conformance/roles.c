@@ -3,7 +3,8 @@
 #include "child.h"
 
 #define ROLES(X) X(reader_role) X(owner_role) X(mapper_role) X(listener_role) \
-	X(worker_role) X(forker_role) X(leaver_role) X(victim_role) X(surroundings_role) X(blocking_role)
+	X(worker_role) X(forker_role) X(leaver_role) X(victim_role) X(surroundings_role) X(blocking_role) \
+	X(settler_role)
 
 #define DECLARE(name) extern const struct role name;
 ROLES(DECLARE)

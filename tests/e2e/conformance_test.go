@@ -29,6 +29,15 @@ func (s *show) conformance(t *testing.T) {
 			checkReport(t, stage.Program{Title: family, Argv: []string{"conformance", family}}, strings.Split(out, "\n"))
 		})
 	}
+	// as often as it takes to have met every place that the library and its executors want
+	t.Run("200 starts", func(t *testing.T) {
+		out, err := s.Vgpuctl(s.within(t, 4*time.Minute), "run", "--memory", "1GiB", "--lib-dir", filepath.Join(build, "guest"), "--",
+			"env", "PLACES_STARTS=200", filepath.Join(build, "tests", "conformance"), "places.starts")
+		if err != nil {
+			t.Error(err)
+		}
+		checkReport(t, stage.Program{Title: "200 starts", Argv: []string{"conformance", "places.starts"}}, strings.Split(out, "\n"))
+	})
 }
 
 // families are those of the checks listed as family.check, one on a line.

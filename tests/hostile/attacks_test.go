@@ -148,6 +148,14 @@ var attacks = map[string]attack{
 		p.WakeExecutor()
 		time.Sleep(time.Millisecond)
 	},
+	// its ranges over whatever the executor has, or where nobody has memory
+	"places": func(p *process, r *rand.Rand) {
+		for range 20 {
+			p.put(p.Record(1, "place_ranges", r.Uint64()>>r.IntN(40)&^(window.ChunkSize-1), r.Uint64()>>(16+r.IntN(20))&^(window.ChunkSize-1)), 64)
+			p.put(p.Record(1, "map_pinned", pinned, uint64(r.IntN(40))*window.ChunkSize, r.IntN(8), 0), 64)
+			time.Sleep(50 * time.Microsecond)
+		}
+	},
 	"doorbells": func(p *process, _ *rand.Rand) {
 		for range 20000 {
 			_, _ = p.Doorbell.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})

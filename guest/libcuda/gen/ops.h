@@ -16,6 +16,7 @@
 #define VG_OP_IMAGE_INLINE 0x0007
 #define VG_OP_IMAGE_DROP 0x0008
 #define VG_OP_REFUSED 0x0009
+#define VG_OP_PLACE_RANGES 0x000a
 #define VG_OP_PRIMARY_RETAIN 0x0101
 #define VG_OP_PRIMARY_RELEASE 0x0102
 #define VG_OP_PRIMARY_RESET 0x0103
@@ -418,6 +419,45 @@ static inline int vg_op_refused(struct vg_thread *t, uint32_t index)
 	r->index = index;
 	vg_commit(t, &r->h);
 	return 0;
+}
+
+struct vg_rec_place_ranges {
+	struct vg_record h;
+	uint64_t device;
+	uint64_t pinned;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_place_ranges) == 40, "place_ranges");
+
+struct vg_rep_place_ranges {
+	uint32_t taken;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rep_place_ranges) == 8, "place_ranges");
+
+static inline int vg_op_place_ranges(struct vg_thread *t, uint64_t device, uint64_t pinned, uint32_t *taken)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_place_ranges *r = vg_reserve_replied(t, VG_OP_PLACE_RANGES, sizeof(struct vg_rec_place_ranges));
+
+	if (!r)
+		return vg_channel_error(t);
+	r->device = device;
+	r->pinned = pinned;
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	if (result == 0) {
+		const struct vg_rep_place_ranges *o = (const void *)reply->data;
+
+		if (reply->length < sizeof *o) {
+			vg_release_reply(t, reply);
+			return VG_ERROR_PROTOCOL;
+		}
+		if (taken)
+			*taken = o->taken;
+	}
+	vg_release_reply(t, reply);
+	return result;
 }
 
 struct vg_rec_primary_retain {

@@ -11,9 +11,10 @@ import (
 	"libvirt-vgpu/plugin/window"
 )
 
-// The addresses that this process shares with its guest process must be free in
-// it. Go 1.26 places its heap at a random address below 2^46, which meets one of
-// the ranges in about one start out of six; then the program starts again.
+// The addresses that this process shares with its guest process, unless that asks
+// for other ones, must be free in it. Go 1.26 places its heap at a random address
+// below 2^46, which meets one of the ranges in about one start out of six; then the
+// program starts again.
 
 // addressRange is [start, end).
 type addressRange struct{ start, end uint64 }

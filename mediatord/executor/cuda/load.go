@@ -39,6 +39,7 @@ import (
 	"unsafe"
 
 	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/plugin/window"
 )
 
 // ErrNoDriver: the machine has no usable libcuda.so.1.
@@ -53,7 +54,8 @@ type Driver struct {
 	fn       symbols
 	device   C.int
 	blocks   map[uint64]uint64 // MapBlock: size by address
-	reserved bool              // the range of guest-chosen addresses is ours
+	base     uint64            // of the range of guest-chosen addresses
+	reserved bool              // that range is ours
 	caller   uint64            // OnCall's function, as callbacks carry it
 	linkers
 }
@@ -89,7 +91,7 @@ func OpenLibrary(path, gpu string) (*Driver, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoDriver, err)
 	}
 	resolve := func(name string) unsafe.Pointer { return symbol(library, name) }
-	d := &Driver{blocks: map[uint64]uint64{}, linkers: newLinkers()}
+	d := &Driver{blocks: map[uint64]uint64{}, base: window.DeviceBase, linkers: newLinkers()}
 	missing := append(d.native.load(resolve), d.fn.load(resolve)...)
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%w: %s lacks %s; a driver for CUDA 13 is needed", ErrNoDriver, path, strings.Join(missing, ", "))

@@ -145,23 +145,32 @@ func (d *Driver) MemoryInfo() (free, total uint64, r driver.Result) {
 	return uint64(f), uint64(t), driver.Result(result)
 }
 
+// PlaceDeviceMemory implements driver.DeviceMemory.
+func (d *Driver) PlaceDeviceMemory(base uint64) driver.Result {
+	if d.reserved {
+		return driver.ErrorInvalidValue
+	}
+	d.base = base
+	return driver.Success
+}
+
 // AddressReserve implements driver.DeviceMemory. The driver places small
 // reservations where it likes, whatever the hint says (measured, driver 580), so
 // the whole range in which guest processes choose addresses is reserved at once,
 // which costs 10 us, and never given back.
 func (d *Driver) AddressReserve(va, size uint64) driver.Result {
-	if va < window.DeviceBase || size > window.DeviceSize || va-window.DeviceBase > window.DeviceSize-size {
+	if va < d.base || size > window.DeviceSize || va-d.base > window.DeviceSize-size {
 		return driver.ErrorInvalidValue
 	}
 	if d.reserved {
 		return driver.Success
 	}
 	var got C.ulonglong
-	r := C.vg_address_reserve(d.fn.cuMemAddressReserve, &got, C.size_t(window.DeviceSize), C.ulonglong(window.DeviceBase))
+	r := C.vg_address_reserve(d.fn.cuMemAddressReserve, &got, C.size_t(window.DeviceSize), C.ulonglong(d.base))
 	if r != 0 {
 		return driver.Result(r)
 	}
-	if uint64(got) != window.DeviceBase {
+	if uint64(got) != d.base {
 		C.vg_range(d.fn.cuMemAddressFree, got, C.size_t(window.DeviceSize))
 		return driver.ErrorMapFailed
 	}

@@ -62,6 +62,9 @@ type DeviceMemory interface {
 	// MemoryInfo is the physical device's memory in bytes.
 	MemoryInfo() (free, total uint64, r Result)
 
+	// PlaceDeviceMemory says where the window.DeviceSize addresses begin that the caller chooses from:
+	// window.DeviceBase unless it was called. ErrorInvalidValue: too late, some are in use.
+	PlaceDeviceMemory(base uint64) Result
 	AddressReserve(va, size uint64) Result
 	AddressFree(va, size uint64) Result
 	// MemoryCreate makes pinned device memory, which can be exported if it is

@@ -38,6 +38,7 @@ type Range struct {
 	window     *window.Window
 	channel    int
 	base, size uint64
+	device     uint64     // where the range of device memory begins
 	mappings   []*Mapping // by VA
 }
 
@@ -54,7 +55,7 @@ func ReserveAddresses(base, size uint64) (Addresses, error) {
 
 // Of is the range for chunks of a channel.
 func (a Addresses) Of(w *window.Window, channel int) *Range {
-	return &Range{window: w, channel: channel, base: a.base, size: a.size}
+	return &Range{window: w, channel: channel, base: a.base, size: a.size, device: window.DeviceBase}
 }
 
 // Reserve takes the addresses [base, base + size) of this process for chunks of
@@ -136,14 +137,19 @@ const (
 	page    = 4096
 )
 
+// inUserHalf says whether a process may have all of [va, va + size).
+func inUserHalf(va, size uint64) bool {
+	return va >= lowest && va <= highest && size <= highest-va
+}
+
 // MapElsewhere maps size bytes from byte offset of the arena on, all whole pages,
 // at va outside the range. It fails with ErrRange, ErrChunk, ErrTaken, or with the
 // kernel's error.
 func (r *Range) MapElsewhere(va, offset, size uint64) (*Mapping, error) {
-	if va%page != 0 || size%page != 0 || size == 0 || va < lowest || va > highest || size > highest-va {
+	if va%page != 0 || size%page != 0 || size == 0 || !inUserHalf(va, size) {
 		return nil, fmt.Errorf("%w: %d bytes at %#x", ErrRange, size, va)
 	}
-	for _, reserved := range [][2]uint64{{r.base, r.size}, {window.DeviceBase, window.DeviceSize}} {
+	for _, reserved := range [...][2]uint64{{r.base, r.size}, {r.device, window.DeviceSize}} {
 		if va < reserved[0]+reserved[1] && reserved[0] < va+size {
 			return nil, fmt.Errorf("%w: %d bytes at %#x lie in a range with a meaning of its own", ErrRange, size, va)
 		}

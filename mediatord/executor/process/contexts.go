@@ -15,7 +15,7 @@ const primary = 1
 // runsInContext says that the op needs the context of its record bound.
 func runsInContext(opcode uint16) bool {
 	switch opcode {
-	case wire.OpMapPinned, wire.OpUnmapPinned, wire.OpHostRegister, wire.OpTextTake, wire.OpImageBegin, wire.OpImageInline, wire.OpImageDrop,
+	case wire.OpPlaceRanges, wire.OpMapPinned, wire.OpUnmapPinned, wire.OpHostRegister, wire.OpTextTake, wire.OpImageBegin, wire.OpImageInline, wire.OpImageDrop,
 		wire.OpRefused, wire.OpPrimaryRetain, wire.OpPrimaryRelease, wire.OpPrimaryReset, wire.OpCtxCreate, wire.OpCtxDestroy:
 		return false
 	}

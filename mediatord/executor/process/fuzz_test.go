@@ -17,6 +17,7 @@ func FuzzRing(f *testing.F) {
 	for _, record := range [][]byte{
 		seed.Record(0, "primary_retain", 0),
 		seed.Record(0, "map_pinned", seed.base, 0, 2, 0),
+		seed.Record(0, "place_ranges", window.DeviceBase, seed.base),
 		seed.Record(0, "host_pages", window.PinnedBase-window.ChunkSize, 4096, 8192),
 		seed.Record(0, "host_register", window.PinnedBase-window.ChunkSize+100, 5000),
 		seed.Record(0, "host_unregister", window.PinnedBase-window.ChunkSize+100),

@@ -79,8 +79,9 @@ func (m *deviceMemory) unmapRange(va, size uint64) {
 // checkDevice says whether [va, va + size) lies in the range that both sides
 // keep for device memory, in whole granules.
 func (p *Process) checkDevice(va, size uint64) bool {
+	base := p.Pinned.Device()
 	return va%p.Granularity == 0 && size%p.Granularity == 0 && size > 0 &&
-		va >= window.DeviceBase && size <= window.DeviceSize && va-window.DeviceBase <= window.DeviceSize-size
+		va >= base && size <= window.DeviceSize && va-base <= window.DeviceSize-size
 }
 
 // MemBlock implements wire.Handler.

@@ -22,6 +22,7 @@ const (
 	OpImageInline             uint16 = 0x0007
 	OpImageDrop               uint16 = 0x0008
 	OpRefused                 uint16 = 0x0009
+	OpPlaceRanges             uint16 = 0x000a
 	OpPrimaryRetain           uint16 = 0x0101
 	OpPrimaryRelease          uint16 = 0x0102
 	OpPrimaryReset            uint16 = 0x0103
@@ -375,6 +376,33 @@ func (m *Refused) decode(b []byte) error {
 	}
 	m.Index = binary.LittleEndian.Uint32(b[0:])
 	return nil
+}
+
+// PlaceRanges is the request of op place_ranges.
+type PlaceRanges struct {
+	Device uint64
+	Pinned uint64
+}
+
+func (m *PlaceRanges) decode(b []byte) error {
+	if len(b) != 16 {
+		return ErrMalformed
+	}
+	m.Device = binary.LittleEndian.Uint64(b[0:])
+	m.Pinned = binary.LittleEndian.Uint64(b[8:])
+	return nil
+}
+
+// PlaceRangesReply is what op place_ranges returns.
+type PlaceRangesReply struct {
+	Taken uint32
+}
+
+func (m *PlaceRangesReply) append(b []byte) []byte {
+	var f [8]byte
+	binary.LittleEndian.PutUint32(f[0:], uint32(m.Taken))
+	b = append(b, f[:]...)
+	return b
 }
 
 // PrimaryRetain is the request of op primary_retain.
@@ -5003,6 +5031,7 @@ type Handler interface {
 	ImageInline(c Call, in ImageInline) driver.Result
 	ImageDrop(c Call, in ImageDrop) driver.Result
 	Refused(c Call, in Refused) driver.Result
+	PlaceRanges(c Call, in PlaceRanges) (PlaceRangesReply, driver.Result)
 	PrimaryRetain(c Call, in PrimaryRetain) driver.Result
 	PrimaryRelease(c Call, in PrimaryRelease) driver.Result
 	PrimaryReset(c Call, in PrimaryReset) driver.Result
@@ -5133,6 +5162,7 @@ var ops = [...]struct {
 	OpImageInline:             {"image_inline", false},
 	OpImageDrop:               {"image_drop", false},
 	OpRefused:                 {"refused", false},
+	OpPlaceRanges:             {"place_ranges", true},
 	OpPrimaryRetain:           {"primary_retain", true},
 	OpPrimaryRelease:          {"primary_release", false},
 	OpPrimaryReset:            {"primary_reset", true},
@@ -5422,6 +5452,13 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.Refused(c, in), nil
+	case OpPlaceRanges:
+		var in PlaceRanges
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		out, r := h.PlaceRanges(c, in)
+		return out.append(reply), r, nil
 	case OpPrimaryRetain:
 		var in PrimaryRetain
 		if err := in.decode(payload); err != nil {

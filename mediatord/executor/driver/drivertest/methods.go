@@ -52,6 +52,11 @@ func (r *Recorder) UnmapBlock(va uint64) driver.Result {
 	return r.call("UnmapBlock", va)
 }
 
+// PlaceDeviceMemory implements driver.Driver.
+func (r *Recorder) PlaceDeviceMemory(base uint64) driver.Result {
+	return r.call("PlaceDeviceMemory", base)
+}
+
 // AddressReserve implements driver.Driver.
 func (r *Recorder) AddressReserve(va uint64, size uint64) driver.Result {
 	return r.call("AddressReserve", va, size)
