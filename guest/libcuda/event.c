@@ -49,56 +49,38 @@ static CUresult give_back(bool lent, CUresult result)
 	return result;
 }
 
-static uint64_t mark_of(uint32_t slot, uint32_t value)
-{
-	return (uint64_t)slot << 32 | value;
-}
-
-static uint32_t mark_slot(uint64_t mark)
-{
-	return (uint32_t)(mark >> 32);
-}
-
-static bool mark_reached(const struct vg_channel *c, uint64_t mark)
-{
-	return vg_fence_reached(c, mark_slot(mark), (uint32_t)mark);
-}
-
 /*
  * The mark of a new record in the stream. While a record in another stream is not
  * reached, its value could land after ours and hide it: then the event moves to
  * another word. 0: no word is free.
  */
-static uint64_t next_mark(struct vg_thread *t, struct vg_event *event, const struct vg_stream *s)
+static uint64_t next_mark(struct vg_thread *t, struct vg_event *event, struct vg_stream *s)
 {
 	uint64_t last = atomic_exchange_explicit(&event->stream, s->id, memory_order_acq_rel);
+	struct vg_stream *covered = atomic_exchange_explicit(&event->covers, s, memory_order_acq_rel);
 	uint64_t mark = atomic_load_explicit(&event->mark, memory_order_acquire);
 	uint32_t fresh, value;
 	uint64_t next;
 
+	if (covered && covered != s)
+		vg_stream_uncover(t->channel, covered, vg_mark_slot(mark));
 	for (;;) {
 		fresh = 0;
 		value = (uint32_t)mark;
-		if (last && last != s->id && !mark_reached(t->channel, mark)) {
+		if (last && last != s->id && !vg_mark_reached(t->channel, mark)) {
 			fresh = vg_fence_take(t->channel, &value);
 			if (!fresh)
 				return 0;
 		}
-		next = mark_of(fresh ? fresh : mark_slot(mark), value + 1);
+		next = vg_mark(fresh ? fresh : vg_mark_slot(mark), value + 1);
 		if (atomic_compare_exchange_weak_explicit(&event->mark, &mark, next, memory_order_acq_rel,
 							  memory_order_acquire))
 			break;
 		vg_fence_give(fresh, value);
 	}
 	if (fresh)
-		vg_fence_give(mark_slot(mark), (uint32_t)mark);
+		vg_fence_give(vg_mark_slot(mark), (uint32_t)mark);
 	return next;
-}
-
-static bool is_idle(const struct vg_channel *c, const struct vg_stream *s)
-{
-	return !atomic_load_explicit(&s->dirty, memory_order_acquire) &&
-	       vg_fence_reached(c, s->slot, __atomic_load_n(&s->fence, __ATOMIC_ACQUIRE));
 }
 
 /*
@@ -109,8 +91,8 @@ static bool reached_at_once(const struct vg_channel *c, const struct vg_event *e
 {
 	uint64_t mark = atomic_load_explicit(&event->mark, memory_order_acquire);
 
-	return (event->flags & EVENT_NO_TIMING) && mark_slot(mark) && mark_reached(c, mark) && is_idle(c, s) &&
-	       ((s->flags & 1) || is_idle(c, s->context->legacy));
+	return (event->flags & EVENT_NO_TIMING) && vg_mark_slot(mark) && vg_mark_reached(c, mark) && vg_stream_idle(c, s) &&
+	       ((s->flags & 1) || vg_stream_idle(c, s->context->legacy));
 }
 
 VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
@@ -131,7 +113,7 @@ VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 	e->flags = flags;
 	if (!(flags & EVENT_IPC))
 		slot = vg_fence_take(t->channel, &value);
-	atomic_init(&e->mark, mark_of(slot, value));
+	atomic_init(&e->mark, vg_mark(slot, value));
 	result = vg_op_event_create(t, e->object.number, flags);
 	if (result) {
 		vg_fence_give(slot, value);
@@ -144,6 +126,7 @@ VG_EXPORT CUresult cuEventCreate(CUevent *event, unsigned int flags)
 
 VG_EXPORT CUresult cuEventDestroy_v2(CUevent event)
 {
+	struct vg_stream *covered;
 	struct vg_thread *t;
 	uint64_t mark;
 	int result = find(&t, event);
@@ -154,7 +137,10 @@ VG_EXPORT CUresult cuEventDestroy_v2(CUevent event)
 		return result;
 	vg_capture_release_event(event);
 	mark = atomic_load(&event->mark);
-	vg_fence_give(mark_slot(mark), (uint32_t)mark);
+	covered = atomic_load_explicit(&event->covers, memory_order_acquire);
+	if (covered)
+		vg_stream_uncover(t->channel, covered, vg_mark_slot(mark));
+	vg_fence_give(vg_mark_slot(mark), (uint32_t)mark);
 	vg_object_end(event);
 	return CUDA_SUCCESS;
 }
@@ -192,11 +178,15 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 		atomic_store_explicit(&event->recorded, 1, memory_order_release);
 		return vg_op_event_record(t, event->object.number, s->object.number, flags, 0, 0);
 	}
-	mark = mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ? next_mark(t, event, s) : 0;
+	mark = vg_mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ? next_mark(t, event, s) : 0;
 	atomic_store_explicit(&event->asked, !mark, memory_order_relaxed);
 	atomic_store_explicit(&event->recorded, 1, memory_order_release);
-	result = vg_op_event_record(t, event->object.number, s->object.number, flags, mark_slot(mark), (uint32_t)mark);
-	if (!result)
+	if (mark)
+		vg_stream_cover(s, mark);
+	result = vg_op_event_record(t, event->object.number, s->object.number, flags, vg_mark_slot(mark), (uint32_t)mark);
+	if (mark)
+		vg_stream_legacy_busy(s);
+	else
 		vg_stream_busy(s);
 	return result;
 }
@@ -225,7 +215,7 @@ VG_EXPORT CUresult cuEventRecordWithFlags_ptsz(CUevent event, CUstream stream, u
 static bool is_asked(CUevent event)
 {
 	return atomic_load_explicit(&event->of_graphs, memory_order_acquire) ||
-	       !mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ||
+	       !vg_mark_slot(atomic_load_explicit(&event->mark, memory_order_relaxed)) ||
 	       atomic_load_explicit(&event->asked, memory_order_acquire);
 }
 
@@ -244,7 +234,7 @@ static int event_state(struct vg_thread *t, CUevent event)
 		return CUDA_SUCCESS;
 	if (is_asked(event))
 		return vg_op_event_query(t, event->object.number);
-	return mark_reached(t->channel, atomic_load_explicit(&event->mark, memory_order_acquire)) ? CUDA_SUCCESS :
+	return vg_mark_reached(t->channel, atomic_load_explicit(&event->mark, memory_order_acquire)) ? CUDA_SUCCESS :
 												     CUDA_ERROR_NOT_READY;
 }
 
@@ -278,7 +268,7 @@ static CUresult synchronize(struct vg_thread *t, CUevent event)
 		return result;
 	}
 	mark = atomic_load(&event->mark);
-	result = vg_fence_wait(t, mark_slot(mark), (uint32_t)mark, NULL, event->flags & EVENT_BLOCKING);
+	result = vg_fence_wait(t, vg_mark_slot(mark), (uint32_t)mark, NULL, event->flags & EVENT_BLOCKING);
 	vg_text_waited_event(t, event, result);
 	return result ? result : vg_channel_async(t->channel);
 }

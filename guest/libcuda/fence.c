@@ -87,20 +87,53 @@ int vg_fence_wait(struct vg_thread *t, uint32_t slot, uint32_t value, struct vg_
 	return vg_channel_lost(t->channel);
 }
 
+/*
+ * Whoever posts behind the record says so after its post, thus after this store, even in another
+ * thread: both reserve on the ring in between.
+ */
+void vg_stream_cover(struct vg_stream *s, uint64_t mark)
+{
+	atomic_store_explicit(&s->work, mark, memory_order_release);
+	atomic_thread_fence(memory_order_release);
+}
+
+void vg_stream_uncover(const struct vg_channel *c, struct vg_stream *s, uint32_t slot)
+{
+	uint64_t work = atomic_load_explicit(&s->work, memory_order_acquire);
+	uint64_t left;
+
+	do {
+		if (vg_mark_slot(work) != slot)
+			return;
+		left = vg_mark_reached(c, work) &&
+		       vg_fence_reached(c, s->slot, __atomic_load_n(&s->fence, __ATOMIC_ACQUIRE)) ? VG_WORK_NONE :
+												    VG_WORK_SOME;
+	} while (!atomic_compare_exchange_weak_explicit(&s->work, &work, left, memory_order_acq_rel,
+							memory_order_acquire));
+}
+
 int vg_stream_fence(struct vg_thread *t, struct vg_stream *s, uint32_t *slot, uint32_t *value)
 {
+	uint64_t work = atomic_load_explicit(&s->work, memory_order_acquire);
 	int result = 0;
 
+	if (work != VG_WORK_NONE && work != VG_WORK_SOME) {
+		*slot = vg_mark_slot(work);
+		*value = (uint32_t)work;
+		return 0;
+	}
 	*slot = s->slot;
-	if (!atomic_load_explicit(&s->dirty, memory_order_acquire)) {
+	if (work == VG_WORK_NONE) {
 		*value = __atomic_load_n(&s->fence, __ATOMIC_ACQUIRE);
 		return 0;
 	}
 	pthread_mutex_lock(&s->lock);
-	if (atomic_load_explicit(&s->dirty, memory_order_acquire)) {
-		/* who finds the stream clean must find the value that covers its work */
+	if (atomic_load_explicit(&s->work, memory_order_acquire) != VG_WORK_NONE) {
+		work = VG_WORK_SOME;
+		/* who finds the stream clean must find the value that covers its work; an event behind it stays there */
 		__atomic_store_n(&s->fence, s->fence + 1, __ATOMIC_RELEASE);
-		atomic_store_explicit(&s->dirty, 0, memory_order_seq_cst);
+		atomic_compare_exchange_strong_explicit(&s->work, &work, VG_WORK_NONE, memory_order_seq_cst,
+							memory_order_relaxed);
 		result = vg_op_fence(t, s->object.number, s->slot, s->fence);
 	}
 	*value = s->fence;

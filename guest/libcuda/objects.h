@@ -110,6 +110,9 @@ struct vg_capture {
 	struct vg_dependencies *dependencies;	/* what cuStreamGetCaptureInfo returned */
 };
 
+#define VG_WORK_NONE 0u
+#define VG_WORK_SOME 1u
+
 struct vg_stream {
 	struct vg_object object;	/* number 0: the legacy stream of the current context */
 	pthread_mutex_t lock;		/* fence posting */
@@ -122,7 +125,8 @@ struct vg_stream {
 	bool per_thread;
 	uint32_t slot;			/* fence word */
 	uint32_t fence;			/* last value posted */
-	_Atomic uint32_t dirty;		/* work posted since that fence */
+	_Atomic uint64_t work;		/* posted since that fence: VG_WORK_NONE, VG_WORK_SOME, or the mark of an event
+					 * that was recorded behind all of it */
 	_Atomic uint32_t freed;		/* stream-ordered memory freed since the last wait */
 	_Atomic(struct vg_capture *) capture;
 };
@@ -142,14 +146,20 @@ static inline int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_t
 	return c && atomic_load_explicit(&c->invalid, memory_order_relaxed) ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : 0;
 }
 
+/* What is on a blocking stream is the legacy stream's work too. */
+static inline void vg_stream_legacy_busy(struct vg_stream *s)
+{
+	if (!(s->flags & 1) && s->object.number)
+		atomic_store_explicit(&s->context->legacy->work, VG_WORK_SOME, memory_order_release);
+}
+
 /* Tells that work was posted; call it after the post. */
 static inline void vg_stream_busy(struct vg_stream *s)
 {
 	if (atomic_load_explicit(&s->capture, memory_order_relaxed))
 		return;
-	atomic_store_explicit(&s->dirty, 1, memory_order_release);
-	if (!(s->flags & 1) && s->object.number)
-		atomic_store_explicit(&s->context->legacy->dirty, 1, memory_order_release);
+	atomic_store_explicit(&s->work, VG_WORK_SOME, memory_order_release);
+	vg_stream_legacy_busy(s);
 }
 
 struct vg_event {
@@ -159,6 +169,7 @@ struct vg_event {
 	_Atomic uint64_t mark;		/* fence word << 32 | value that the last record posts; word 0: none was
 					 * free, or other processes record too */
 	_Atomic uint64_t stream;	/* id of the stream of the last record, 0: none yet */
+	_Atomic(struct vg_stream *) covers;	/* whose work the mark may stand for */
 	_Atomic int recorded;
 	_Atomic int asked;		/* the last record posted no fence: the executor is asked */
 	_Atomic int of_graphs;		/* nodes of graphs record it, of which no fence tells */

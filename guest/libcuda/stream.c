@@ -307,7 +307,7 @@ static CUresult query(CUstream handle, bool per_thread)
 		result = vg_capture_break(s);
 	if (result)
 		return result;
-	if (atomic_load_explicit(&s->dirty, memory_order_acquire)) {
+	if (atomic_load_explicit(&s->work, memory_order_acquire) == VG_WORK_SOME) {
 		state = vg_op_stream_query(t, s->object.number);
 		if (state && state != CUDA_ERROR_NOT_READY)
 			return state;

@@ -100,8 +100,7 @@ void vg_text_end(struct vg_thread *t)
 	    !atomic_load_explicit(c->prints, memory_order_relaxed))
 		return;
 	/* nobody waits here for a kernel */
-	if (s && !atomic_load_explicit(&s->dirty, memory_order_acquire) &&
-	    vg_fence_reached(c, s->slot, __atomic_load_n(&s->fence, __ATOMIC_ACQUIRE)))
+	if (s && vg_stream_idle(c, s))
 		vg_text_flush_stream(t, s);
 	else
 		fetch(t);

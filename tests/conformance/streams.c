@@ -186,10 +186,63 @@ static bool managed_memory_only(void)
 	return true;
 }
 
+/* Rounds of little work and an event behind it, which is asked, waited for, or gone when the stream is asked. */
+#define QUERY_ROUNDS 3000
+
+static bool query_round(unsigned int round, CUstream stream, CUstream other, CUdeviceptr memory, CUevent *kept)
+{
+	CUevent event = *kept;
+	CUresult result;
+	bool fresh = round % 4 == 3;
+
+	if (fresh)
+		DO(cu.EventCreate(&event, round % 8 == 3 ? CU_EVENT_DISABLE_TIMING : CU_EVENT_DEFAULT));
+	DO(cu.MemsetD8Async(memory, (unsigned char)round, 4096, stream));
+	if (round % 3 == 1)
+		cu.StreamQuery(stream);
+	DO(cu.EventRecord(event, stream));
+	if (round % 3 == 2)
+		cu.StreamQuery(stream);
+	if (round % 2)
+		DO(cu.EventSynchronize(event));
+	while ((result = cu.EventQuery(event)) == CUDA_ERROR_NOT_READY)
+		;
+	DO(result);
+	if (round % 4 == 1) /* the event goes on to another stream */
+		DO(cu.EventRecord(event, other));
+	if (fresh)
+		DO(cu.EventDestroy(event));
+	DO(cu.StreamQuery(stream));
+	return true;
+}
+
+/* What an event has shown to be done, the stream it was recorded in never calls unfinished. */
+static bool queries_behind_events(void)
+{
+	CUstream streams[2];
+	CUdeviceptr memory;
+	CUevent event;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&streams[0], CU_STREAM_NON_BLOCKING));
+	DO(cu.StreamCreate(&streams[1], CU_STREAM_DEFAULT));
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	DO(cu.MemAlloc(&memory, 4096));
+	for (unsigned int round = 0; round < QUERY_ROUNDS; round++)
+		if (!query_round(round, streams[round / 100 % 2], streams[1 - round / 100 % 2], memory, &event))
+			return false;
+	DO(cu.EventDestroy(event));
+	DO(cu.MemFree(memory));
+	DO(cu.StreamDestroy(streams[0]));
+	DO(cu.StreamDestroy(streams[1]));
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "attributes", attributes },
 	{ "belonging", belonging },
 	{ "first_capture_calls", first_capture_calls },
 	{ "managed_memory_only", managed_memory_only },
+	{ "queries_behind_events", queries_behind_events },
 };
 const struct check_group stream_family = GROUP("streams", checks);

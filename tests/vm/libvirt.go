@@ -90,11 +90,11 @@ func StartLibvirt(ctx context.Context, options LibvirtOptions) (l *Libvirt, err 
 			err = fmt.Errorf("starting libvirt: %w", err)
 		}
 	}()
-	if err := l.prepare(options.Hook); err != nil {
-		return nil, err
+	if err = l.prepare(options.Hook); err != nil {
+		return l, err
 	}
 	if l.Bus, err = StartBus(ctx, l.Path("/run/dbus"), options.BusPolicies...); err != nil {
-		return nil, err
+		return l, err
 	}
 	return l, l.startDaemon(ctx)
 }

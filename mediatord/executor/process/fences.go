@@ -111,10 +111,17 @@ func (p *Process) EventRecord(_ wire.Call, in wire.EventRecord) driver.Result {
 	if in.Slot == 0 {
 		return r
 	}
-	if r != driver.Success {
+	if r != driver.Success && !found {
 		return p.release(wire.OpEventRecord, in.Slot, in.Value, r)
 	}
-	return p.fence(wire.OpEventRecord, s, in.Slot, in.Value)
+	if r != driver.Success {
+		p.Channel.SetAsync(wire.OpEventRecord, r)
+	}
+	// the fence stands for the stream's work too, whatever became of the event
+	if fenced := p.fence(wire.OpEventRecord, s, in.Slot, in.Value); r == driver.Success {
+		return fenced
+	}
+	return r
 }
 
 // writeFence refuses a capturing stream: the fence would become a node of the
