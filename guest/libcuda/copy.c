@@ -71,9 +71,9 @@ int vg_copy(struct vg_thread *t, uint64_t dst, enum vg_place to, uint64_t src, e
 	return result;
 }
 
-static int begin(CUstream handle, bool per_thread, struct vg_thread **t, struct vg_stream **s)
+static int begin(CUstream handle, bool per_thread, struct vg_thread **t, struct vg_stream **s, struct vg_loan *loan)
 {
-	int result = vg_enter(t);
+	int result = vg_enter_stream(t, handle, loan);
 
 	return result ? result : vg_stream_get(*t, handle, per_thread, s);
 }
@@ -88,7 +88,8 @@ static CUresult to_device(CUdeviceptr dst, const void *src, size_t size, CUstrea
 {
 	struct vg_thread *t;
 	struct vg_stream *s;
-	int result = begin(stream, per_thread, &t, &s);
+	VG_LOAN loan = { 0 };
+	int result = begin(stream, per_thread, &t, &s, &loan);
 
 	return result ? result :
 			vg_copy(t, dst, vg_place_of(dst) == VG_PLACE_PINNED ? VG_PLACE_PINNED : VG_PLACE_DEVICE,
@@ -99,7 +100,8 @@ static CUresult to_host(void *dst, CUdeviceptr src, size_t size, CUstream stream
 {
 	struct vg_thread *t;
 	struct vg_stream *s;
-	int result = begin(stream, per_thread, &t, &s);
+	VG_LOAN loan = { 0 };
+	int result = begin(stream, per_thread, &t, &s, &loan);
 
 	return result ? result :
 			vg_copy(t, (uint64_t)(uintptr_t)dst, host_place(dst), src,
@@ -110,7 +112,8 @@ static CUresult any_to_any(CUdeviceptr dst, CUdeviceptr src, size_t size, CUstre
 {
 	struct vg_thread *t;
 	struct vg_stream *s;
-	int result = begin(stream, per_thread, &t, &s);
+	VG_LOAN loan = { 0 };
+	int result = begin(stream, per_thread, &t, &s, &loan);
 
 	return result ? result : vg_copy(t, dst, vg_place_of(dst), src, vg_place_of(src), size, s, sync);
 }

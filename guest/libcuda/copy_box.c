@@ -158,7 +158,8 @@ CUresult vg_copy_3d(const CUDA_MEMCPY3D *c, CUstream handle, bool per_thread, bo
 	struct vg_stream *s;
 	struct vg_thread *t;
 	struct vg_box box;
-	int result = vg_enter(&t);
+	VG_LOAN loan = { 0 };
+	int result = vg_enter_stream(&t, handle, &loan);
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);

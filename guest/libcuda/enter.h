@@ -33,6 +33,35 @@ static inline int vg_enter(struct vg_thread **t)
 	return __builtin_expect(result != 0, 0) ? vg_lost(self, result) : 0;
 }
 
+/*
+ * A context that is current for one call only, in a thread that has none: the driver takes a stream's, an event's or a
+ * function's own. VG_LOAN declares one that ends with its scope.
+ */
+struct vg_loan {
+	struct vg_thread *thread;	/* NULL: nothing is lent */
+};
+#define VG_LOAN __attribute__((cleanup(vg_loan_end))) struct vg_loan
+
+static inline void vg_loan_end(struct vg_loan *loan)
+{
+	if (__builtin_expect(loan->thread != NULL, 0))
+		loan->thread->current = NULL;
+}
+
+/* Lends c to the calling thread if it has no context and may have one. */
+void vg_lend(struct vg_loan *loan, struct vg_context *c);
+
+/* Lends the context of a stream that a program has made; the other handles mean a stream of the current context. */
+void vg_lend_stream(struct vg_loan *loan, CUstream handle);
+
+/* As vg_enter, in the stream's context if the thread has none. */
+static inline int vg_enter_stream(struct vg_thread **t, CUstream handle, struct vg_loan *loan)
+{
+	if (__builtin_expect(!vg_self || !vg_self->current, 0))
+		vg_lend_stream(loan, handle);
+	return vg_enter(t);
+}
+
 /* For calls that are answered here and know no context: 0, 3 before cuInit, 4 at exit, or 800 in a callback. */
 static inline int vg_enter_local(void)
 {

@@ -23,30 +23,27 @@ static int find(struct vg_thread **t, CUevent event)
 	return event && event->object.kind == VG_EVENT ? 0 : CUDA_ERROR_INVALID_HANDLE;
 }
 
-/*
- * For what the driver answers about an event in any thread, also in one without a current context: *lent says that the
- * event's context is current until give_back().
- */
-static int find_anywhere(struct vg_thread **t, CUevent event, bool *lent)
+/* The same for work on a stream. */
+static int find_on(struct vg_thread **t, CUevent event, CUstream stream, struct vg_loan *loan)
 {
-	int result = vg_process_ready();
-	struct vg_thread *self = result ? NULL : vg_thread_get();
+	int result = vg_enter_stream(t, stream, loan);
 
-	*lent = false;
-	if (self && !self->current && !self->in_callback) {
-		if (!event || event->object.kind != VG_EVENT)
-			return CUDA_ERROR_INVALID_HANDLE;
-		self->current = event->context;
-		*lent = true;
-	}
-	return find(t, event);
+	if (result)
+		return result;
+	return event && event->object.kind == VG_EVENT ? 0 : CUDA_ERROR_INVALID_HANDLE;
 }
 
-static CUresult give_back(bool lent, CUresult result)
+/* The same in the event's context if the thread has none: the driver answers about events in any thread. */
+static int find_anywhere(struct vg_thread **t, CUevent event, struct vg_loan *loan)
 {
-	if (lent)
-		vg_thread_get()->current = NULL;
-	return result;
+	int result = vg_process_ready();
+
+	if (result)
+		return result;
+	if (!event || event->object.kind != VG_EVENT)
+		return vg_self && (vg_self->current || vg_self->in_callback) ? find(t, event) : CUDA_ERROR_INVALID_HANDLE;
+	vg_lend(loan, event->context);
+	return find(t, event);
 }
 
 /*
@@ -154,8 +151,9 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
+	VG_LOAN loan = { 0 };
 	uint64_t mark;
-	int result = find(&t, event);
+	int result = find_on(&t, event, handle, &loan);
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);
@@ -241,12 +239,12 @@ static int event_state(struct vg_thread *t, CUevent event)
 VG_EXPORT CUresult cuEventQuery(CUevent event)
 {
 	struct vg_thread *t;
-	bool lent;
-	int result = find_anywhere(&t, event, &lent);
+	VG_LOAN loan = { 0 };
+	int result = find_anywhere(&t, event, &loan);
 
 	if (!result)
 		result = event_state(t, event);
-	return give_back(lent, result ? result : vg_channel_async(t->channel));
+	return result ? result : vg_channel_async(t->channel);
 }
 
 static CUresult synchronize(struct vg_thread *t, CUevent event)
@@ -276,17 +274,17 @@ static CUresult synchronize(struct vg_thread *t, CUevent event)
 VG_EXPORT CUresult cuEventSynchronize(CUevent event)
 {
 	struct vg_thread *t;
-	bool lent;
-	int result = find_anywhere(&t, event, &lent);
+	VG_LOAN loan = { 0 };
+	int result = find_anywhere(&t, event, &loan);
 
-	return give_back(lent, result ? result : synchronize(t, event));
+	return result ? result : synchronize(t, event);
 }
 
 static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 {
 	struct vg_thread *t;
-	bool lent;
-	int result = find_anywhere(&t, start, &lent);
+	VG_LOAN loan = { 0 };
+	int result = find_anywhere(&t, start, &loan);
 
 	if (!result)
 		result = find(&t, end);
@@ -294,7 +292,7 @@ static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 		result = CUDA_ERROR_INVALID_VALUE;
 	if (!result && (((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end)))
 		result = CUDA_ERROR_INVALID_HANDLE;
-	return give_back(lent, result ? result : vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number));
+	return result ? result : vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number);
 }
 
 VG_EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
@@ -311,7 +309,8 @@ static CUresult wait_event(CUstream handle, CUevent event, unsigned int flags, b
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
-	int result = find(&t, event);
+	VG_LOAN loan = { 0 };
+	int result = find_on(&t, event, handle, &loan);
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);

@@ -10,7 +10,8 @@ static CUresult fill(CUdeviceptr dst, size_t pitch, unsigned int value, unsigned
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	VG_LOAN loan = { 0 };
+	int result = vg_enter_stream(&t, handle, &loan);
 	uint64_t span;
 
 	if (!result)

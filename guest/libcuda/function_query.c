@@ -61,8 +61,12 @@ static CUresult set_attribute(struct vg_thread *t, struct vg_function *f, int at
 VG_EXPORT CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value)
 {
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	VG_LOAN loan = { 0 };
+	int result;
 
+	if (!vg_function_handle(function) && function->object.kind == VG_FUNCTION)
+		vg_lend(&loan, function->module->context);
+	result = vg_enter(&t);
 	if (!result)
 		result = vg_function_check(function);
 	return result ? result : set_attribute(t, function, attribute, value);

@@ -98,9 +98,9 @@ static int post_launch(struct vg_thread *t, const struct vg_function *f, const s
 }
 
 static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **params, void **extra, bool per_thread,
-		   struct vg_thread **t, struct vg_stream **stream)
+		   struct vg_thread **t, struct vg_stream **stream, struct vg_loan *loan)
 {
-	int result = vg_enter(t);
+	int result = vg_enter_stream(t, handle, loan);
 
 	if (!result)
 		result = vg_function_check(f);
@@ -115,7 +115,8 @@ static CUresult launch(CUfunction f, const struct shape *s, CUstream handle, voi
 {
 	struct vg_stream *stream;
 	struct vg_thread *t;
-	int result = prepare(f, s, handle, params, extra, per_thread, &t, &stream);
+	VG_LOAN loan = { 0 };
+	int result = prepare(f, s, handle, params, extra, per_thread, &t, &stream, &loan);
 
 	return result ? result : post_launch(t, f, s, stream, params, extra);
 }
@@ -138,7 +139,8 @@ static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle
 {
 	struct vg_stream *stream;
 	struct vg_thread *t;
-	int result = prepare(f, s, handle, params, NULL, per_thread, &t, &stream);
+	VG_LOAN loan = { 0 };
+	int result = prepare(f, s, handle, params, NULL, per_thread, &t, &stream, &loan);
 
 	if (result)
 		return result;
@@ -188,6 +190,7 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 {
 	struct vg_stream *stream;
 	struct vg_thread *t;
+	VG_LOAN loan = { 0 };
 	struct shape s;
 	int result;
 
@@ -195,7 +198,7 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 		return CUDA_ERROR_INVALID_VALUE;
 	s = (struct shape){ c->gridDimX, c->gridDimY, c->gridDimZ, c->blockDimX, c->blockDimY, c->blockDimZ,
 			    c->sharedMemBytes };
-	result = prepare(f, &s, c->hStream, params, extra, per_thread, &t, &stream);
+	result = prepare(f, &s, c->hStream, params, extra, per_thread, &t, &stream, &loan);
 	if (result)
 		return result;
 	if (!c->numAttrs)

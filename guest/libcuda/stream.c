@@ -272,7 +272,8 @@ static CUresult synchronize(CUstream handle, bool per_thread)
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	VG_LOAN loan = { 0 };
+	int result = vg_enter_stream(&t, handle, &loan);
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);
@@ -298,8 +299,9 @@ static CUresult query(CUstream handle, bool per_thread)
 	uint32_t slot, value;
 	struct vg_stream *s;
 	struct vg_thread *t;
+	VG_LOAN loan = { 0 };
 	int state = CUDA_ERROR_NOT_READY;
-	int result = vg_enter(&t);
+	int result = vg_enter_stream(&t, handle, &loan);
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);

@@ -7,7 +7,8 @@
 static int find(CUstream handle, bool per_thread, struct vg_stream **s)
 {
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	VG_LOAN loan = { 0 };
+	int result = vg_enter_stream(&t, handle, &loan);
 
 	return result ? result : vg_stream_find(t, handle, per_thread, s);
 }

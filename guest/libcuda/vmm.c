@@ -62,7 +62,7 @@ VG_EXPORT CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t ali
 {
 	struct vg_range r = { .size = size, .kind = VG_RANGE_RESERVED, .backing = size };
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	int result = vg_enter_library(&t);
 
 	if (result)
 		return result;
@@ -93,7 +93,7 @@ VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
 {
 	struct vg_range r;
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	int result = vg_enter_library(&t);
 
 	if (result)
 		return result;

@@ -4,6 +4,7 @@
 #include "kernels.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 static void *run_bare(void *function)
@@ -29,7 +30,7 @@ static bool bare(bool (*check)(void))
 	return passed;
 }
 
-static CUstream stream;
+static CUstream stream, extra;
 static CUevent first, second, never;
 static CUdeviceptr memory;
 
@@ -97,7 +98,11 @@ static bool libraries(void)
 	return prepare() && bare(library_calls);
 }
 
-/* Everything else says what it says. */
+static void nothing(void *data)
+{
+	(void)data;
+}
+
 static bool other_calls(void)
 {
 	BIND(cuStreamIsCapturing, CUstream, int *);
@@ -114,44 +119,82 @@ static bool other_calls(void)
 	CUdeviceptr address;
 	size_t free_bytes, total;
 	char data[64] = { 0 };
+	CUcontext current = NULL;
 	CUevent event;
 	CUstream other;
 	int number;
 
-	NOTE(cu.StreamQuery(stream));
-	NOTE(cu.StreamSynchronize(stream));
-	NOTE(cu.StreamSynchronize(NULL));
-	NOTE(cu.StreamWaitEvent(stream, first, 0));
-	NOTE(cu.EventRecord(never, stream));
-	NOTE(cuStreamIsCapturing(stream, &number));
-	NOTE(cuStreamGetFlags(stream, &flags));
-	NOTE(cuStreamGetId(stream, &id));
-	NOTE(cu.MemsetD8Async(memory, 1, 64, stream));
-	NOTE(cu.MemcpyHtoDAsync(memory, data, sizeof(data), stream));
-	NOTE(cu.MemcpyDtoH(data, memory, sizeof(data)));
-	NOTE(cuPointerGetAttribute(&number, 2, memory));
-	NOTE(cuFuncGetAttribute(&number, 0, kernels.empty));
-	NOTE(cuFuncSetAttribute(kernels.empty, 8, 1024));
-	NOTE(cuOccupancyMaxActiveBlocksPerMultiprocessor(&number, kernels.empty, 64, 0));
-	NOTE(cu.LaunchKernel(kernels.empty, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
-	NOTE(cu.StreamCreate(&other, 0));
-	NOTE(cu.EventCreate(&event, 0));
-	NOTE(cu.MemAlloc(&address, 64));
-	NOTE(cu.MemGetInfo(&free_bytes, &total));
-	NOTE(cu.CtxSynchronize());
-	NOTE(cu.ModuleLoadData(&(CUmodule){ NULL }, kernels_ptx));
-	number = cuMemAddressReserve(&address, 2 << 20, 0, 0, 0);
-	check_note("%d", number);
-	if (!number)
-		NOTE(cuMemAddressFree(address, 2 << 20));
+	/* measured with driver 580: work on a stream happens in the stream's context */
+	DO(cu.StreamQuery(stream));
+	DO(cu.StreamSynchronize(stream));
+	RESULT(201, cu.StreamSynchronize(NULL));
+	DO(cu.StreamWaitEvent(stream, first, 0));
+	DO(cu.EventRecord(never, stream));
+	DO(cuStreamIsCapturing(stream, &number));
+	DO(cuStreamGetFlags(stream, &flags));
+	DO(cuStreamGetId(stream, &id));
+	DO(cu.MemsetD8Async(memory, 1, 64, stream));
+	DO(cu.MemcpyHtoDAsync(memory, data, sizeof(data), stream));
+	RESULT(201, cu.MemcpyDtoH(data, memory, sizeof(data)));
+	DO(cuPointerGetAttribute(&number, 2, memory));
+	DO(cuFuncGetAttribute(&number, 0, kernels.empty));
+	DO(cuFuncSetAttribute(kernels.empty, 8, 1024));
+	RESULT(201, cuOccupancyMaxActiveBlocksPerMultiprocessor(&number, kernels.empty, 64, 0));
+	DO(cu.LaunchKernel(kernels.empty, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
+	RESULT(201, cu.StreamCreate(&other, 0));
+	RESULT(201, cu.EventCreate(&event, 0));
+	RESULT(201, cu.MemAlloc(&address, 64));
+	RESULT(201, cu.MemGetInfo(&free_bytes, &total));
+	RESULT(201, cu.CtxSynchronize());
+	RESULT(201, cu.ModuleLoadData(&(CUmodule){ NULL }, kernels_ptx));
+	DO(cuMemAddressReserve(&address, 2 << 20, 0, 0, 0));
+	DO(cuMemAddressFree(address, 2 << 20));
+	DO(cu.StreamSynchronize(stream));
+	DO(cu.CtxGetCurrent(&current));
+	THAT(!current);
+	return true;
+}
+
+/* What the bare driver answers has not been measured yet. */
+static bool more_calls(void)
+{
+	BIND(cuStreamGetCaptureInfo_v2, CUstream, int *, unsigned long long *, void *, void *, size_t *);
+	BIND(cuStreamWriteValue32_v2, CUstream, CUdeviceptr, unsigned int, unsigned int);
+	BIND(cuStreamBeginCapture_v2, CUstream, int);
+	BIND(cuStreamEndCapture, CUstream, CUgraph *);
+	BIND(cuMemAllocAsync, CUdeviceptr *, size_t, CUstream);
+	BIND(cuMemFreeAsync, CUdeviceptr, CUstream);
+	BIND(cuLaunchHostFunc, CUstream, void (*)(void *), void *);
+	BIND(cuMemAllocHost_v2, void **, size_t);
+	BIND(cuStreamDestroy_v2, CUstream);
+	CUdeviceptr address = 0;
+	CUgraph graph = NULL;
+	int status;
+
+	printf("info bare_threads: capture info %d\n", cuStreamGetCaptureInfo_v2(stream, &status, NULL, NULL, NULL, NULL));
+	printf("info bare_threads: write value %d\n", cuStreamWriteValue32_v2(stream, memory, 1, 0));
+	printf("info bare_threads: begin capture %d\n", cuStreamBeginCapture_v2(stream, 2));
+	printf("info bare_threads: end capture %d\n", cuStreamEndCapture(stream, &graph));
+	printf("info bare_threads: allocate in order %d\n", cuMemAllocAsync(&address, 4096, stream));
+	printf("info bare_threads: free in order %d\n", address ? cuMemFreeAsync(address, stream) : -1);
+	printf("info bare_threads: host function %d\n", cuLaunchHostFunc(stream, nothing, NULL));
+	printf("info bare_threads: pinned memory %d\n", cuMemAllocHost_v2(&(void *){ NULL }, 4096));
+	printf("info bare_threads: end of a stream %d\n", cuStreamDestroy_v2(extra));
 	return true;
 }
 
 static bool others(void)
 {
-	return prepare() && bare(other_calls);
+	if (!prepare())
+		return false;
+	DO(cu.StreamCreate(&extra, CU_STREAM_NON_BLOCKING));
+	return bare(other_calls) && bare(more_calls);
 }
 
-static const struct check checks[] = { { "events", events }, { "libraries", libraries }, { "others", others } };
+static const struct check checks[] = {
+	{ "events", events },
+	{ "libraries", libraries },
+	{ "others", others },
+};
 
 const struct check_group bare_thread_family = GROUP("bare_threads", checks);
