@@ -24,11 +24,14 @@
 	X(fill_family)                                                                                                \
 	X(linear_family)                                                                                              \
 	X(pool_family)                                                                                                \
+	X(stream_ordered_family)                                                                                      \
 	X(managed_family)                                                                                             \
 	X(green_family)                                                                                               \
 	X(process_family)                                                                                             \
 	X(loading_family)                                                                                             \
 	X(sharing_family)                                                                                             \
+	X(descriptor_family)                                                                                          \
+	X(shared_event_family)                                                                                        \
 	X(linker_family)                                                                                              \
 	X(tensor_map_family)                                                                                          \
 	X(texture_family)                                                                                             \
@@ -41,6 +44,8 @@
 	X(place_family)                                                                                               \
 	X(first_version_family)                                                                                       \
 	X(graph_node_family)                                                                                          \
+	X(graph_edge_family)                                                                                          \
+	X(graph_params_family)                                                                                        \
 	X(graph_life_family)                                                                                          \
 	X(graph_capture_family)                                                                                       \
 	X(graph_memory_family)

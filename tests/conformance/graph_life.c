@@ -24,7 +24,9 @@ static bool instantiate_results(void)
 {
 	BIND(cuGraphInstantiateWithParams, CUgraphExec *, CUgraph, struct instantiate_params *);
 	BIND(cuGraphInstantiateWithFlags, CUgraphExec *, CUgraph, unsigned long long);
+	BIND(cuGraphInstantiate, CUgraphExec *, CUgraph, CUgraphNode *, char *, size_t);
 	BIND(cuGraphInstantiate_v2, CUgraphExec *, CUgraph, CUgraphNode *, char *, size_t);
+	BIND(cuGraphUpload, CUgraphExec, CUstream);
 	BIND(cuGraphExecGetFlags, CUgraphExec, unsigned long long *);
 	BIND(cuGraphAddEmptyNode, CUgraphNode *, CUgraph, const CUgraphNode *, size_t);
 	BIND(cuGraphAddDependencies, CUgraph, const CUgraphNode *, const CUgraphNode *, size_t);
@@ -51,6 +53,12 @@ static bool instantiate_results(void)
 	DO(cu.GraphLaunch(exec, stream));
 	DO(cu.StreamSynchronize(stream));
 	DO(cu.GraphExecDestroy(exec));
+	DO(cuGraphInstantiate(&exec, graph, NULL, NULL, 0));
+	DO(cuGraphUpload(exec, stream));
+	DO(cu.GraphLaunch(exec, stream));
+	DO(cu.StreamSynchronize(stream));
+	CODE(cuGraphUpload(NULL, stream));
+	DO(cu.GraphExecDestroy(exec));
 	NOTE(cuGraphInstantiateWithFlags(&exec, graph, 2));
 	for (unsigned int wanted = 1; wanted <= 8; wanted <<= 3) {
 		DO(cuGraphInstantiateWithFlags(&exec, graph, wanted));
@@ -74,6 +82,7 @@ static bool instantiate_results(void)
 	check_note("result %u, node %s", p.result, p.node == a ? "a" : p.node == b ? "b" : p.node ? "another" : "null");
 	CODE(cuGraphInstantiate_v2(&exec, graph, &bad, log, sizeof(log)));
 	check_note("node %s", bad == a ? "a" : bad == b ? "b" : bad ? "another" : "null");
+	CODE(cuGraphInstantiate(&exec, graph, &bad, log, sizeof(log)));
 	DO(cu.GraphDestroy(graph));
 	DO(cu.StreamDestroy(stream));
 	return true;

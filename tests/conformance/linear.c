@@ -71,6 +71,36 @@ static bool attributes_of_ranges(void)
 	return true;
 }
 
+/* For memory that is not managed. */
+static bool advice(void)
+{
+	BIND(cuMemAdvise, CUdeviceptr, size_t, int, CUdevice);
+	BIND(cuMemAdvise_v2, CUdeviceptr, size_t, int, CUmemLocation);
+	BIND(cuMemPrefetchAsync, CUdeviceptr, size_t, CUdevice, CUstream);
+	BIND(cuMemPrefetchAsync_v2, CUdeviceptr, size_t, CUmemLocation, unsigned int, CUstream);
+	BIND(cuMemRangeGetAttribute, void *, size_t, int, CUdeviceptr, size_t);
+	CUmemLocation here = { CU_MEM_LOCATION_TYPE_DEVICE, 0 };
+	CUdeviceptr memory;
+	int value;
+
+	USE_DEVICE;
+	DO(cu.MemAlloc(&memory, 1 << 20));
+	for (int advice = 0; advice < 8; advice++)
+		CODE(cuMemAdvise(memory, 1 << 20, advice, device));
+	CODE(cuMemAdvise(memory, 0, 1, device));
+	CODE(cuMemAdvise(memory, 1 << 20, 3, 99));
+	CODE(cuMemAdvise(memory, 1 << 20, 3, -1));
+	CODE(cuMemAdvise_v2(memory, 1 << 20, 3, here));
+	CODE(cuMemPrefetchAsync(memory, 1 << 20, device, NULL));
+	CODE(cuMemPrefetchAsync(memory, 1 << 20, 99, NULL));
+	CODE(cuMemPrefetchAsync(memory, 0, device, NULL));
+	CODE(cuMemPrefetchAsync_v2(memory, 1 << 20, here, 0, NULL));
+	CODE(cuMemPrefetchAsync_v2(memory, 1 << 20, here, 1, NULL));
+	CODE(cuMemRangeGetAttribute(&value, 4, 1, memory, 1 << 20));
+	DO(cu.MemFree(memory));
+	return true;
+}
+
 static bool access_of_mappings(void)
 {
 	BIND(cuMemGetAccess, unsigned long long *, const CUmemLocation *, CUdeviceptr);
@@ -136,6 +166,7 @@ static bool first_registration(void)
 static const struct check checks[] = {
 	{ "rows_in_a_stream", rows_in_a_stream },
 	{ "attributes_of_ranges", attributes_of_ranges },
+	{ "advice", advice },
 	{ "access_of_mappings", access_of_mappings },
 	{ "first_registration", first_registration },
 };
