@@ -29,6 +29,9 @@ type Channel struct {
 	head   uint64
 	// published is the head that the producers know.
 	published uint64
+	// reserved is how far producers had reserved when TAIL was last read: they
+	// write it with every record.
+	reserved uint64
 	// buffer is the private copy of the current record.
 	buffer []byte
 

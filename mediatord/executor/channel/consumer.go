@@ -42,6 +42,8 @@ type Executor interface {
 // it then looks for faults while the process waits for the device.
 const (
 	spinTime = 2 * time.Millisecond
+	// quietTime is how long an executor that bursts looks by itself before Quiet.
+	quietTime = 10 * time.Microsecond
 	// secondLook bounds the first sleep: a guest CPU emulated alone in its
 	// machine has no memory barriers, so a record and SLEEPING can miss
 	// each other while the record is still in a store buffer.
@@ -58,10 +60,12 @@ type Consumer struct {
 	executor Executor
 	doorbell int
 	wakeFD   int
-	woken    atomic.Bool
+	woken    *atomic.Uint32 // 1: Interrupted is to be called
 	reply    []byte
 	record   Record
 	spent    spent
+	burster  Burster       // the executor, if it is one
+	run      *driver.Burst // by itself, because C sees it
 }
 
 // NewConsumer consumes c. doorbell is the eventfd that the guest rings when the
@@ -71,12 +75,18 @@ func NewConsumer(c *Channel, e Executor, doorbell int) (*Consumer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating wake-up eventfd: %w", err)
 	}
-	return &Consumer{channel: c, executor: e, doorbell: doorbell, wakeFD: wake, reply: make([]byte, 0, window.RepDataMax)}, nil
+	consumer := &Consumer{
+		channel: c, executor: e, doorbell: doorbell, wakeFD: wake, woken: new(atomic.Uint32), run: new(driver.Burst),
+		reply: make([]byte, 0, window.RepDataMax),
+	}
+	consumer.burster, _ = e.(Burster)
+	c.place(consumer.run)
+	return consumer, nil
 }
 
 // Wake makes the consumer call Interrupted soon. Any goroutine may call it.
 func (c *Consumer) Wake() {
-	c.woken.Store(true)
+	c.woken.Store(1)
 	_, _ = unix.Write(c.wakeFD, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }
 
@@ -98,10 +108,13 @@ func (c *Consumer) Run() error {
 
 // Step does what there is to do without waiting: false if there was no record.
 func (c *Consumer) Step() (bool, error) {
-	if c.woken.Load() && c.woken.Swap(false) { // a swap for every record would cost more
+	if c.woken.Load() != 0 && c.woken.Swap(0) != 0 { // a swap for every record would cost more
 		if err := c.executor.Interrupted(); err != nil {
 			return false, err
 		}
+	}
+	if c.burst(0) > 0 {
+		return true, nil
 	}
 	ok, err := c.channel.Next(&c.record)
 	if err != nil || !ok {
@@ -109,7 +122,7 @@ func (c *Consumer) Step() (bool, error) {
 	}
 	for !c.executor.Admit(&c.record) {
 		c.executor.Pause()
-		if c.woken.Swap(false) {
+		if c.woken.Swap(0) != 0 {
 			if err := c.executor.Interrupted(); err != nil {
 				return false, err
 			}
@@ -149,12 +162,16 @@ func (c *Consumer) consume(r *Record) error {
 }
 
 func (c *Consumer) empty() bool {
-	return c.channel.Empty() && !c.woken.Load()
+	return c.channel.Empty() && c.woken.Load() == 0
 }
 
 // idle returns when there may be something to do.
 func (c *Consumer) idle() {
 	for start := time.Now(); time.Since(start) < spinTime; {
+		if c.burst(quietTime) > 0 {
+			start = time.Now()
+			continue
+		}
 		for range 64 {
 			if !c.empty() {
 				return

@@ -31,7 +31,10 @@ func (c *Channel) Next(r *Record) (bool, error) {
 		return false, fmt.Errorf("%w: size is %d, allowed are %d to %d", ErrRecord, size, window.RecPayload, window.RecMax)
 	}
 	r.lines = (size + window.Line - 1) / window.Line
-	if reserved := c.tail.Load() - c.head; reserved < r.lines*window.Line || reserved > window.RingSize {
+	if reserved := c.reserved - c.head; reserved < r.lines*window.Line || reserved > window.RingSize {
+		c.reserved = c.tail.Load()
+	}
+	if reserved := c.reserved - c.head; reserved < r.lines*window.Line || reserved > window.RingSize {
 		return false, fmt.Errorf("%w: %d bytes committed, %d reserved", ErrRecord, size, reserved)
 	}
 	// The next record comes from another processor while this one is executed.
@@ -71,6 +74,13 @@ func (c *Channel) Advance(r *Record) {
 	c.clear(c.head%window.RingSize, r.lines)
 	c.head += r.lines * window.Line
 	if c.head-c.published >= publishEvery || c.ringWord(c.head%window.RingSize).Load() == 0 {
+		c.publish()
+	}
+}
+
+// publish tells the producers what they have got back.
+func (c *Channel) publish() {
+	if c.published != c.head {
 		c.published = c.head
 		c.headWord.Store(c.head)
 	}

@@ -10,8 +10,8 @@ type durations struct {
 
 const mostKeys = 1 << 16
 
-// unknown is how long something is taken to last that has not run yet.
-const unknown = 500 * time.Microsecond
+// Unknown is how long something is taken to last that has not run yet.
+const Unknown = 500 * time.Microsecond
 
 // predict is how long a submission will take, and whether that is known.
 func (d *durations) predict(s Submission) (time.Duration, bool) {
@@ -21,7 +21,7 @@ func (d *durations) predict(s Submission) (time.Duration, bool) {
 	if length, ok := d.known[s.Key]; ok {
 		return length, true
 	}
-	return unknown, false
+	return Unknown, false
 }
 
 // learn notes that submissions of these keys took took together. Work of others in

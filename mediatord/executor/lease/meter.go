@@ -328,7 +328,7 @@ func (m *Meter) done(s *segment, now time.Duration, precise bool) {
 	if s.stuck {
 		m.stuck--
 		// It waited for something, or is longer than it was taken for.
-		m.durations.learn(s.keys, s.predicted, min(took, longestSurprise*max(s.predicted, unknown)))
+		m.durations.learn(s.keys, s.predicted, min(took, longestSurprise*max(s.predicted, Unknown)))
 	} else {
 		m.flying -= s.predicted
 		// Seen late it may have been done long before: it took no longer than that, so
@@ -433,15 +433,17 @@ func (m *Meter) pause(left time.Duration) time.Duration {
 	return max(left-near, -left/8)
 }
 
-// Again is Submitted for the stream of the last submission while the lease is
-// unlimited; false: it does not apply.
-func (m *Meter) Again() bool {
-	l := m.last
-	if l == nil || !l.listed || m.since == 0 || m.lost {
+// Goes says that there is a last submission, of work that goes on.
+func (m *Meter) Goes() bool { return m.last != nil && m.last.listed && m.since != 0 && !m.lost }
+
+// Again is Submitted, count times, for the stream of the last submission while the
+// lease is unlimited; false: it does not apply.
+func (m *Meter) Again(count int) bool {
+	if !m.Goes() {
 		return false
 	}
 	m.quiet = false
-	l.open.count++
+	m.last.open.count += count
 	return true
 }
 

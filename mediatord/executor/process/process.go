@@ -91,6 +91,8 @@ type Process struct {
 	pins      map[uint64]*hostPin      // by address
 	graphs    graphNumbers
 	launch    driver.Launch
+	burster   driver.Burster // nil: the driver is none
+	handles   driver.BurstHandles
 	turn      turn
 	refused   map[uint32]uint64
 
@@ -132,6 +134,7 @@ func New(c Config) *Process {
 	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)
+	p.burster, _ = c.Driver.(driver.Burster)
 	p.Driver.OnCall(p.Channel.Call)
 	p.newTurn()
 	p.graphs = newGraphNumbers()

@@ -35,6 +35,16 @@ func (s *statistics) count(r *channel.Record, result driver.Result) {
 	}
 }
 
+// burst counts the records of a burst.
+func (s *statistics) burst(b *driver.Burst) {
+	before := s.Calls / publishEvery
+	s.Calls += uint64(b.Calls)
+	s.Launches += uint64(b.Launches)
+	if s.Calls/publishEvery != before {
+		s.publish()
+	}
+}
+
 func (s *statistics) publish() { s.account.SetStatistics(s.number, s.Statistics) }
 
 // work counts what a record made the GPU do. Places in payloads are those of ops.table.

@@ -116,7 +116,7 @@ func (p *Process) submitted(r *channel.Record) {
 	}
 	t := &p.turn
 	if !t.parsed && t.known && t.context == p.current && len(p.captures) == 0 && m.Free() &&
-		lease.StreamOf(r.Opcode, r.Payload) == t.stream && m.Again() {
+		lease.StreamOf(r.Opcode, r.Payload) == t.stream && m.Again(1) {
 		return
 	}
 	s := t.submission
@@ -127,16 +127,22 @@ func (p *Process) submitted(r *channel.Record) {
 	default: // limited since it was admitted
 		s, _ = lease.Parse(r.Opcode, r.Payload)
 	}
-	native, ok := p.stream(s.Stream)
-	if !ok || p.refuseCapture(native) != driver.Success {
-		return
-	}
-	t.stream, t.context, t.known = s.Stream, p.current, true
-	of := lease.Stream{Context: p.current, Native: uint64(native)}
-	m.Submitted(s, of)
-	if t.waitsInGraphs && r.Opcode == wire.OpGraphLaunch && m.Watched() {
+	of, ok := p.noteStream(s)
+	if ok && t.waitsInGraphs && r.Opcode == wire.OpGraphLaunch && m.Watched() {
 		m.MayWait(of)
 	}
+}
+
+// noteStream notes a submission in its stream; false: it reached no GPU.
+func (p *Process) noteStream(s lease.Submission) (lease.Stream, bool) {
+	native, ok := p.stream(s.Stream)
+	if !ok || p.refuseCapture(native) != driver.Success {
+		return lease.Stream{}, false
+	}
+	p.turn.stream, p.turn.context, p.turn.known = s.Stream, p.current, true
+	of := lease.Stream{Context: p.current, Native: uint64(native)}
+	p.turn.meter.Submitted(s, of)
+	return of, true
 }
 
 // Quiet implements channel.Executor.

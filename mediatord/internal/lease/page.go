@@ -3,6 +3,7 @@ package lease
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,10 @@ func (p *Page) Unlimited() bool {
 
 // Alone says that nobody waits for the end of what the executor does.
 func (p *Page) Alone() bool { return p.Terms().Budget >= Measured }
+
+// Changes is a word that differs from seen once there may be other terms than
+// Last, and lies outside Go's heap.
+func (p *Page) Changes() (word *atomic.Uint32, seen uint32) { return p.words.word(atSequence), p.seen }
 
 // Last is what Terms returned last; Stale says that it may return something else.
 func (p *Page) Last() Terms { return p.terms }

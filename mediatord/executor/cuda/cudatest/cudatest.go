@@ -15,6 +15,14 @@ import (
 	"libvirt-vgpu/plugin/api"
 )
 
+// What the library does on request: LogVariable in the environment names a file
+// for launches and fences, one line each; a launch with RefusedGrid as the grid's
+// width is refused, or ends the context if the grid's height is not 1.
+const (
+	LogVariable = "VGPU_EMPTY_DRIVER_LOG"
+	RefusedGrid = 1313
+)
+
 //go:embed empty/libcuda.c
 var source string
 
@@ -43,7 +51,7 @@ func BuildEmptyDriver(t testing.TB) string {
 	if err := os.WriteFile(file, []byte(all.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("gcc", "-std=c11", "-O2", "-fPIC", "-shared", "-o", library, file).CombinedOutput(); err != nil {
+	if out, err := exec.Command("gcc", "-std=gnu11", "-Wall", "-O2", "-fPIC", "-shared", "-o", library, file).CombinedOutput(); err != nil {
 		t.Fatalf("compiling a driver without a GPU: %v\n%s", err, out)
 	}
 	return library

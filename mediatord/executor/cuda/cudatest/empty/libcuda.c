@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing.
- * What the executor costs beside the driver can be measured on it. Functions that fill nothing in are added by cudatest.go.
+ * What the executor costs beside the driver can be measured on it. Launches and fences are written to the file that
+ * VGPU_EMPTY_DRIVER_LOG names when cuInit is called, a line each. Functions that fill nothing in are added by cudatest.go.
  */
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef uintptr_t handle;
 
-enum { INVALID_VALUE = 1 };
+enum { INVALID_VALUE = 1, LAUNCH_FAILED = 719, REFUSED_GRID = 1313 };
+
+static int lines = -1;
+
+int cuInit(unsigned int flags)
+{
+	const char *path = getenv("VGPU_EMPTY_DRIVER_LOG");
+
+	if (path && *path)
+		lines = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	return (void)flags, 0;
+}
 
 int cuDriverGetVersion(int *version) { return *version = 13000, 0; }
 int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, 0; }
@@ -28,7 +42,9 @@ int cuStreamIsCapturing(handle stream, int *status) { return *status = 0, (void)
 int cuStreamWriteValue32_v2(handle stream, uint64_t address, uint32_t value, unsigned int flags)
 {
 	__atomic_store_n((uint32_t *)address, value, __ATOMIC_RELEASE);
-	return (void)stream, (void)flags, 0;
+	if (lines >= 0)
+		dprintf(lines, "write %zx at %zu in a page: %u, %u\n", stream, (size_t)address % 4096 / 4, value, flags);
+	return 0;
 }
 int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned int flags) { return *device = (uintptr_t)host, (void)flags, 0; }
 int cuMemAddressReserve(uint64_t *address, size_t size, size_t alignment, uint64_t hint, uint64_t flags)
@@ -51,14 +67,23 @@ int cuFuncGetParamInfo(handle function, size_t index, size_t *offset, size_t *si
 	return (void)function, (void)index, (void)offset, (void)size, INVALID_VALUE;
 }
 
-/* Reads what the driver reads: all parameters. */
+/* Reads what the driver reads: all parameters. A grid of REFUSED_GRID by 1 is refused, one of REFUSED_GRID by 2 ends the context. */
 int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by, unsigned int bz,
 		   unsigned int shared, handle stream, void **parameters, void **extra)
 {
 	static volatile unsigned char packed[4096];
 
-	(void)function, (void)gx, (void)gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)stream, (void)parameters;
-	if (extra)
-		memcpy((void *)packed, extra[1], *(size_t *)extra[3]);
-	return 0;
+	size_t size = extra ? *(size_t *)extra[3] : 0;
+
+	if (size)
+		memcpy((void *)packed, extra[1], size);
+	if (lines >= 0) {
+		unsigned int sum = 0;
+
+		for (size_t i = 0; i < size; i++)
+			sum = sum * 31 + packed[i];
+		dprintf(lines, "launch %zx %u %u %u %u %u %u %u %zx %p %zu %u\n", function, gx, gy, gz, bx, by, bz, shared, stream,
+			(void *)parameters, size, sum);
+	}
+	return gx != REFUSED_GRID ? 0 : gy == 1 ? INVALID_VALUE : LAUNCH_FAILED;
 }

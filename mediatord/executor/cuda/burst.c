@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ring is written by the guest process at any time: a record is copied first and only the copy is looked at, as in
+ * channel/record.go. Whatever is not exactly as it should be is left to Go, which says what is wrong.
+ */
+#include "burst.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include "vgpu_layout.h"
+
+#define PUBLISH_EVERY	(16u << 10)	/* bytes of the ring; as channel/record.go */
+#define PARAMETERS_MOST	4096u
+#define RECORDS_MOST	4096u		/* then others may have the thread */
+#define LOOKS		32u		/* at the ring, between two at the clock */
+
+struct header {
+	uint32_t size;
+	uint16_t opcode, reply;
+	uint32_t sequence, thread, context, reserved;
+};
+struct launch {
+	struct header h;
+	uint32_t f, gx, gy, gz, bx, by, bz, shared, stream, padding;
+	unsigned char parameters[PARAMETERS_MOST];
+};
+struct fence {
+	struct header h;
+	uint32_t stream, slot, value, padding;
+};
+union record {
+	struct header h;
+	struct launch launch;
+	struct fence fence;
+};
+_Static_assert(sizeof(struct header) == VGPU_REC_PAYLOAD, "record header");
+_Static_assert(offsetof(struct launch, parameters) == VGPU_REC_PAYLOAD + 40, "launch record");
+
+typedef int launch_function(uintptr_t, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int,
+			    unsigned int, uintptr_t, void **, void **);
+typedef int write_function(uintptr_t, uint64_t, uint32_t, unsigned int);
+
+struct table {
+	const unsigned char *entries;
+	uint32_t count;
+};
+struct tables {
+	struct table functions, kernels, streams;
+};
+
+static inline uint32_t word(const void *at)
+{
+	return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
+}
+
+static bool find(const struct vg_burst *b, const struct table *table, uint32_t number, uintptr_t *native)
+{
+	const unsigned char *entry = table->entries + (size_t)number * b->entry_size;
+
+	if (number >= table->count || !entry[b->entry_used])
+		return false;
+	memcpy(native, entry, sizeof(*native));
+	return true;
+}
+
+static void publish(struct vg_burst *b)
+{
+	if (b->published == b->head)
+		return;
+	b->published = b->head;
+	__atomic_store_n(b->head_word, b->head, __ATOMIC_RELEASE);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Whether a record comes within the time to spin. */
+static bool await(const struct vg_burst *b, const unsigned char *at, const uint32_t *woken)
+{
+	uint64_t until = b->spin_ns ? now_ns() + b->spin_ns : 0;
+
+	if (!until)
+		return false;
+	do {
+		for (unsigned int i = 0; i < LOOKS; i++) {
+			if (word(at))
+				return true;
+			__builtin_ia32_pause();
+		}
+	} while (!word(woken) && now_ns() < until);
+	return false;
+}
+
+/* Copies the record at the head; false: Go has to look at it. */
+static bool copy(const struct vg_burst *b, const unsigned char *at, uint64_t *tail, union record *r, uint64_t *bytes)
+{
+	uint32_t size = word(at);
+
+	*bytes = ((uint64_t)size + VGPU_LINE - 1) & ~(uint64_t)(VGPU_LINE - 1);
+	if (size < sizeof(struct header) || size > sizeof(*r))
+		return false;
+	if (*tail - b->head < *bytes || *tail - b->head > VGPU_RING_SIZE)
+		*tail = __atomic_load_n(b->tail_word, __ATOMIC_RELAXED);
+	if (*tail - b->head < *bytes || *tail - b->head > VGPU_RING_SIZE)
+		return false;
+	/* the next record comes from another processor while this one is executed; it will be written to */
+	__builtin_prefetch(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1)), 1);
+	memcpy(r, at, size);
+	__asm__ volatile("" ::: "memory"); /* from here on the copy counts */
+	r->h.size = size;
+	return r->h.reply == VGPU_NO_REPLY && !r->h.reserved && (!r->h.context || r->h.context == b->context);
+}
+
+static void advance(struct vg_burst *b, unsigned char *at, uint64_t bytes)
+{
+	for (uint64_t line = 0; line < bytes; line += VGPU_LINE)
+		__atomic_store_n((uint32_t *)(at + line), 0, __ATOMIC_RELAXED);
+	b->head += bytes;
+	b->calls++;
+	if (b->head - b->published >= PUBLISH_EVERY)
+		publish(b);
+}
+
+static bool failed(struct vg_burst *b, int result, uint32_t opcode)
+{
+	if (!result)
+		return false;
+	b->result = result;
+	b->failed = opcode;
+	b->stop = BURST_FAILED;
+	return true;
+}
+
+/* Executes a launch; false: it is Go's. */
+static bool launch(struct vg_burst *b, launch_function *call, const struct tables *t, const struct launch *r)
+{
+	size_t size = r->h.size - offsetof(struct launch, parameters);
+	void *extra[] = { (void *)1, (void *)r->parameters, (void *)2, &size, NULL };
+	uintptr_t function, stream;
+
+	if (r->h.size < offsetof(struct launch, parameters) ||
+	    !find(b, r->h.opcode == b->launch ? &t->functions : &t->kernels, r->f, &function) ||
+	    !find(b, &t->streams, r->stream, &stream))
+		return false;
+	if (failed(b, call(function, r->gx, r->gy, r->gz, r->bx, r->by, r->bz, r->shared, stream, NULL, size ? extra : NULL),
+		   r->h.opcode))
+		return true;
+	b->launches++;
+	if (r->stream != b->stream && !b->any_stream) {
+		b->noted = r->stream;
+		b->stop = BURST_NOTE;
+	}
+	return true;
+}
+
+static bool fence(struct vg_burst *b, write_function *call, const struct tables *t, const struct fence *r)
+{
+	uintptr_t stream;
+
+	if (r->h.size != sizeof(*r) || r->slot >= VGPU_FENCE_COUNT || !find(b, &t->streams, r->stream, &stream))
+		return false;
+	b->written[b->fenced].stream = stream;
+	b->written[b->fenced].slot = r->slot;
+	b->written[b->fenced].value = r->value;
+	if (!failed(b, call(stream, (uintptr_t)(b->fences + r->slot), r->value, 0), r->h.opcode) && ++b->fenced == BURST_FENCES)
+		b->stop = BURST_LONG;
+	return true;
+}
+
+void vg_burst(struct vg_burst *b, struct vg_burst_calls calls, const void *functions, uint32_t function_count,
+	      const void *kernels, uint32_t kernel_count, const void *streams, uint32_t stream_count,
+	      const uint32_t *woken, const uint32_t *changes)
+{
+	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count } };
+	uint64_t tail = b->head, bytes;
+	_Alignas(VGPU_LINE) union record r;
+
+	b->calls = b->launches = b->fenced = 0;
+	b->stop = BURST_EMPTY;
+	while (b->stop == BURST_EMPTY) {
+		unsigned char *at = b->ring + (b->head & (VGPU_RING_SIZE - 1));
+		bool done = false;
+
+		if (!word(at)) {
+			publish(b);
+			if (!await(b, at, woken))
+				return;
+		}
+		if (word(woken) || (changes && word(changes) != b->seen)) {
+			b->stop = BURST_OTHER;
+			return;
+		}
+		if (copy(b, at, &tail, &r, &bytes)) {
+			if (r.h.opcode == b->launch || r.h.opcode == b->launch_kernel)
+				done = launch(b, calls.launch_kernel, &tables, &r.launch);
+			else if (r.h.opcode == b->fence)
+				done = fence(b, calls.write_value, &tables, &r.fence);
+		}
+		if (!done) {
+			b->stop = BURST_OTHER;
+			return;
+		}
+		advance(b, at, bytes);
+		if (b->stop == BURST_EMPTY && b->calls == RECORDS_MOST)
+			b->stop = BURST_LONG;
+	}
+}

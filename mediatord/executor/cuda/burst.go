@@ -1,0 +1,30 @@
+package cuda
+
+/*
+#cgo CFLAGS: -I${SRCDIR}/../../../guest/include
+#cgo noescape vg_burst
+#cgo nocallback vg_burst
+#include "burst.h"
+*/
+import "C"
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+)
+
+var (
+	_ driver.Burster                                = (*Driver)(nil)
+	_ [C.sizeof_struct_vg_burst]byte                = [unsafe.Sizeof(driver.Burst{})]byte{}
+	_ [unsafe.Offsetof(driver.Burst{}.Written)]byte = [C.sizeof_struct_vg_burst - driver.BurstFences*16]byte{}
+)
+
+// Burst implements driver.Burster.
+func (d *Driver) Burst(b *driver.Burst, h *driver.BurstHandles, woken, changes *atomic.Uint32) {
+	C.vg_burst((*C.struct_vg_burst)(unsafe.Pointer(b)),
+		C.struct_vg_burst_calls{launch_kernel: d.fn.cuLaunchKernel, write_value: d.native.cuStreamWriteValue32_v2},
+		h.Functions, C.uint32_t(h.FunctionCount), h.Kernels, C.uint32_t(h.KernelCount), h.Streams, C.uint32_t(h.StreamCount),
+		(*C.uint32_t)(unsafe.Pointer(woken)), (*C.uint32_t)(unsafe.Pointer(changes)))
+}

@@ -1,0 +1,233 @@
+package process
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/cuda"
+	"libvirt-vgpu/mediatord/executor/cuda/cudatest"
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/guesttest"
+	"libvirt-vgpu/mediatord/internal/lease"
+	"libvirt-vgpu/plugin/window"
+)
+
+func unlimitedTerms() lease.Terms {
+	return lease.Terms{Budget: lease.Unlimited, ClearBy: lease.Never, Expiry: lease.Never}
+}
+
+func limitedTerms() lease.Terms {
+	return lease.Terms{Budget: 10 * time.Millisecond, ClearBy: lease.Never, Expiry: lease.Never}
+}
+
+// onEmptyDriver is a process on a copy of a driver library without a GPU, with
+// functions, kernels and streams 1 and 2, and the file that the library writes.
+func onEmptyDriver(t *testing.T, library string, page *lease.Page) (h *harness, log string) {
+	t.Helper()
+	directory := t.TempDir()
+	log = filepath.Join(directory, "log")
+	t.Setenv(cudatest.LogVariable, log)
+	code, err := os.ReadFile(library)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(directory, "libcuda.so.1"), code, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	gpu, err := cuda.OpenLibrary(filepath.Join(directory, "libcuda.so.1"), "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h = newHarness(t, func(c *Config) { c.Driver, c.Lease, c.Clock = gpu, page, lease.NewClock() })
+	h.must("primary_retain", 0)
+	h.Context = primary
+	for number := uint32(1); number <= 2; number++ {
+		h.process.tables.Put(driver.KindFunction, number, uint64(0xf0+number))
+		h.process.tables.Put(driver.KindKernel, number, uint64(0xa0+number))
+		if r := h.post("stream_create", number, 1, 0); r != driver.Success {
+			t.Fatalf("making a stream: %d", r)
+		}
+	}
+	return h, log
+}
+
+// anyRecord is a record as the guest's library posts it, mostly, or with
+// something wrong.
+func anyRecord(h *harness, random *rand.Rand) []byte {
+	number := func() int { return []int{1, 1, 1, 1, 2, 2, 0, 3, 1 << 30}[random.IntN(9)] }
+	stream := func() int { return []int{1, 1, 1, 1, 1, 2, 0, 7}[random.IntN(8)] }
+	size := []int{0, 0, 8, 40, 200, 4096, 4104}[random.IntN(7)]
+	grid := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, cudatest.RefusedGrid}[random.IntN(10)]
+	parameters := make([]byte, size)
+	for i := range parameters {
+		parameters[i] = byte(random.Uint32())
+	}
+	var r []byte
+	switch kind := random.IntN(20); {
+	case kind < 8:
+		r = h.Record(window.NoReply, "launch", number(), grid, 1, 3, 32, 2, 1, 64, stream(), parameters)
+	case kind < 12:
+		r = h.Record(window.NoReply, "launch_kernel", number(), grid, 1, 3, 32, 2, 1, 64, stream(), parameters)
+	case kind < 17:
+		slot := []int{1, 2, 3, 100, window.FenceCount - 1}[random.IntN(5)]
+		r = h.Record(window.NoReply, "fence", stream(), slot, random.Uint32())
+	case kind < 18:
+		r = h.Record(window.NoReply, "copy_dtod", 1, 2, 3, stream())
+	case kind < 19:
+		r = h.Record(3, "stream_query", stream())
+	default:
+		r = h.Record(window.NoReply, "event_create", 1+random.IntN(1000), 0)
+	}
+	le := binary.LittleEndian
+	switch random.IntN(40) {
+	case 0:
+		le.PutUint32(r[window.RecCtx:], 0)
+	case 1:
+		le.PutUint32(r[window.RecCtx:], 77) // no such context
+	}
+	return r
+}
+
+// spoil makes a record one that no guest library writes.
+func spoil(r []byte, random *rand.Rand) []byte {
+	le := binary.LittleEndian
+	switch random.IntN(6) {
+	case 0:
+		le.PutUint32(r[window.RecReserved:], 5)
+	case 1:
+		le.PutUint16(r[window.RecReply:], uint16(random.IntN(100)))
+	case 2:
+		le.PutUint32(r, uint32(random.IntN(len(r))))
+	case 3:
+		le.PutUint16(r[window.RecOpcode:], uint16(random.Uint32()))
+	case 4:
+		le.PutUint32(r, uint32(len(r)+window.RingSize))
+	default:
+		le.PutUint32(r[window.RecPayload+4:], random.Uint32()) // a fence's slot, a grid
+	}
+	return r
+}
+
+// outcome is what a process's channel and driver look like after records.
+func outcome(h *harness, log string, failure error) string {
+	text, _ := os.ReadFile(log)
+	fences := sha256.Sum256(h.Memory()[window.ChFences : window.ChFences+4*window.FenceCount])
+	result, opcode := h.TakeAsync()
+	h.process.statistics.publish()
+	return fmt.Sprintf("%sfences %x\nasync %d by %#x, sticky %d, ring %x, statistics %+v, %d fences known, error %v", text, fences,
+		result, opcode, h.Sticky(), h.Memory()[window.ChRing:window.ChRing+256], h.process.statistics.Statistics, len(h.process.fences.active), failure)
+}
+
+// Whatever is in the ring, a burst does to driver and channel what happens when
+// every record is consumed by itself.
+func TestABurstDoesWhatRecordsDoOneByOne(t *testing.T) {
+	library := cudatest.BuildEmptyDriver(t)
+	for seed := range uint64(8) {
+		var outcomes [2]string
+		for i, bursts := range []bool{false, true} {
+			var page *lease.Page
+			if seed%2 == 0 {
+				page, _ = leaseOf(t, unlimitedTerms())
+			}
+			h, log := onEmptyDriver(t, library, page)
+			if !bursts {
+				h.process.burster = nil
+			}
+			random := rand.New(rand.NewPCG(seed, 0))
+			var failure error
+			for range 25 {
+				for range 1 + random.IntN(80) {
+					h.Push(anyRecord(h, random))
+				}
+				spoilt := random.IntN(20) == 0
+				if spoilt {
+					h.Push(spoil(anyRecord(h, random), random))
+				}
+				for consumed := true; consumed && failure == nil; {
+					consumed, failure = h.consumer.Step()
+				}
+				if failure != nil || spoilt {
+					break
+				}
+				if h.Head() != h.Tail() {
+					t.Fatalf("HEAD is %d after everything was consumed, TAIL %d", h.Head(), h.Tail())
+				}
+			}
+			outcomes[i] = outcome(h, log, failure)
+		}
+		each, burst := strings.Split(outcomes[0], "\n"), strings.Split(outcomes[1], "\n")
+		if len(each) != len(burst) {
+			t.Errorf("seed %d: %d lines one by one, %d in bursts", seed, len(each), len(burst))
+		}
+		for i := range min(len(each), len(burst)) {
+			if each[i] != burst[i] {
+				t.Errorf("seed %d, line %d:\none by one: %.500s\n in bursts: %.500s", seed, i, each[i], burst[i])
+				break
+			}
+		}
+	}
+}
+
+// What mediatord wants is done while a program posts launches without a pause.
+func TestABurstGivesWayToMediatord(t *testing.T) {
+	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)
+	ended := make(chan error, 1)
+	go func() { ended <- h.consumer.Run() }()
+	resumed := func() int {
+		count := 0
+		for _, m := range h.sent() {
+			if m.Type == control.Resumed {
+				count++
+			}
+		}
+		return count
+	}
+	for round := 1; round <= 20; round++ {
+		h.process.Resume()
+		h.consumer.Wake()
+		for deadline := time.Now().Add(guesttest.Timeout); resumed() < round; {
+			if time.Now().After(deadline) {
+				t.Fatal("the executor does not listen to mediatord")
+			}
+			h.Post("launch", 1, 1, 1, 1, 1, 1, 1, 0, 1, []byte{})
+		}
+		if round%2 == 0 { // let it wait for a record by itself
+			h.WaitFor(func() bool { return h.Head() == h.Tail() })
+		}
+	}
+	h.Push(guesttest.Header(0xfff, window.NoReply, 1, primary, nil))
+	if err := <-ended; err == nil {
+		t.Error("the consumer ended without an error")
+	}
+}
+
+// Once the lease is limited, every launch is asked for.
+func TestABurstEndsWithTheUnlimitedLease(t *testing.T) {
+	page, holder := leaseOf(t, unlimitedTerms())
+	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), page)
+	launch := func() {
+		t.Helper()
+		if r := h.post("launch", 1, 1, 1, 1, 1, 1, 1, 0, 1, []byte{}); r != driver.Success {
+			t.Fatalf("launching: %d", r)
+		}
+	}
+	for range 3 {
+		launch()
+	}
+	if state := holder.State(lease.NewClock().Now()); !state.Flying || state.InFlight != 0 {
+		t.Errorf("under an unlimited lease: %+v", state)
+	}
+	holder.Set(limitedTerms())
+	launch()
+	if state := holder.State(lease.NewClock().Now()); !state.Flying || state.InFlight == 0 {
+		t.Errorf("under a limited lease: %+v", state)
+	}
+}
