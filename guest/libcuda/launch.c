@@ -14,7 +14,8 @@
 
 #define ATTRIBUTE_BYTES	72u
 #define ATTRIBUTES_MAX	16u
-enum { ATTRIBUTE_PROGRAMMATIC_EVENT = 7, ATTRIBUTE_COMPLETION_EVENT = 12, ATTRIBUTE_UPDATABLE_NODE = 13 };
+enum { ATTRIBUTE_COOPERATIVE = 2, ATTRIBUTE_CLUSTER = 4, ATTRIBUTE_PROGRAMMATIC_EVENT = 7, ATTRIBUTE_COMPLETION_EVENT = 12,
+       ATTRIBUTE_UPDATABLE_NODE = 13 };
 
 enum { FUNCTION_MAX_THREADS = 0, FUNCTION_MAX_DYNAMIC_SHARED = 8 };
 enum { DEVICE_MAX_THREADS = 1, DEVICE_MAX_BLOCK_X, DEVICE_MAX_BLOCK_Y, DEVICE_MAX_BLOCK_Z, DEVICE_MAX_GRID_X,
@@ -135,6 +136,18 @@ VG_EXPORT CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned int gx, unsigned i
 	return launch(f, &(struct shape){ gx, gy, gz, bx, by, bz, shared }, stream, params, extra, true);
 }
 
+/*
+ * Green contexts have fewer multiprocessors, and a captured launch is looked at when its graph
+ * is instantiated: both are left to the driver.
+ */
+static int check_together(const struct vg_thread *t, struct vg_function *f, const struct shape *s,
+			  const struct vg_stream *stream)
+{
+	if (t->current->base->greens || atomic_load_explicit(&stream->capture, memory_order_relaxed))
+		return 0;
+	return vg_blocks_together(f, (uint64_t)s->gx * s->gy * s->gz, (int)(s->bx * s->by * s->bz), s->shared);
+}
+
 static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle, void **params, bool per_thread)
 {
 	struct vg_stream *stream;
@@ -142,6 +155,8 @@ static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle
 	VG_LOAN loan = { 0 };
 	int result = prepare(f, s, handle, params, NULL, per_thread, &t, &stream, &loan);
 
+	if (!result)
+		result = check_together(t, f, s, stream);
 	if (result)
 		return result;
 
@@ -186,6 +201,24 @@ static int translate_attribute(uint8_t *attribute)
 	return result;
 }
 
+/* All blocks together, and none of them in clusters, of which other numbers fit. */
+static bool is_cooperative(const uint8_t *attributes, unsigned int count)
+{
+	bool together = false;
+
+	for (unsigned int i = 0; i < count; i++) {
+		uint32_t id, value;
+
+		memcpy(&id, attributes + (size_t)i * ATTRIBUTE_BYTES, sizeof id);
+		memcpy(&value, attributes + (size_t)i * ATTRIBUTE_BYTES + 8, sizeof value);
+		if (id == ATTRIBUTE_CLUSTER)
+			return false;
+		if (id == ATTRIBUTE_COOPERATIVE)
+			together = value != 0;
+	}
+	return together;
+}
+
 static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, void **extra, bool per_thread)
 {
 	struct vg_stream *stream;
@@ -210,6 +243,8 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 	memcpy(data, c->attrs, attributes);
 	for (unsigned int i = 0; i < c->numAttrs && !result; i++)
 		result = translate_attribute(data + (size_t)i * ATTRIBUTE_BYTES);
+	if (!result && is_cooperative(data, c->numAttrs))
+		result = check_together(t, f, &s, stream);
 	if (!result && f->bytes)
 		result = vg_params_pack(f, data + attributes, params, extra);
 	if (!result)

@@ -70,6 +70,9 @@ static inline int vg_function_check(struct vg_function *f)
 	return __builtin_expect(atomic_load_explicit(&f->known, memory_order_acquire), 1) ? 0 : vg_function_learn(f);
 }
 
+/* Whether so many blocks run at once on the whole GPU, as a cooperative launch demands: 0, 720 or another code. */
+int vg_blocks_together(struct vg_function *f, uint64_t blocks, int block_size, size_t shared);
+
 /* 0 function, 1 kernel: what the wire calls kind. */
 static inline uint32_t vg_function_kind(const struct vg_function *f)
 {

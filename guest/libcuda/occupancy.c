@@ -88,6 +88,16 @@ static int least(int a, int b)
 	return a < b ? a : b;
 }
 
+int vg_blocks_together(struct vg_function *f, uint64_t blocks, int block_size, size_t shared)
+{
+	int each, result = cuOccupancyMaxActiveBlocksPerMultiprocessor(&each, f, block_size, shared);
+
+	if (result)
+		return result;
+	return blocks > (uint64_t)each * (uint64_t)device_attribute(DEVICE_MULTIPROCESSORS) ?
+		       CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE : 0;
+}
+
 /* CUoccupancyB2DSize: dynamic shared memory of a block of so many threads */
 typedef size_t shared_of_block(int block_size);
 

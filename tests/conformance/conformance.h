@@ -15,6 +15,7 @@
 	X(primary_family)                                                                                             \
 	X(device_family)                                                                                              \
 	X(stream_family)                                                                                              \
+	X(event_family)                                                                                               \
 	X(memop_family)                                                                                               \
 	X(callback_family)                                                                                            \
 	X(callback_fault_family)                                                                                      \
@@ -28,6 +29,7 @@
 	X(managed_family)                                                                                             \
 	X(green_family)                                                                                               \
 	X(process_family)                                                                                             \
+	X(fault_family)                                                                                               \
 	X(loading_family)                                                                                             \
 	X(sharing_family)                                                                                             \
 	X(descriptor_family)                                                                                          \
@@ -35,10 +37,12 @@
 	X(linker_family)                                                                                              \
 	X(tensor_map_family)                                                                                          \
 	X(texture_family)                                                                                             \
+	X(reference_family)                                                                                           \
 	X(copy_family)                                                                                                \
 	X(function_family)                                                                                            \
 	X(occupancy_family)                                                                                           \
 	X(launch_family)                                                                                              \
+	X(launch_attribute_family)                                                                                    \
 	X(array_family)                                                                                               \
 	X(bare_thread_family)                                                                                         \
 	X(place_family)                                                                                               \

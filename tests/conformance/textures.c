@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texture and surface objects, and the references that came before them. */
-#include "array_calls.h"
+/* Texture and surface objects. */
+#include "sampling.h"
 #include "workload.h"
 
 #include <string.h>
 
 enum { RESOURCE_ARRAY, RESOURCE_MIPMAP, RESOURCE_LINEAR, RESOURCE_PITCH_2D };
-enum { ADDRESS_WRAP, ADDRESS_CLAMP, FILTER_POINT = 0, FILTER_LINEAR, READ_AS_INTEGER = 1, NORMALISED = 2 };
 
 struct resource {
 	int type;
@@ -49,13 +48,6 @@ _Static_assert(sizeof(struct resource) == 144 && sizeof(struct texture) == 104 &
 
 typedef unsigned long long CUtexObject;
 typedef unsigned long long CUsurfObject;
-typedef struct CUtexref_st *CUtexref;
-typedef struct CUsurfref_st *CUsurfref;
-
-#define HEAD ".version 7.0\n.target sm_70\n.address_size 64\n"
-#define PLACE                                                                                                         \
-	"\tmov.u32 %r1, %tid.x;\n\tmov.u32 %r2, %tid.y;\n"                                                            \
-	"\tmad.lo.u32 %r3, %r2, 16, %r1;\n\tmul.wide.u32 %rd3, %r3, 4;\n"
 
 /* 16 x 8 threads copy texels from a texture to memory, or from a surface to a surface */
 static const char sampler[] = HEAD
@@ -71,35 +63,6 @@ static const char sampler[] = HEAD
 	"\tshl.b32 %r4, %r1, 2;\n"
 	"\tsuld.b.2d.b32.trap {%r5}, [%rd1, {%r4, %r2}];\n"
 	"\tsust.b.2d.b32.trap [%rd2, {%r4, %r2}], {%r5};\n\tret;\n}\n";
-
-/* the same through a reference */
-static const char referrer[] = HEAD
-	".global .texref picture;\n.global .surfref canvas;\n"
-	".visible .entry fetch(.param .u64 to)\n{\n"
-	"\t.reg .b64 %rd<6>;\n\t.reg .b32 %r<6>;\n\t.reg .f32 %f<6>;\n"
-	"\tld.param.u64 %rd2, [to];\n\tcvta.to.global.u64 %rd2, %rd2;\n" PLACE
-	"\tadd.u64 %rd4, %rd2, %rd3;\n"
-	"\ttex.2d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [picture, {%r1, %r2}];\n"
-	"\tst.global.f32 [%rd4], %f1;\n\tret;\n}\n";
-
-enum { WIDTH = 16, HEIGHT = 8, COUNT = WIDTH * HEIGHT };
-
-#define ARRAY_CALLS                                                                                                   \
-	BIND(cuArray3DCreate_v2, CUarray *, const struct array_3d *);                                                 \
-	BIND(cuArrayDestroy, CUarray)
-#define COPY_CALL BIND(cuMemcpy3D_v2, const struct box_copy *)
-
-/* Fails on a GPU that does not sample. */
-static CUresult load(const char *text, const char *kernel, CUmodule *module, CUfunction *function)
-{
-	CUresult result = cu.ModuleLoadData(module, text);
-
-	if (!result)
-		result = cu.ModuleGetFunction(function, *module, kernel);
-	if (result)
-		check_note("not sampled: %d", result);
-	return result;
-}
 
 /* What a texture of the type gives for texel (x, y). */
 static bool sampled(CUfunction fetch, const struct resource *resource, const float *expected)
@@ -136,7 +99,7 @@ static bool sampling(void)
 	float in[COUNT];
 
 	USE_DEVICE;
-	if (load(sampler, "fetch", &module, &fetch))
+	if (load_sampler(sampler, "fetch", &module, &fetch))
 		return true;
 	workload_floats(in, COUNT, 9);
 	DO(cuArray3DCreate_v2(&array, &plane));
@@ -187,7 +150,7 @@ static bool surfaces(void)
 		THAT(got.type == RESOURCE_ARRAY && got.array == arrays[i]);
 	}
 	THAT(objects[0] != objects[1]);
-	if (!load(sampler, "move", &module, &move)) {
+	if (!load_sampler(sampler, "move", &module, &move)) {
 		copy = (struct box_copy){ in_host(in, WIDTH * 4, HEIGHT), in_array(arrays[0], 0, 0, 0), WIDTH * 4,
 					  HEIGHT, 1 };
 		DO(cuMemcpy3D_v2(&copy));
@@ -337,153 +300,10 @@ static bool creation_errors(void)
 	return true;
 }
 
-/* A texture reference that belongs to no module: all that can be set and read. */
-static bool reference_settings(void)
-{
-	ARRAY_CALLS;
-	BIND(cuTexRefCreate, CUtexref *);
-	BIND(cuTexRefDestroy, CUtexref);
-	BIND(cuTexRefSetArray, CUtexref, CUarray, unsigned int);
-	BIND(cuTexRefGetArray, CUarray *, CUtexref);
-	BIND(cuTexRefSetFormat, CUtexref, int, int);
-	BIND(cuTexRefGetFormat, int *, int *, CUtexref);
-	BIND(cuTexRefSetAddress_v2, size_t *, CUtexref, CUdeviceptr, size_t);
-	BIND(cuTexRefGetAddress_v2, CUdeviceptr *, CUtexref);
-	BIND(cuTexRefSetAddressMode, CUtexref, int, int);
-	BIND(cuTexRefGetAddressMode, int *, CUtexref, int);
-	BIND(cuTexRefSetFilterMode, CUtexref, int);
-	BIND(cuTexRefGetFilterMode, int *, CUtexref);
-	BIND(cuTexRefSetFlags, CUtexref, unsigned int);
-	BIND(cuTexRefGetFlags, unsigned int *, CUtexref);
-	BIND(cuTexRefSetMaxAnisotropy, CUtexref, unsigned int);
-	BIND(cuTexRefGetMaxAnisotropy, int *, CUtexref);
-	BIND(cuTexRefSetMipmapLevelClamp, CUtexref, float, float);
-	BIND(cuTexRefGetMipmapLevelClamp, float *, float *, CUtexref);
-	BIND(cuTexRefSetMipmapLevelBias, CUtexref, float);
-	BIND(cuTexRefGetMipmapLevelBias, float *, CUtexref);
-	BIND(cuTexRefSetBorderColor, CUtexref, float *);
-	BIND(cuTexRefGetBorderColor, float *, CUtexref);
-	struct array_3d plane = { WIDTH, HEIGHT, 0, FORMAT_FLOAT, 1, 0 };
-	float border[4] = { 1, 2, 3, 4 }, lowest = 0, highest = 0, bias = 0;
-	int format = 0, channels = 0, mode = 0, result;
-	unsigned int flags = 0;
-	CUdeviceptr memory, address = 0;
-	CUarray array, bound = NULL;
-	CUtexref reference;
-	size_t offset = 0;
-
-	USE_DEVICE;
-	result = cuTexRefCreate(&reference);
-	check_note("%d", result);
-	if (result)
-		return true;
-	DO(cuArray3DCreate_v2(&array, &plane));
-	DO(cu.MemAlloc(&memory, 4096));
-	NOTE(cuTexRefGetArray(&bound, reference));
-	NOTE(cuTexRefGetAddress_v2(&address, reference));
-	NOTE(cuTexRefSetArray(reference, array, 1));
-	NOTE(cuTexRefGetArray(&bound, reference));
-	check_note("%s", bound == array ? "bound" : "not bound");
-	NOTE(cuTexRefSetFormat(reference, FORMAT_UINT16, 2));
-	NOTE(cuTexRefGetFormat(&format, &channels, reference));
-	check_note("%d %d", format, channels);
-	NOTE(cuTexRefSetAddress_v2(&offset, reference, memory, 4096));
-	NOTE(cuTexRefGetAddress_v2(&address, reference));
-	check_note("%zu %s", offset, address == memory ? "there" : "elsewhere");
-	NOTE(cuTexRefGetArray(&bound, reference));
-	NOTE(cuTexRefSetAddressMode(reference, 1, ADDRESS_CLAMP));
-	NOTE(cuTexRefGetAddressMode(&mode, reference, 1));
-	check_note("%d", mode);
-	NOTE(cuTexRefSetFilterMode(reference, FILTER_LINEAR));
-	NOTE(cuTexRefGetFilterMode(&mode, reference));
-	check_note("%d", mode);
-	NOTE(cuTexRefSetFlags(reference, NORMALISED));
-	NOTE(cuTexRefGetFlags(&flags, reference));
-	check_note("%u", flags);
-	NOTE(cuTexRefSetMaxAnisotropy(reference, 8));
-	NOTE(cuTexRefGetMaxAnisotropy(&mode, reference));
-	check_note("%d", mode);
-	NOTE(cuTexRefSetMipmapLevelClamp(reference, 1, 2));
-	NOTE(cuTexRefGetMipmapLevelClamp(&lowest, &highest, reference));
-	NOTE(cuTexRefSetMipmapLevelBias(reference, 0.5f));
-	NOTE(cuTexRefGetMipmapLevelBias(&bias, reference));
-	check_note("%g %g %g", lowest, highest, bias);
-	NOTE(cuTexRefSetBorderColor(reference, border));
-	memset(border, 0, sizeof(border));
-	NOTE(cuTexRefGetBorderColor(border, reference));
-	check_note("%g", border[2]);
-	NOTE(cuTexRefDestroy(reference));
-	DO(cu.MemFree(memory));
-	DO(cuArrayDestroy(array));
-	return true;
-}
-
-static bool references_of_modules(void)
-{
-	ARRAY_CALLS;
-	COPY_CALL;
-	BIND(cuModuleGetTexRef, CUtexref *, CUmodule, const char *);
-	BIND(cuModuleGetSurfRef, CUsurfref *, CUmodule, const char *);
-	BIND(cuTexRefSetArray, CUtexref, CUarray, unsigned int);
-	BIND(cuTexRefSetFlags, CUtexref, unsigned int);
-	BIND(cuSurfRefSetArray, CUsurfref, CUarray, unsigned int);
-	BIND(cuSurfRefGetArray, CUarray *, CUsurfref);
-	BIND(cuParamSetTexRef, CUfunction, int, CUtexref);
-	struct array_3d plane = { WIDTH, HEIGHT, 0, FORMAT_FLOAT, 1, ARRAY_SURFACE };
-	float in[COUNT], out[COUNT];
-	CUtexref picture, again;
-	CUsurfref canvas;
-	CUarray array, bound = NULL;
-	CUdeviceptr memory;
-	CUfunction fetch;
-	CUmodule module;
-	struct box_copy copy;
-	int result;
-
-	USE_DEVICE;
-	CODE(cuModuleGetTexRef(&picture, kernels.module, "no such reference"));
-	CODE(cuModuleGetSurfRef(&canvas, kernels.module, "no such reference"));
-	CODE(cuModuleGetTexRef(NULL, kernels.module, "picture"));
-	CODE(cuModuleGetTexRef(&picture, NULL, "picture"));
-	if (load(referrer, "fetch", &module, &fetch))
-		return true;
-	workload_floats(in, COUNT, 11);
-	DO(cuArray3DCreate_v2(&array, &plane));
-	DO(cu.MemAlloc(&memory, sizeof(out)));
-	copy = (struct box_copy){ in_host(in, WIDTH * 4, HEIGHT), in_array(array, 0, 0, 0), WIDTH * 4, HEIGHT, 1 };
-	DO(cuMemcpy3D_v2(&copy));
-	result = cuModuleGetTexRef(&picture, module, "picture");
-	check_note("%d", result);
-	if (!result) {
-		DO(cuModuleGetTexRef(&again, module, "picture"));
-		check_note("%s", picture == again ? "one handle" : "two handles");
-		DO(cuTexRefSetArray(picture, array, 1));
-		NOTE(cuTexRefSetFlags(picture, READ_AS_INTEGER));
-		NOTE(cuParamSetTexRef(fetch, -1, picture));
-		DO(cu.LaunchKernel(fetch, 1, 1, 1, WIDTH, HEIGHT, 1, 0, NULL, PARAMETERS(&memory), NULL));
-		DO(cu.MemcpyDtoH(out, memory, sizeof(out)));
-		check_note("%s", memcmp(in, out, sizeof(in)) ? "other texels" : "its texels");
-	}
-	result = cuModuleGetSurfRef(&canvas, module, "canvas");
-	check_note("%d", result);
-	if (!result) {
-		NOTE(cuSurfRefGetArray(&bound, canvas));
-		NOTE(cuSurfRefSetArray(canvas, array, 0));
-		NOTE(cuSurfRefGetArray(&bound, canvas));
-		check_note("%s", bound == array ? "bound" : "not bound");
-	}
-	DO(cu.MemFree(memory));
-	DO(cuArrayDestroy(array));
-	DO(cu.ModuleUnload(module));
-	return true;
-}
-
 static const struct check checks[] = {
 	{ "sampling", sampling },
 	{ "surfaces", surfaces },
 	{ "descriptions", descriptions },
 	{ "creation_errors", creation_errors },
-	{ "reference_settings", reference_settings },
-	{ "references_of_modules", references_of_modules },
 };
 const struct check_group texture_family = GROUP("textures", checks);
