@@ -14,7 +14,11 @@ import (
 // park has the executor move device memory, and returns what it answers.
 func park(e *guesttest.Executor, limit int) guesttest.Message {
 	e.Say(fmt.Sprintf(`{"type":"park","bytes":%d}`, limit))
-	return e.Expect("parking")
+	for {
+		if m := e.Expect("parking"); m.Answer {
+			return m
+		}
+	}
 }
 
 // physical is the bytes of device memory that the process has allocated, if its GPU

@@ -67,7 +67,7 @@ func newCommand() *cobra.Command {
 	}
 	cmd.AddCommand(newStatusCommand(bus), newListCommand(bus, connect), newPoolCommand(bus), newAttachCommand(bus, connect),
 		newDetachCommand(bus, connect), newSetCommand(bus, connect), newRunCommand(bus), newAPICommand(), newDoctorCommand(bus, connect))
-	cmd.AddCommand(newTopCommand(bus), newEventsCommand(bus), newCapacityCommand(bus), newDomainXMLCommand(), newReloadCommand(bus))
+	cmd.AddCommand(newTopCommand(bus), newEventsCommand(bus), newCapacityCommand(bus), newParkCommand(bus), newDomainXMLCommand(), newReloadCommand(bus))
 	addManpages(cmd)
 	return cmd
 }

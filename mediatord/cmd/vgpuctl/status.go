@@ -49,6 +49,10 @@ type poolStatus struct {
 	Weight         uint32   `json:"weight"`
 	Overcommit     float64  `json:"overcommit"`
 	Priorities     []string `json:"priorities"`
+	// ParkAfter is seconds of idleness, 0: never by itself.
+	ParkAfter           uint64 `json:"park_after"`
+	ParkedHostMemory    uint64 `json:"parked_host_memory"`
+	MaxParkedHostMemory uint64 `json:"max_parked_host_memory"`
 	// Isolation is what the pool demands, IsolationLevel what holds.
 	Isolation         string   `json:"isolation"`
 	IsolationLevel    string   `json:"isolation_level"`
@@ -68,6 +72,7 @@ type slotStatus struct {
 	GPU          string            `json:"gpu"`
 	MemoryQuota  uint64            `json:"memory_quota"`
 	MemoryUsed   uint64            `json:"memory_used"`
+	MemoryParked uint64            `json:"memory_parked"` // of it, in host memory
 	Channels     []channelStatus   `json:"channels"`
 	RefusedCalls map[string]uint64 `json:"refused_calls"`
 	activity
@@ -93,7 +98,19 @@ type channelStatus struct {
 	Message     string `json:"message"`
 	Walls       string `json:"walls"`  // around the executor
 	Queued      uint64 `json:"queued"` // bytes of commands that wait
+	Parked      uint64 `json:"parked"` // of MemoryUsed, in host memory
+	ParkedHost  uint64 `json:"parked_host_memory"`
+	Idle        uint64 `json:"idle"` // seconds since its last call
 	activity
+}
+
+// state is the executor's; parked is one that is ready, whose process's memory lies in
+// the host's.
+func (c channelStatus) state() string {
+	if c.State == "ready" && c.Parked > 0 {
+		return "parked"
+	}
+	return c.State
 }
 
 func newStatusCommand(address *string) *cobra.Command {
@@ -161,6 +178,7 @@ func decodeStatus(managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 			if err := take(values, fields{"Name": &p.Name, "Backend": &p.Backend, "GPUs": &p.GPUs, "Slots": &p.Slots, "Used": &p.Used,
 				"Memory": &p.Memory, "MaxMemory": &p.MaxMemory, "MemoryPromised": &p.MemoryPromised, "Weight": &p.Weight,
 				"Overcommit": &p.Overcommit, "Priorities": &p.Priorities,
+				"ParkAfter": &p.ParkAfter, "ParkedHostMemory": &p.ParkedHostMemory, "MaxParkedHostMemory": &p.MaxParkedHostMemory,
 				"Isolation": &p.Isolation, "IsolationLevel": &p.IsolationLevel, "IsolationFindings": &p.IsolationFindings}); err != nil {
 				return s, err
 			}
@@ -185,7 +203,7 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 	var channels []map[string]dbus.Variant
 	err := take(values, fields{"UUID": &slot.UUID, "DomainName": &slot.DomainName, "Kind": &slot.Kind, "Pool": &slot.Pool,
 		"Priority": &slot.Priority, "Weight": &slot.Weight, "State": &slot.State, "Connected": &slot.Connected,
-		"SocketPath": &slot.SocketPath, "GPU": &slot.GPU, "MemoryQuota": &slot.MemoryQuota, "MemoryUsed": &slot.MemoryUsed,
+		"SocketPath": &slot.SocketPath, "GPU": &slot.GPU, "MemoryQuota": &slot.MemoryQuota, "MemoryUsed": &slot.MemoryUsed, "MemoryParked": &slot.MemoryParked,
 		"Channels": &channels, "RefusedCalls": &slot.RefusedCalls, "Statistics": &slot.Statistics, "Faults": &slot.Faults,
 		"ExecutorsStarted": &slot.ExecutorsStarted, "ExecutorsDied": &slot.ExecutorsDied})
 	if err != nil {
@@ -195,6 +213,7 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 		var c channelStatus
 		if err := take(values, fields{"Channel": &c.Channel, "PID": &c.PID, "UID": &c.UID, "Comm": &c.Comm, "State": &c.State,
 			"ExecutorPID": &c.ExecutorPID, "MemoryUsed": &c.MemoryUsed, "Message": &c.Message, "Walls": &c.Walls,
+			"Parked": &c.Parked, "ParkedHostMemory": &c.ParkedHost, "Idle": &c.Idle,
 			"Queued": &c.Queued, "Statistics": &c.Statistics}); err != nil {
 			return slot, err
 		}
@@ -245,9 +264,9 @@ func (s status) print(out io.Writer) error {
 		row(g.Number, g.Name, g.PCI, size(g.Memory), g.DriverVersion, strings.Join(g.Pools, ","), yes(g.Available))
 	}
 	fmt.Fprintln(w)
-	row("POOL", "BACKEND", "SLOTS", "PROMISED", "WEIGHT", "PRIORITIES", "ISOLATION")
+	row("POOL", "BACKEND", "SLOTS", "PROMISED", "PARKED IN HOST", "WEIGHT", "PRIORITIES", "ISOLATION")
 	for _, p := range s.Pools {
-		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), p.Weight, strings.Join(p.Priorities, ","), p.IsolationLevel)
+		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), size(p.ParkedHostMemory)+"/"+size(p.MaxParkedHostMemory), p.Weight, strings.Join(p.Priorities, ","), p.IsolationLevel)
 	}
 	fmt.Fprintln(w)
 	row("SLOT", "UUID", "KIND", "POOL", "PRIORITY", "STATE", "CONNECTED", "MEMORY", "PROCESSES")
@@ -259,7 +278,7 @@ func (s status) print(out io.Writer) error {
 	row("PROCESS OF", "CHANNEL", "PID", "UID", "COMMAND", "STATE", "MEMORY", "EXECUTOR", "MESSAGE")
 	for _, slot := range s.Slots {
 		for _, c := range slot.Channels {
-			row(slot.DomainName, c.Channel, c.PID, c.UID, c.Comm, c.State, size(c.MemoryUsed), c.ExecutorPID, c.Message)
+			row(slot.DomainName, c.Channel, c.PID, c.UID, c.Comm, c.state(), size(c.MemoryUsed), c.ExecutorPID, c.Message)
 		}
 	}
 	for _, slot := range s.Slots {

@@ -32,6 +32,7 @@ type topDomain struct {
 	Weight      uint32 `json:"weight"`
 	State       string `json:"state"`
 	MemoryUsed  uint64 `json:"memory_used"`
+	Parked      uint64 `json:"memory_parked"`
 	MemoryQuota uint64 `json:"memory_quota"`
 	Refused     uint64 `json:"refused_calls"` // since the slot was made
 	usage
@@ -44,6 +45,7 @@ type topProcess struct {
 	Command    string `json:"command"`
 	State      string `json:"state"`
 	MemoryUsed uint64 `json:"memory_used"`
+	Parked     uint64 `json:"memory_parked"`
 	usage
 }
 
@@ -84,7 +86,8 @@ func (f frame) domain(before, now slotStatus) topDomain {
 	}
 	for _, c := range now.Channels {
 		d.Queued += c.Queued
-		p := topProcess{Channel: c.Channel, PID: c.PID, Command: c.Comm, State: c.State, MemoryUsed: c.MemoryUsed}
+		d.Parked += c.Parked
+		p := topProcess{Channel: c.Channel, PID: c.PID, Command: c.Comm, State: c.state(), MemoryUsed: c.MemoryUsed, Parked: c.Parked}
 		var earlier activity
 		for _, b := range before.Channels {
 			if b.Channel == c.Channel && b.ExecutorPID == c.ExecutorPID {

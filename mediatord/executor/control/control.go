@@ -58,6 +58,7 @@ type Message struct {
 	// or that is being given back: resumed, parking.
 	Parked uint64 `json:"parked,omitempty"`
 	Host   uint64 `json:"host,omitempty"`
+	Answer bool   `json:"answer,omitempty"` // parking: to park
 
 	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 	Serve  *Assignment    `json:"serve,omitempty"`

@@ -19,6 +19,7 @@ type Message struct {
 	Result                            uint32
 	Chunk                             *int
 	Count, Bytes, Parked, Host        uint64
+	Answer                            bool
 }
 
 // Executor is a running executor binary.

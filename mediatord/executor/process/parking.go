@@ -225,7 +225,7 @@ func (p *Process) wake() driver.Result {
 	}
 	r := p.copyIn(list)
 	p.unparked()
-	p.tellParking("")
+	p.tellParking("", false)
 	return r
 }
 
@@ -304,16 +304,16 @@ func (p *Process) giveBack(buffer *swap.Buffer, registered int) {
 			return
 		}
 		p.parking.host.Add(-size)
-		p.tellParking("")
+		p.tellParking("", false)
 	}()
 }
 
 // tellParking tells mediatord how much is parked, and why not.
-func (p *Process) tellParking(why string) {
+func (p *Process) tellParking(why string, answer bool) {
 	k := &p.parking
 	k.telling.Lock()
 	defer k.telling.Unlock()
-	if err := p.Sender.Send(control.Message{Type: control.Parking, Parked: k.bytes.Load(), Host: k.host.Load(), Message: why}); err != nil {
+	if err := p.Sender.Send(control.Message{Type: control.Parking, Parked: k.bytes.Load(), Host: k.host.Load(), Message: why, Answer: answer}); err != nil {
 		p.Log.WithError(err).Error("telling of parked memory")
 	}
 }

@@ -95,7 +95,7 @@ func (p *Process) Interrupted() error {
 		}
 	}
 	if park != nil {
-		p.tellParking(p.park(*park))
+		p.tellParking(p.park(*park), true)
 	}
 	return p.violation
 }

@@ -76,8 +76,8 @@ func emits(iface, property string) string {
 		iface == PoolInterface && property != "Name",
 		iface == ManagerInterface && property == "ConfigurationError":
 		return "true"
-	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied", "ExecutorsExpired"}, property),
-		iface == GPUInterface:
+	case iface == SlotInterface && slices.Contains([]string{"MemoryUsed", "MemoryParked", "Statistics", "Faults", "ExecutorsStarted", "ExecutorsDied", "ExecutorsExpired"}, property),
+		iface == PoolInterface && property == "ParkedHostMemory", iface == GPUInterface:
 		return "false"
 	}
 	return "const"
@@ -95,6 +95,7 @@ func managerMethods() []introspect.Method {
 		}},
 		{Name: "Check", Args: []introspect.Arg{in("metadata_element_xml", "s")}},
 		{Name: "Change", Args: []introspect.Arg{in("domain_uuid", "s"), in("metadata_element_xml", "s"), out("applied", "as"), out("needs_restart", "as")}},
+		{Name: "Park", Args: []introspect.Arg{in("domain_uuid", "s"), out("parked", "u"), out("kept", "as")}},
 		{Name: "Started", Args: domain},
 		{Name: "Stopped", Args: domain},
 		{Name: "Release", Args: domain},

@@ -16,6 +16,9 @@ import (
 // callTimeout bounds a call: the hook waits at most ten seconds for prepare.
 const callTimeout = 9 * time.Second
 
+// parkTimeout bounds Park: copying takes its time, at most D-Bus's default.
+const parkTimeout = 20 * time.Second
+
 // passwordTimeout bounds a call whose caller may be asked for a password.
 const passwordTimeout = 2 * time.Minute
 
@@ -71,6 +74,25 @@ func (m *manager) Change(domainUUID, metadataElement string, message dbus.Messag
 		return nil, nil, toDBus(err)
 	}
 	return notNil(change.Applied), notNil(change.Restart), nil
+}
+
+// Park moves the device memory of a domain's processes to host memory. It returns
+// how many are parked, and why others are not.
+func (m *manager) Park(domainUUID string, message dbus.Message) (parked uint32, kept []string, failure *dbus.Error) {
+	if _, err := m.allow(message, authority.ChangeSettings); err != nil {
+		return 0, nil, toDBus(err)
+	}
+	id, err := parseDomain(domainUUID)
+	if err != nil {
+		return 0, nil, toDBus(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), parkTimeout)
+	defer cancel()
+	count, kept, err := m.bus.mediator.Park(ctx, id)
+	if err != nil {
+		return 0, nil, toDBus(err)
+	}
+	return uint32(count), notNil(kept), nil
 }
 
 // Started notes that a reserved domain runs.

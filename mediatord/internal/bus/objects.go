@@ -88,6 +88,7 @@ func (o *objects) pool(name string) (map[string]dbus.Variant, error) {
 		"Name": p.Name, "Backend": p.Backend, "GPUs": notNil(p.GPUs), "Slots": uint32(p.Slots), "Used": uint32(p.Used),
 		"Memory": p.Memory, "MaxMemory": p.MaxMemory, "MemoryPromised": p.Promised, "Weight": uint32(p.Weight),
 		"Overcommit": p.Overcommit, "Priorities": notNil(p.Priorities),
+		"ParkAfter": uint64(p.ParkAfter.Seconds()), "ParkedHostMemory": p.ParkedHost, "MaxParkedHostMemory": p.ParkedHostMax,
 		"Isolation": p.Isolation, "IsolationLevel": p.IsolationLevel, "IsolationFindings": notNil(p.IsolationFindings),
 	}), nil
 }
@@ -103,13 +104,14 @@ func (o *objects) slot(id window.UUID) (map[string]dbus.Variant, error) {
 			"Channel": uint32(c.Channel), "PID": c.Process.PID, "UID": c.Process.UID, "Comm": c.Process.Comm,
 			"State": c.State, "ExecutorPID": uint32(c.ExecutorPID), "MemoryUsed": c.MemoryUsed, "Message": c.Message,
 			"Walls":  c.Walls,
+			"Parked": c.Parked, "ParkedHostMemory": c.ParkedHost, "Idle": uint64(c.Idle.Seconds()),
 			"Queued": c.Queued, "Statistics": statistics(c.Statistics),
 		}))
 	}
 	return variants(map[string]any{
 		"UUID": s.UUID, "DomainName": s.Name, "Kind": string(s.Kind), "Pool": s.Pool, "Priority": s.Priority,
 		"Weight": uint32(s.Weight), "State": string(s.State), "Connected": s.Connected, "SocketPath": s.SocketPath,
-		"GPU": s.GPU, "MemoryQuota": s.Quota, "MemoryUsed": s.MemoryUsed, "Channels": channels, "RefusedCalls": s.Refused,
+		"GPU": s.GPU, "MemoryQuota": s.Quota, "MemoryUsed": s.MemoryUsed, "MemoryParked": s.Parked, "Channels": channels, "RefusedCalls": s.Refused,
 		"Statistics": statistics(s.Totals.Statistics), "Faults": s.Totals.Faults,
 		"ExecutorsStarted": s.Totals.Started, "ExecutorsDied": s.Totals.Died, "ExecutorsExpired": s.Totals.Expired,
 	}), nil

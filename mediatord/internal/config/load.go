@@ -33,6 +33,7 @@ type poolFile struct {
 	Warm       *int64       `toml:"warm"`
 	Walls      *string      `toml:"walls"`
 	Sharing    sharingTable `toml:"sharing"`
+	Parking    parkingTable `toml:"parking"`
 
 	KernelLimit *string `toml:"kernel_limit"`
 }
@@ -75,7 +76,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, kernel_limit, sharing")
+			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, kernel_limit, sharing, parking")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
@@ -84,7 +85,7 @@ func Parse(file, text string) (Pool, error) {
 	}
 	for _, step := range []func(*poolFile) error{
 		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm, pool.setWalls,
-		pool.setSharing, pool.setKernelLimit,
+		pool.setSharing, pool.setKernelLimit, pool.setParking,
 	} {
 		if err := step(&doc); err != nil {
 			return Pool{}, err

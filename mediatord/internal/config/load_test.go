@@ -24,6 +24,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
 		Sharing:    Sharing{Leases: true, Options: sched.Defaults()},
 		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup, Warm: 1, Walls: "available",
+		Parking: Parking{After: 10 * time.Minute},
 	}
 	if !reflect.DeepEqual(pool, want) {
 		t.Errorf("got %+v\nwant %+v", pool, want)
@@ -53,6 +54,9 @@ armed = "1s"
 patience = "50ms"
 predict = false
 delay = 0.5
+[parking]
+after = "90s"
+host_memory = "2GiB"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +64,7 @@ delay = 0.5
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
+		Parking:     Parking{After: 90 * time.Second, HostMemory: 2 << 30},
 		KernelLimit: 30 * time.Second,
 		Sharing: Sharing{Leases: true, Options: sched.Options{
 			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
@@ -101,6 +106,8 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"warm", "p.toml", "gpus = [\"soft\"]\nwarm = 65", []string{"warm", "0 to 64"}},
 		{"run set", "p.toml", "gpus = [\"soft\"]\n[sharing]\nrun_set = 0", []string{"sharing.run_set", "1 to 16"}},
 		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100µs" to "1s"`}},
+		{"parking too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\nafter = \"10ms\"", []string{"parking.after", `"10ms"`, `"1s"`, "never"}},
+		{"host memory", "p.toml", "gpus = [\"soft\"]\n[parking]\nhost_memory = \"a lot\"", []string{"parking.host_memory", `"a lot"`, "64MiB"}},
 		{"kernel limit", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30\"", []string{"kernel_limit", `"30"`, `"1s" to "24h0m0s", or "none"`}},
 		{"kernel limit without leases", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30s\"\n[sharing]\nleases = false", []string{"kernel_limit", "leases"}},
 		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns"}},

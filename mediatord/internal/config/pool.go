@@ -77,6 +77,7 @@ type Pool struct {
 	Weight     int     // 1..MaxWeight
 	Priorities []vgpuxml.Priority
 	Sharing    Sharing
+	Parking    Parking
 	// KernelLimit is the longest that a kernel or graph may run, 0: for ever.
 	KernelLimit time.Duration
 	Isolation   Isolation

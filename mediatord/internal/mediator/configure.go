@@ -25,7 +25,7 @@ func live(key string) bool {
 	case "slots", "memory", "max_memory", "overcommit", "weight", "priorities", "isolation", "warm":
 		return true
 	}
-	return strings.HasPrefix(key, "sharing.") && key != "sharing.leases"
+	return strings.HasPrefix(key, "parking.") || strings.HasPrefix(key, "sharing.") && key != "sharing.leases"
 }
 
 // Configure puts other pool files in force. Domains that run keep their slots,
@@ -138,6 +138,7 @@ func (m *Mediator) spread(cfg config.Pool) {
 	}
 	m.stocks.configure(cfg, arguments)
 	m.arbiters.configure(cfg)
+	m.budgets.of(cfg)
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, h := range m.slots {

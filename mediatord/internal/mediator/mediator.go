@@ -97,6 +97,8 @@ type Mediator struct {
 
 	arbiters arbiters
 	xids     xids
+	budgets  budgets
+	rooms    rooms
 }
 
 // held is a slot with what it was asked for by.
@@ -264,6 +266,7 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	if grant.Device.PCI != "" {
 		cfg.Processes = m.settings.Processes
 	}
+	cfg.Parking = m.parking(p, id, grant.Device.Name)
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store

@@ -33,16 +33,19 @@ var (
 	descGPUXid  = desc("gpu_xid", "The last Xid error of the GPU, 0 if it had none since mediatord's start; DCGM_FI_DEV_XID_ERRORS", "gpu")
 	descGPUXids = desc("gpu_xid_errors_total", "Xid errors of the GPU by code; \"vgpuctl events\" names the domains", "gpu", "xid")
 
-	descPoolSlots     = desc("pool_slots", "Slots of the pool", "pool")
-	descPoolSlotsUsed = desc("pool_slots_used", "Slots in use", "pool")
-	descPoolPromised  = desc("pool_memory_promised_bytes", "Sum of the quotas of the pool's domains", "pool")
-	descPoolWeight    = desc("pool_weight", "The pool's weight against other pools on its GPUs", "pool")
+	descPoolSlots         = desc("pool_slots", "Slots of the pool", "pool")
+	descPoolSlotsUsed     = desc("pool_slots_used", "Slots in use", "pool")
+	descPoolPromised      = desc("pool_memory_promised_bytes", "Sum of the quotas of the pool's domains", "pool")
+	descPoolParkedHost    = desc("pool_parked_host_bytes", "Host memory that parked guest processes of the pool take", "pool")
+	descPoolParkedHostMax = desc("pool_parked_host_limit_bytes", "Host memory that they may take", "pool")
+	descPoolWeight        = desc("pool_weight", "The pool's weight against other pools on its GPUs", "pool")
 
 	descDomain    = domainDesc("info", "A domain, or a session of host processes, with a slot; always 1", "kind", "priority", "gpu", "state")
 	descConnected = domainDesc("connected", "1 while QEMU, or a process of the session, is connected")
 	descWeight    = domainDesc("weight", "The domain's weight in its pool")
 	descQuota     = domainDesc("memory_quota_bytes", "Device memory that the domain may use; its own DCGM_FI_DEV_FB_TOTAL in bytes")
 	descUsed      = domainDesc("memory_used_bytes", "Device memory that the domain uses; its own DCGM_FI_DEV_FB_USED in bytes")
+	descParked    = domainDesc("memory_parked_bytes", "Of the memory in use, what lies in host memory because its process is idle")
 	descProcesses = domainDesc("processes", "Guest processes with a channel, by the state of their executor", "state")
 	descQueued    = domainDesc("queued_bytes", "Records that wait in the rings of the domain's processes")
 	descStarted   = domainDesc("executors_started_total", "Executors that were started")
@@ -62,8 +65,8 @@ func descriptions() []*prometheus.Desc {
 		descBuild, descEvents,
 		descGPU, descGPUAvailable, descGPUMemory, descGPUMemoryUsed, descGPUUtilization, descGPUMemoryUtilization, descGPUTemperature,
 		descGPUPower, descGPUPowerLimit, descGPUEnergy, descGPUSMClock, descGPUMemoryClock, descGPUECCErrors, descGPUXid, descGPUXids,
-		descPoolSlots, descPoolSlotsUsed, descPoolPromised, descPoolWeight,
-		descDomain, descConnected, descWeight, descQuota, descUsed, descProcesses, descQueued, descStarted, descDied, descExpired,
+		descPoolSlots, descPoolSlotsUsed, descPoolPromised, descPoolParkedHost, descPoolParkedHostMax, descPoolWeight,
+		descDomain, descConnected, descWeight, descQuota, descUsed, descParked, descProcesses, descQueued, descStarted, descDied, descExpired,
 		descCalls, descWaits, descLaunches, descCopied, descGPUTime, descFaults, descRefused,
 	}
 }

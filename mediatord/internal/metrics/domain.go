@@ -17,6 +17,8 @@ func pool(out chan<- prometheus.Metric, p mediator.PoolStatus) {
 	gauge(out, descPoolSlots, float64(p.Slots), p.Name)
 	gauge(out, descPoolSlotsUsed, float64(p.Used), p.Name)
 	gauge(out, descPoolPromised, float64(p.Promised), p.Name)
+	gauge(out, descPoolParkedHost, float64(p.ParkedHost), p.Name)
+	gauge(out, descPoolParkedHostMax, float64(p.ParkedHostMax), p.Name)
 	gauge(out, descPoolWeight, float64(p.Weight), p.Name)
 }
 
@@ -28,6 +30,7 @@ func (c *collector) domain(out chan<- prometheus.Metric, s slot.Status) {
 	gauge(out, descWeight, float64(s.Weight), labels...)
 	gauge(out, descQuota, float64(s.Quota), labels...)
 	gauge(out, descUsed, float64(s.MemoryUsed), labels...)
+	gauge(out, descParked, float64(s.Parked), labels...)
 	var queued uint64
 	processes := map[string]int{"starting": 0, "ready": 0, "failed": 0}
 	for _, channel := range s.Channels {

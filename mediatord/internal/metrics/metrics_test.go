@@ -92,7 +92,7 @@ func testHost() *host {
 	return &host{slots: map[window.UUID]slot.Status{
 		{1}: {
 			UUID: "01000000-0000-0000-0000-000000000000", Name: "web", Kind: slot.Domain, Pool: "gold", Priority: "high", Weight: 200,
-			State: slot.Running, Connected: true, GPU: "GPU-1", Quota: 16 << 30, MemoryUsed: 3 << 20,
+			State: slot.Running, Connected: true, GPU: "GPU-1", Quota: 16 << 30, MemoryUsed: 3 << 20, Parked: 2 << 20,
 			Channels: []reconcile.ChannelStatus{
 				{Channel: 0, State: "ready", Queued: 640}, {Channel: 1, State: "ready", Queued: 64}, {Channel: 2, State: "failed"},
 			},

@@ -22,6 +22,7 @@ type channel struct {
 	walls      string           // those around its executor
 	faulted    bool             // its executor has told of a fault
 	expired    bool             // its executor is being ended by the watchdog
+	parking    parkingOf
 }
 
 // reconcileChannel compares channel i's two halves and takes one step.
@@ -98,6 +99,7 @@ func (l *Loop) ready(i int) {
 	l.interrupt(1 + i)
 	l.pause = refreshFast
 	l.refresh.Reset(l.pause)
+	l.active(i)
 	l.record(i, events.Event{Kind: events.ExecutorReady})
 }
 
@@ -163,8 +165,13 @@ func (l *Loop) handle(e event) {
 			l.counted(func(m *meter) { m.fault(e.Result) })
 			l.record(e.channel, events.Event{Kind: events.Fault, Result: e.Result, Text: e.Text})
 		}
+	case supervisor.Parking:
+		l.parkingTold(e.channel, e.Event)
+	case supervisor.Room:
+		l.makeRoom(e.channel, e.Bytes)
 	case supervisor.Resumed:
 		c.walls = e.Walls
+		l.parkingFound(e.channel, e.Event)
 		l.resumed(e.channel)
 	case supervisor.Revoked:
 		l.revoked(e.channel, e.Chunk)
@@ -190,6 +197,7 @@ func (l *Loop) exited(e event) {
 	gone := l.party(e.channel)
 	c.executor, c.revoking = nil, nil
 	l.abandon(gone)
+	l.parkingEnds(e.channel)
 	l.counted(func(m *meter) { m.retire(e.channel, l.said(e.channel)) })
 	l.Account.Clear(e.channel)
 	l.showUse()

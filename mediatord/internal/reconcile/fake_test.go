@@ -28,6 +28,8 @@ type fakeExecutor struct {
 	mu      sync.Mutex
 	revoked []int
 	parcels []parcel.Parcel // what it was told, exports and answers
+	parks   []uint64        // limits that it was asked with
+	rooms   []bool          // answers
 	stopped int
 	looked  int
 	ended   bool
@@ -39,6 +41,18 @@ func (f *fakeExecutor) Revoke(chunk int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.revoked = append(f.revoked, chunk)
+}
+
+func (f *fakeExecutor) Park(bytes uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.parks = append(f.parks, bytes)
+}
+
+func (f *fakeExecutor) Room(made bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rooms = append(f.rooms, made)
 }
 
 func (f *fakeExecutor) Export(p parcel.Parcel)   { f.receive(p) }

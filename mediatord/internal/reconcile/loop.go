@@ -22,6 +22,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/limit"
 	"libvirt-vgpu/mediatord/internal/parcel"
+	"libvirt-vgpu/mediatord/internal/parking"
 	"libvirt-vgpu/mediatord/internal/supervisor"
 	"libvirt-vgpu/mediatord/internal/watchdog"
 	"libvirt-vgpu/plugin/window"
@@ -42,6 +43,8 @@ type Executor interface {
 	Acquired(p parcel.Parcel)
 	Look()
 	Expire(result uint32, text string)
+	Park(bytes uint64)
+	Room(made bool)
 	Stop()
 }
 
@@ -67,6 +70,7 @@ type Config struct {
 	GPUTime func(channel int) uint64
 	// Watchdog ends executors whose kernels do not end; may be nil.
 	Watchdog *watchdog.Watchdog
+	Parking  Parking
 	// Changed is called, from the loop's goroutine, after Status changed.
 	Changed func()
 	// Record is told of executors' lives, from the loop's goroutine; may be nil.
@@ -111,6 +115,8 @@ type Loop struct {
 	kicks  chan struct{}
 	events chan event
 	pings  chan struct{} // Ping asks
+	parks  chan parkWish
+	roomed chan party    // room was made for it, or not
 	stop   chan struct{} // StopExecutors asked
 	quit   chan struct{} // Close asked
 	done   chan struct{} // the loop has ended
@@ -119,6 +125,7 @@ type Loop struct {
 	status  []ChannelStatus
 	refused map[string]uint64
 	meter   meter
+	idling  []idling // by channel
 }
 
 // event is an executor's event with the launch it belongs to.
@@ -137,8 +144,15 @@ func Start(cfg Config) (*Loop, error) {
 		launches: limit.NewBucket(launchRate, launchBurst),
 		rescan:   stoppedTimer(), refresh: stoppedTimer(), pause: refreshFast,
 		kicks: make(chan struct{}), events: make(chan event, 64),
-		pings: make(chan struct{}), stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+		pings: make(chan struct{}), parks: make(chan parkWish), roomed: make(chan party), stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 		refused: map[string]uint64{}, requests: map[uint64]request{}, meter: newMeter(int(cfg.Window.Channels)),
+		idling: make([]idling, cfg.Window.Channels),
+	}
+	if l.Parking.After == nil {
+		l.Parking.After = func() time.Duration { return 0 }
+	}
+	if l.Parking.Budget == nil {
+		l.Parking.Budget = new(parking.Budget)
 	}
 	bell, err := listenDoorbell(cfg.Eventfds.Doorbell(window.VectorControl), l.kicks, l.done)
 	if err != nil {
@@ -208,6 +222,10 @@ func (l *Loop) run() {
 		case <-l.refresh.C:
 			l.refreshAccount()
 		case <-l.pings:
+		case wish := <-l.parks:
+			l.parkNow(wish)
+		case p := <-l.roomed:
+			l.rooming(p, false)
 		case <-l.stop:
 			l.stopAll()
 		case <-quit:

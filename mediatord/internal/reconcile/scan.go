@@ -85,6 +85,7 @@ func (l *Loop) refreshAccount() {
 	if l.watch() {
 		l.pause = refreshFast
 	}
+	l.parkIdle()
 	l.refresh.Reset(untilNext(now(), l.pause))
 }
 

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"libvirt-vgpu/plugin/window"
 )
@@ -19,6 +20,9 @@ type ChannelStatus struct {
 	Walls       string // around the executor, with commas between
 	Queued      uint64 // bytes of records that wait in its ring
 	Statistics  window.Statistics
+	Parked      uint64        // bytes of MemoryUsed that lie in host memory
+	ParkedHost  uint64        // bytes of host memory for that
+	Idle        time.Duration // since it last called the driver, to a second; 0: it works
 }
 
 // maxRefused bounds how many names of calls are remembered per domain.
@@ -34,6 +38,7 @@ func (l *Loop) Status() []ChannelStatus {
 		s.MemoryUsed = l.Account.Used(s.Channel)
 		s.Queued = l.Window.Queued(s.Channel)
 		s.Statistics = l.meter.see(s.Channel, l.said(s.Channel))
+		l.idling[s.Channel].show(s)
 	}
 	return status
 }

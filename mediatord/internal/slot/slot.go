@@ -84,6 +84,7 @@ type Config struct {
 	// Arbiter. Processes is the driver's view of executors; nil: none.
 	KernelLimit time.Duration
 	Processes   watchdog.GPU
+	Parking     reconcile.Parking
 	// Changed is called when Status would answer something new, Held when a
 	// session's HOLD connection came or went. Neither may call Close.
 	Changed func()
@@ -232,7 +233,7 @@ func (s *Slot) startLoop(undo *revert.Reverter, k *Kept) error {
 	settings.GPU = s.Grant.Device.Argument
 	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
 	loop, err := reconcile.Start(reconcile.Config{
-		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Changed: s.Changed, Record: s.record, Log: s.Log,
+		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Parking: s.Parking, Changed: s.Changed, Record: s.record, Log: s.Log,
 		GPUTime: s.gpuTime(), Watchdog: s.watchdog(), Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
 		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
 			settings := settings
@@ -293,6 +294,12 @@ func (s *Slot) setQEMU(pid int) {
 	s.mu.Unlock()
 	s.save()
 }
+
+// ChannelStatus is the part of Status about guest processes.
+func (s *Slot) ChannelStatus() []reconcile.ChannelStatus { return s.loop.Status() }
+
+// Park is reconcile.Loop's.
+func (s *Slot) Park(ctx context.Context, channel int) error { return s.loop.Park(ctx, channel) }
 
 // Abandoned says that the QEMU that was given the window has ended.
 func (s *Slot) Abandoned() bool {

@@ -19,6 +19,7 @@ type Status struct {
 	GPU        string // as the pool file names it
 	Quota      uint64 // bytes
 	MemoryUsed uint64 // bytes
+	Parked     uint64 // of MemoryUsed, bytes that lie in host memory
 	Channels   []reconcile.ChannelStatus
 	Refused    map[string]uint64 // calls that are not carried, by name
 	Totals     reconcile.Totals
@@ -32,10 +33,11 @@ func (s *Slot) Status() Status {
 	status := Status{
 		UUID: s.UUID.String(), Name: s.Name, Kind: s.Kind, Pool: s.Pool, Priority: string(settings.Priority), Weight: settings.Weight,
 		State: state, Connected: s.Connected(), SocketPath: s.Socket.Path, GPU: s.Grant.Device.Name,
-		Quota: settings.Memory, Channels: s.loop.Status(), Refused: s.loop.Refused(), Totals: s.loop.Totals(),
+		Quota: settings.Memory, Channels: s.ChannelStatus(), Refused: s.loop.Refused(), Totals: s.loop.Totals(),
 	}
 	for _, c := range status.Channels {
 		status.MemoryUsed += c.MemoryUsed
+		status.Parked += c.Parked
 	}
 	return status
 }

@@ -76,6 +76,13 @@ func (e *Executor) Revoke(chunk int) {
 // never blocks.
 func (e *Executor) Export(p parcel.Parcel) { e.command(outgoing{Type: parcel.Export, Parcel: &p}) }
 
+// Park asks the executor to move device memory to at most bytes of host memory;
+// Parking answers. It never blocks.
+func (e *Executor) Park(bytes uint64) { e.command(outgoing{Type: "park", Bytes: bytes}) }
+
+// Room answers the executor's Room: whether room was made. It never blocks.
+func (e *Executor) Room(made bool) { e.command(outgoing{Type: "room", Made: made}) }
+
 // Acquired gives the executor what it asked for by Acquire. The parcel's file is
 // the executor's from now on. It never blocks.
 func (e *Executor) Acquired(p parcel.Parcel) { e.command(outgoing{Type: parcel.Acquired, Parcel: &p}) }

@@ -21,7 +21,9 @@ const (
 	Refused              // Name was called Count times and is not carried
 	Acquire              // it asks for what another executor has; Parcel
 	Exported             // the answer of that other one; Parcel
-	Resumed              // an adopted one has done what an earlier mediatord asked for
+	Resumed              // an adopted one has done what an earlier mediatord asked for; Walls, Parked, Host
+	Parking              // device memory was moved, or not: Parked, Host, Answer, Text says why not
+	Room                 // it needs Bytes of the GPU's memory that it does not get
 	Exited               // reaped; Result and Text are for the guest process. The last event
 )
 
@@ -38,6 +40,10 @@ type Event struct {
 	Count  uint64
 	Parcel *parcel.Parcel // of Acquire and Exported; its file is the receiver's
 	Asked  bool           // of Exited: Stop ended it
+	Bytes  uint64
+	Parked uint64 // bytes of device memory that lie in host memory
+	Host   uint64 // bytes of host memory for that
+	Answer bool   // of Parking: Park asked for it
 }
 
 // Close gives back what nobody will use.
@@ -64,6 +70,10 @@ type incoming struct {
 	Name    string `json:"name"`
 	Walls   string `json:"walls"`
 	Count   uint64 `json:"count"`
+	Bytes   uint64 `json:"bytes"`
+	Parked  uint64 `json:"parked"`
+	Host    uint64 `json:"host"`
+	Answer  bool   `json:"answer"`
 
 	Parcel *parcel.Parcel `json:"parcel"`
 }
@@ -72,6 +82,8 @@ type incoming struct {
 type outgoing struct {
 	Type  string `json:"type"`
 	Chunk *int   `json:"chunk,omitempty"`
+	Bytes uint64 `json:"bytes,omitempty"`
+	Made  bool   `json:"made,omitempty"`
 
 	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 }
@@ -87,9 +99,13 @@ func parse(line []byte) (Event, error) {
 	case "ready":
 		return Event{Kind: Ready, Walls: printable(in.Walls, maxName)}, nil
 	case "resumed":
-		return Event{Kind: Resumed, Walls: printable(in.Walls, maxName)}, nil
+		return Event{Kind: Resumed, Walls: printable(in.Walls, maxName), Parked: in.Parked, Host: in.Host}, nil
 	case "log":
 		return Event{Kind: Log, Level: in.Level, Text: printable(in.Message, maxText)}, nil
+	case "parking":
+		return Event{Kind: Parking, Parked: in.Parked, Host: in.Host, Answer: in.Answer, Text: printable(in.Message, maxText)}, nil
+	case "room":
+		return Event{Kind: Room, Bytes: in.Bytes}, nil
 	case "fault":
 		if in.Result == 0 {
 			return Event{}, fmt.Errorf("%w: a fault without a result", errMessage)

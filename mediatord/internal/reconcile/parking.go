@@ -1,0 +1,271 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/events"
+	"libvirt-vgpu/mediatord/internal/parking"
+	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/plugin/window"
+	vgpuxml "libvirt-vgpu/xml"
+)
+
+// Parking is when idle processes' device memory goes to host memory.
+type Parking struct {
+	// After is of how much idleness, 0: only when somebody asks. nil is 0.
+	After  func() time.Duration
+	Budget *parking.Budget // of host memory; nil: there is none
+	// MakeRoom has idle processes parked, of other domains too, until bytes of the
+	// GPU's memory are free for a channel's process. It blocks; nil: there is nobody.
+	MakeRoom func(channel int, bytes uint64) bool
+}
+
+// ErrNotParked: a process was not parked; the text says why.
+var ErrNotParked = errors.New("not parked")
+
+// How often a process is asked that was not parked, and how long mediatord waits
+// for an answer.
+const (
+	parkAgain  = time.Minute
+	parkWithin = 30 * time.Second
+)
+
+// leastParked is what is worth the trouble, in bytes: one granule.
+const leastParked = 2 << 20
+
+// parkingOf is the loop's own of a channel's parking.
+type parkingOf struct {
+	reserved  uint64 // of the budget
+	asked     time.Time
+	waiting   []chan<- error
+	notBefore time.Time
+	rooming   bool // room is being made for it
+}
+
+// idling is what Status tells of a channel's parking. Loop.mu guards it.
+type idling struct {
+	parked, host uint64
+	calls        uint64
+	since        time.Time // its last call, zero: it has no executor
+}
+
+func (d *idling) show(s *ChannelStatus) {
+	s.Parked, s.ParkedHost = d.parked, d.host
+	if !d.since.IsZero() {
+		s.Idle = now().Sub(d.since).Truncate(time.Second)
+	}
+}
+
+// parkWish is another goroutine's wish to park a channel.
+type parkWish struct {
+	channel int
+	answer  chan<- error
+}
+
+// Park asks for a process's device memory to go to host memory, and waits until it
+// has. It fails with ErrNotParked, or ctx's error.
+func (l *Loop) Park(ctx context.Context, channel int) error {
+	answer := make(chan error, 1)
+	select {
+	case l.parks <- parkWish{channel, answer}:
+	case <-l.done:
+		return fmt.Errorf("%w: it has ended", ErrNotParked)
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the reconcile loop: %w", ctx.Err())
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-l.done:
+		return fmt.Errorf("%w: it has ended", ErrNotParked)
+	case <-ctx.Done():
+		return fmt.Errorf("%w: its executor does not answer: %w", ErrNotParked, ctx.Err())
+	}
+}
+
+func (l *Loop) idle(i int, change func(*idling)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.idling[i])
+}
+
+// active notes that channel i's process has done something just now.
+func (l *Loop) active(i int) { l.idle(i, func(d *idling) { d.since = now() }) }
+
+// parkIdle looks who is idle for how long, and parks who is for long enough.
+func (l *Loop) parkIdle() {
+	after := l.Parking.After()
+	for i := range l.channels {
+		c := &l.channels[i]
+		if c.executor == nil || c.state != window.HostReady {
+			continue
+		}
+		calls, queued := l.Account.Statistics(i).Calls, l.Window.Queued(i)
+		var since time.Time
+		var parked uint64
+		l.idle(i, func(d *idling) {
+			if calls != d.calls || queued > 0 || d.since.IsZero() {
+				d.calls, d.since = calls, now()
+			}
+			since, parked = d.since, d.parked
+		})
+		if after > 0 && now().Sub(since) >= after && parked == 0 &&
+			now().After(c.parking.notBefore) && l.Account.Used(i) >= leastParked {
+			l.park(i)
+		}
+	}
+}
+
+// parkNow parks because somebody asks.
+func (l *Loop) parkNow(w parkWish) {
+	if w.channel < 0 || w.channel >= len(l.channels) {
+		w.answer <- fmt.Errorf("%w: there is no channel %d", ErrNotParked, w.channel)
+		return
+	}
+	c := &l.channels[w.channel]
+	c.parking.waiting = append(c.parking.waiting, w.answer)
+	l.park(w.channel)
+}
+
+// park asks channel i's executor, or answers those who wait.
+func (l *Loop) park(i int) {
+	c := &l.channels[i]
+	p := &c.parking
+	if !p.asked.IsZero() && now().Sub(p.asked) < parkWithin {
+		return // it is under way
+	}
+	need := l.Account.Used(i) - min(l.Account.Used(i), l.parked(i))
+	switch {
+	case c.executor == nil || c.state != window.HostReady:
+		l.parkingAnswered(i, fmt.Errorf("%w: it has no executor", ErrNotParked))
+		return
+	case l.parked(i) > 0:
+		l.parkingAnswered(i, nil)
+		return
+	case need < leastParked:
+		l.parkingAnswered(i, fmt.Errorf("%w: it has no device memory to speak of", ErrNotParked))
+		return
+	}
+	if err := l.reserveHost(i, need); err != nil {
+		if len(p.waiting) == 0 {
+			l.logChannel(i).Warn(err)
+		}
+		l.parkingAnswered(i, err)
+		return
+	}
+	p.asked = now()
+	c.executor.Park(p.reserved)
+}
+
+// reserveHost takes host memory out of the budget.
+func (l *Loop) reserveHost(i int, bytes uint64) error {
+	p := &l.channels[i].parking
+	budget := l.Parking.Budget
+	budget.Return(p.reserved) // of a wish that was not answered
+	p.reserved = 0
+	if !budget.Reserve(bytes) {
+		used, limit := budget.Use()
+		return fmt.Errorf("%w: it needs %s of host memory, and of the pool's %s for parked processes %s are left; raise parking.host_memory in the pool file",
+			ErrNotParked, vgpuxml.FormatSize(bytes), vgpuxml.FormatSize(limit), vgpuxml.FormatSize(limit-min(limit, used)))
+	}
+	p.reserved = bytes
+	return nil
+}
+
+// parkingAnswered tells who waits what came of it.
+func (l *Loop) parkingAnswered(i int, err error) {
+	p := &l.channels[i].parking
+	if err != nil {
+		p.notBefore = now().Add(parkAgain)
+	}
+	for _, answer := range p.waiting {
+		answer <- err
+	}
+	p.waiting, p.asked = nil, time.Time{}
+}
+
+func (l *Loop) parked(i int) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idling[i].parked
+}
+
+// parkingTold acts on what an executor says of its parked memory. It is the
+// executor's word: beyond its account and the memory reserved for it nothing counts.
+func (l *Loop) parkingTold(i int, e supervisor.Event) {
+	p := &l.channels[i].parking
+	parked, host := min(e.Parked, l.Account.Used(i)), min(e.Host, p.reserved)
+	before := l.parked(i)
+	if e.Answer || p.asked.IsZero() { // else what was reserved is on its way to it
+		l.Parking.Budget.Return(p.reserved - host)
+		p.reserved = host
+	}
+	l.idle(i, func(d *idling) { d.parked, d.host = parked, host })
+	switch {
+	case before == 0 && parked > 0:
+		l.record(i, events.Event{Kind: events.ProcessParked, Text: vgpuxml.FormatSize(parked)})
+		l.logChannel(i).WithField("bytes", parked).Info("process parked")
+	case before > 0 && parked == 0:
+		l.active(i)
+		l.record(i, events.Event{Kind: events.ProcessResumed})
+		l.logChannel(i).WithField("bytes", before).Info("process resumed")
+	}
+	if e.Answer {
+		var err error
+		if parked == 0 {
+			err = fmt.Errorf("%w: %s", ErrNotParked, e.Text)
+		}
+		l.parkingAnswered(i, err)
+	}
+	l.changed = true
+}
+
+// parkingFound takes over what an adopted executor has parked.
+func (l *Loop) parkingFound(i int, e supervisor.Event) {
+	p := &l.channels[i].parking
+	host := min(e.Host, l.Account.Used(i))
+	l.Parking.Budget.Return(p.reserved)
+	l.Parking.Budget.Take(host)
+	p.reserved = host
+	l.active(i)
+	l.parkingTold(i, e)
+}
+
+// parkingEnds forgets what an executor had parked that is gone.
+func (l *Loop) parkingEnds(i int) {
+	p := &l.channels[i].parking
+	l.parkingAnswered(i, fmt.Errorf("%w: it has ended", ErrNotParked))
+	l.Parking.Budget.Return(p.reserved)
+	*p = parkingOf{}
+	l.idle(i, func(d *idling) { *d = idling{} })
+}
+
+// makeRoom has room made on the GPU for channel i's process, one wish at a time.
+func (l *Loop) makeRoom(i int, bytes uint64) {
+	c := &l.channels[i]
+	if c.parking.rooming {
+		return // the answer to the one before is an answer to this one
+	}
+	if l.Parking.MakeRoom == nil {
+		c.executor.Room(false)
+		return
+	}
+	who, executor := l.party(i), c.executor
+	l.rooming(who, true)
+	go func() {
+		executor.Room(l.Parking.MakeRoom(i, bytes))
+		select {
+		case l.roomed <- who:
+		case <-l.done:
+		}
+	}()
+}
+
+func (l *Loop) rooming(who party, now bool) {
+	if l.present(who) {
+		l.channels[who.channel].parking.rooming = now
+	}
+}
