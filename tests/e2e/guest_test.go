@@ -41,6 +41,7 @@ func (s *show) guestScenarios(t *testing.T) {
 	t.Run("kernel", func(t *testing.T) { s.kernelIsWell(t, g) })
 	t.Run("two processes at once", func(t *testing.T) { s.twoProcesses(t, g) })
 	t.Run("kill -9", func(t *testing.T) { s.killedProcess(t, g) })
+	t.Run("changes show in top", func(t *testing.T) { s.changesShow(t, g) })
 	t.Run("destroy", func(t *testing.T) { s.destroyed(t, g) })
 }
 

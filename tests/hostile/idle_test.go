@@ -47,23 +47,26 @@ func TestIdleExecutorsSleep(t *testing.T) {
 		}
 		return counts
 	}
-	// Go's own threads come to rest, and mediatord's looks at changes.
-	time.Sleep(4 * time.Second)
-	const seconds = 3
-	before := count()
-	time.Sleep(seconds * time.Second)
-	after := count()
-	var executors uint64
-	for i := range pids[1:] {
-		executors += after[i+1] - before[i+1]
+	// Starting takes a while to come to rest, longer on a slow machine; what wakes by
+	// itself, as a timer does, shows in every stretch of time.
+	const (
+		seconds      = 3
+		mostMediator = 10 * seconds // one look a second at all domains, by several of Go's threads
+		mostExecutor = 2
+	)
+	var mediator, executors uint64
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); {
+		before := count()
+		time.Sleep(seconds * time.Second)
+		after := count()
+		mediator, executors = after[0]-before[0], 0
+		for i := range pids[1:] {
+			executors += after[i+1] - before[i+1]
+		}
+		t.Logf("in %d s mediatord woke %d times, %d executors %d times", seconds, mediator, domains, executors)
+		if mediator <= mostMediator && executors <= mostExecutor {
+			return
+		}
 	}
-	t.Logf("in %d s mediatord woke %d times, %d executors %d times", seconds, after[0]-before[0], domains, executors)
-	// Of a hundred processes Go's runtime may wake some by itself. mediatord looks
-	// once a second at all domains that have a context, together.
-	if executors > domains/4 {
-		t.Errorf("executors woke %d times", executors)
-	}
-	if most := uint64(30 * seconds); after[0]-before[0] > most {
-		t.Errorf("mediatord woke %d times, more than %d", after[0]-before[0], most)
-	}
+	t.Errorf("in each stretch of %d s mediatord woke more than %d times, or the executors more than %d times", seconds, mostMediator, mostExecutor)
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A long computation for tests that restart what is beneath it: steady SECONDS. A sum grows in device memory from
- * round to round while pinned buffers come and go; each round's result is compared. Prints "started" after the
- * first round, then "correct after N rounds"; SIGTERM makes it come to that early. Exit status 0, 1 on a CUDA error
- * or a wrong result.
+ * A long computation for tests that restart what is beneath it: steady SECONDS [DEPTH]. A sum grows in device memory
+ * from round to round while pinned buffers come and go; each round's result is compared. With DEPTH a round is so many
+ * kernels, without a rest between rounds: the GPU has nearly always work. Prints "started" after the first round, then
+ * "correct after N rounds"; SIGTERM makes it come to that early. Exit status 0, 1 on a CUDA error or a wrong result.
  */
 #include "cuda_driver.h"
 #include "kernels.h"
@@ -50,20 +50,21 @@ static double seconds_now(void)
 	return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
-/* One more addition of x to the sum, and what it must be by now. */
-static void round_of(CUfunction saxpy, CUdeviceptr x, CUdeviceptr sum, unsigned int rounds)
+/* So many more additions of x to the sum, and what it must be then. */
+static void round_of(CUfunction saxpy, CUdeviceptr x, CUdeviceptr sum, unsigned int depth, unsigned int additions)
 {
 	float factor = 1, *pinned;
 	int n = COUNT;
 
-	DO(cu.LaunchKernel(saxpy, 8, 1, 1, 128, 1, 1, 0, NULL, (void *[]){ &factor, &x, &sum, &n }, NULL));
+	for (unsigned int i = 0; i < depth; i++)
+		DO(cu.LaunchKernel(saxpy, 8, 1, 1, 128, 1, 1, 0, NULL, (void *[]){ &factor, &x, &sum, &n }, NULL));
 	DO(cu.MemHostAlloc((void **)&pinned, PINNED, 0));
 	memset(pinned, 0x5a, PINNED);
 	DO(cu.MemcpyDtoHAsync(pinned, sum, BYTES, NULL));
 	DO(cu.CtxSynchronize());
 	for (int i = 0; i < COUNT; i++) {
-		if (pinned[i] != (float)rounds * (i % 7)) {
-			printf("FAILED round %u: element %d is %g\n", rounds, i, pinned[i]);
+		if (pinned[i] != (float)additions * (i % 7)) {
+			printf("FAILED after %u additions: element %d is %g\n", additions, i, pinned[i]);
 			exit(1);
 		}
 	}
@@ -73,7 +74,8 @@ static void round_of(CUfunction saxpy, CUdeviceptr x, CUdeviceptr sum, unsigned 
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? atof(argv[1]) : 0, start;
-	unsigned int rounds = 0, total = 0;
+	unsigned int depth = argc > 2 ? (unsigned int)atoi(argv[2]) : 1;
+	unsigned int additions = 0, total = 0;
 	CUdeviceptr x, sum;
 	CUcontext context;
 	CUfunction saxpy;
@@ -83,8 +85,8 @@ int main(int argc, char **argv)
 
 	signal(SIGTERM, end_early);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!(seconds > 0)) {
-		fprintf(stderr, "usage: steady SECONDS\n");
+	if (!(seconds > 0) || depth < 1 || depth > WRAP) {
+		fprintf(stderr, "usage: steady SECONDS [DEPTH]\n");
 		return 2;
 	}
 	if (cuda_driver_open(&cu))
@@ -102,14 +104,16 @@ int main(int argc, char **argv)
 	DO(cu.MemcpyHtoD(x, host, BYTES));
 	start = seconds_now();
 	do {
-		if (rounds == 0 || rounds == WRAP) {
+		if (additions == 0 || additions + depth > WRAP) {
 			DO(cu.MemsetD8(sum, 0, BYTES));
-			rounds = 0;
+			additions = 0;
 		}
-		round_of(saxpy, x, sum, ++rounds);
+		additions += depth;
+		round_of(saxpy, x, sum, depth, additions);
 		if (!total++)
 			printf("started\n");
-		usleep(1000); /* the tests' machines are small */
+		if (argc < 3)
+			usleep(1000); /* the tests' machines are small */
 	} while (!enough && seconds_now() - start < seconds);
 	printf("correct after %u rounds\n", total);
 	return 0;
