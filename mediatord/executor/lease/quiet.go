@@ -1,0 +1,111 @@
+package lease
+
+import (
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/lease"
+)
+
+const (
+	// settled is how long the ring is empty before the end of the work is looked
+	// for: under an unlimited lease, and under one.
+	settled        = 20 * time.Microsecond
+	settledLimited = 4 * time.Microsecond
+	// linger is how long the ring is empty before others may have the turn: a
+	// program that waits for each of its kernels comes back sooner.
+	linger = 50 * time.Microsecond
+	// near is how long before the end of something is expected it is looked for;
+	// longest is the longest sleep.
+	near    = 100 * time.Microsecond
+	longest = 2 * time.Millisecond
+)
+
+// Quiet is called while the ring is empty: when it has been for a while, it
+// marks what is on the GPU, to see the end of it.
+func (m *Meter) Quiet() {
+	if m.since == 0 && !m.wanted || m.lost {
+		return
+	}
+	now := m.Look()
+	if !m.quiet {
+		m.quiet, m.submitted = true, now
+		return
+	}
+	if m.wanted && now-m.submitted >= linger {
+		m.wanted = false
+		m.set(false)
+	}
+	after := settled
+	if !m.page.Alone() {
+		after = settledLimited
+	}
+	if now-m.submitted < after {
+		return
+	}
+	for _, l := range m.busy {
+		if l.open.count > 0 && !m.markLate(l) {
+			m.dropOpen(l) // being captured, or gone: there is nothing to wait for
+		}
+	}
+}
+
+// Busy says that Quiet is to be called again.
+func (m *Meter) Busy() bool { return (m.since != 0 || m.wanted) && !m.lost }
+
+// Due is after which time Quiet is to be called again; 0: not at all. Under a limited
+// lease others wait for the end of the work, so it is not to be seen late.
+func (m *Meter) Due() time.Duration {
+	switch {
+	case !m.Busy():
+		return 0
+	case m.page.Alone():
+		return lease.Never
+	}
+	return min(max(m.pause(m.left(m.now())), settled), longest)
+}
+
+// pause is how long to wait before the next look at what should end after left.
+// Half of it each time: what was taken to be far longer than it is must be seen to end
+// long before it was expected, or it will always be taken for that. What is late
+// is looked at less and less often.
+func (m *Meter) pause(left time.Duration) time.Duration {
+	if left > 2*near {
+		return left / 2
+	}
+	return max(left-near, -left/8)
+}
+
+// Wait returns when it is worth asking Admit again, or somewhat earlier. It spins
+// while the end of something is near.
+func (m *Meter) Wait() {
+	if m.page.Stale() {
+		return
+	}
+	now := m.now()
+	for _, l := range m.busy { // what holds the next one back must be seen to end
+		if l.open.count > 0 && !m.markLate(l) {
+			m.dropOpen(l)
+		}
+	}
+	sleep := longest
+	terms := m.page.Last() // those that said no
+	if terms.Expiry > now {
+		sleep = min(sleep, terms.Expiry-now)
+	}
+	if len(m.busy) > 0 {
+		if left := m.left(now); left <= 2*near && left > -near {
+			for end := now + 20*time.Microsecond; now < end; now = m.now() {
+				if m.anyDone() || m.page.Stale() {
+					return
+				}
+				m.looked = now
+			}
+			return
+		} else {
+			sleep = min(sleep, max(m.pause(left), 20*time.Microsecond))
+		}
+	} else if terms.ClearBy != lease.Never && terms.ClearBy > now {
+		sleep = min(sleep, max(terms.ClearBy-now, near))
+	}
+	m.page.Sleep(sleep)
+}
