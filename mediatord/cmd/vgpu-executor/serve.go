@@ -237,6 +237,8 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 			p.Resume()
 		case control.Revoke:
 			p.Revoke(*m.Chunk)
+		case control.Room:
+			p.RoomMade(m.Made)
 		case control.Park:
 			p.Park(m.Bytes)
 		}

@@ -35,6 +35,7 @@ const (
 	Resumed = "resumed" // all that was asked before resume is answered
 	Park    = "park"    // move device memory to host memory
 	Parking = "parking" // how much is there; answers park
+	Room    = "room"    // the GPU has too little memory for the process; and the answer
 	// and those of package parcel
 )
 
@@ -53,7 +54,8 @@ type Message struct {
 
 	Walls string `json:"walls,omitempty"` // ready, resumed: those that stand, with commas between
 
-	Bytes uint64 `json:"bytes,omitempty"` // park: at most
+	Bytes uint64 `json:"bytes,omitempty"` // park: at most; room
+	Made  bool   `json:"made,omitempty"`  // room: it was made
 	// Parked is device memory that was moved, Host the host memory that holds it,
 	// or that is being given back: resumed, parking.
 	Parked uint64 `json:"parked,omitempty"`
@@ -147,7 +149,7 @@ func (c *Conn) Receive() (Message, error) {
 			return m, err
 		}
 		switch m.Type {
-		case Stop, Go, Resume, Park, Look:
+		case Stop, Go, Resume, Park, Room, Look:
 			return m, nil
 		case Serve:
 			return m, c.takeFiles(m.Serve)

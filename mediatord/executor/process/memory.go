@@ -92,7 +92,7 @@ func (p *Process) MemBlock(_ wire.Call, in wire.MemBlock) driver.Result {
 	if r := p.memory.reserve(in.Size); r != driver.Success {
 		return r
 	}
-	if r := p.Driver.MapBlock(in.VA, in.Size); r != driver.Success {
+	if r := p.inRoom(in.Size, func() driver.Result { return p.Driver.MapBlock(in.VA, in.Size) }); r != driver.Success {
 		p.memory.free(in.Size)
 		return r
 	}
@@ -176,7 +176,11 @@ func (p *Process) MemCreate(_ wire.Call, in wire.MemCreate) driver.Result {
 	}
 	exportable := le.Uint32(in.Properties[propHandleTypes:]) == handleDescriptor
 	flags := [8]byte(in.Properties[propFlags:])
-	m, r := p.Driver.MemoryCreate(in.Size, exportable, flags)
+	var m driver.Memory
+	r := p.inRoom(in.Size, func() (r driver.Result) {
+		m, r = p.Driver.MemoryCreate(in.Size, exportable, flags)
+		return r
+	})
 	if r != driver.Success {
 		p.memory.free(in.Size)
 		return r

@@ -220,7 +220,7 @@ func (p *Process) wake() driver.Result {
 		return r
 	}
 	list := p.parking.moved
-	if r := p.bringIn(list); r != driver.Success {
+	if r := p.inRoom(p.parking.bytes.Load(), func() driver.Result { return p.bringIn(list) }); r != driver.Success {
 		return r
 	}
 	r := p.copyIn(list)

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 
 	"libvirt-vgpu/mediatord/executor/control"
 	"libvirt-vgpu/mediatord/executor/driver"
@@ -110,5 +111,45 @@ func TestExportWakes(t *testing.T) {
 	h.park()
 	if m := h.lastParking(); h.process.Parked() || !strings.Contains(m.Message, "no memory") {
 		t.Errorf("memory that another process has: %+v", m)
+	}
+}
+
+func TestOthersMakeRoom(t *testing.T) {
+	h := parked(t, nil)
+	h.lastParking()
+	h.driver.Fail["MapBlock"] = driver.ErrorOutOfMemory
+	var wishes []uint64
+	h.makeRoom = func(bytes uint64) bool {
+		if wishes = append(wishes, bytes); len(wishes) == 2 { // the first brought too little
+			delete(h.driver.Fail, "MapBlock")
+		}
+		return true
+	}
+	if r := h.post("copy_dtod", window.DeviceBase, window.DeviceBase+mib, 16, 0); r != driver.Success || h.process.Parked() {
+		t.Errorf("waking: %d", r)
+	}
+	if len(wishes) != 2 || wishes[0] != 6*mib {
+		t.Errorf("wishes for %d bytes", wishes)
+	}
+	h.lastParking()
+	h.driver.Fail["MemoryCreate"] = driver.ErrorOutOfMemory
+	h.makeRoom = func(bytes uint64) bool {
+		delete(h.driver.Fail, "MemoryCreate")
+		return bytes == 2*mib
+	}
+	h.must("mem_create", 1, 2*mib, exportable(), 0)
+	h.driver.Fail["MapBlock"] = driver.ErrorOutOfMemory
+	asked := 0
+	h.makeRoom = func(uint64) bool { asked++; return false }
+	for range 3 {
+		if r, _ := h.call("mem_block", window.DeviceBase+64*mib, 2*mib); r != driver.ErrorOutOfMemory {
+			t.Errorf("without room: %d", r)
+		}
+	}
+	if asked == 0 || asked == 3 && time.Since(h.process.room.vainly) < roomAgain/2 {
+		t.Errorf("room was asked for %d times", asked)
+	}
+	if h.used() != 8*mib {
+		t.Errorf("%d bytes used", h.used())
 	}
 }

@@ -105,6 +105,7 @@ type Process struct {
 	limits        limits
 	parking       parking
 	loose         looseWork
+	room          roomWish
 	asserted      atomic.Bool // an assertion of a kernel has failed
 
 	prints  atomic.Bool   // code that may print is loaded
@@ -130,6 +131,7 @@ func New(c Config) *Process {
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
 	p.exports = newExports()
 	p.limits = p.newLimits()
+	p.room.answers = make(chan roomAnswer, 1)
 	p.greens, p.contextOf = map[uint32]bool{}, map[uint32]uint32{}
 	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}

@@ -37,6 +37,8 @@ type harness struct {
 
 	mu       sync.Mutex
 	messages []control.Message
+	// makeRoom answers wishes for room; nil: there is none.
+	makeRoom func(bytes uint64) bool
 }
 
 // Send implements Sender.
@@ -44,6 +46,9 @@ func (h *harness) Send(m control.Message) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.messages = append(h.messages, m)
+	if m.Type == control.Room {
+		h.process.RoomMade(h.makeRoom != nil && h.makeRoom(m.Bytes))
+	}
 	return nil
 }
 

@@ -54,6 +54,7 @@ func (p *Process) Park(limit uint64) {
 // Resume tells that another mediatord listens, which knows of nothing that was
 // asked for before. The consumer must be woken.
 func (p *Process) Resume() {
+	p.answerRoom(roomAskAgain)
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
 	p.requests.resume = true

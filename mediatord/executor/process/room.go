@@ -1,0 +1,89 @@
+package process
+
+import (
+	"time"
+
+	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/driver"
+)
+
+// How long the process waits for room on the GPU, and how long after a wait in vain
+// it does not wait again.
+const (
+	roomWithin = 10 * time.Second
+	roomAgain  = time.Second
+)
+
+// roomAnswer is what came of a wish for room.
+type roomAnswer int
+
+const (
+	roomNone roomAnswer = iota
+	roomMade
+	roomAskAgain // whoever was asked has gone
+)
+
+// roomWish waits for mediatord's answer.
+type roomWish struct {
+	answers chan roomAnswer // of capacity 1
+	vainly  time.Time       // when the last wait ended that brought nothing
+}
+
+// RoomMade is mediatord's answer to a wish for room.
+func (p *Process) RoomMade(made bool) {
+	answer := roomNone
+	if made {
+		answer = roomMade
+	}
+	p.answerRoom(answer)
+}
+
+func (p *Process) answerRoom(answer roomAnswer) {
+	select {
+	case p.room.answers <- answer:
+	default: // nobody has taken the last one: it was late
+	}
+}
+
+// inRoom tries what takes bytes of the GPU's memory. If the GPU has no more, others
+// that are idle make room, and it is tried again.
+func (p *Process) inRoom(bytes uint64, try func() driver.Result) driver.Result {
+	r := try()
+	for attempts := 2; r == driver.ErrorOutOfMemory && attempts > 0 && p.makeRoom(bytes); attempts-- {
+		r = try()
+	}
+	return r
+}
+
+// makeRoom has mediatord make room and waits for it.
+func (p *Process) makeRoom(bytes uint64) bool {
+	w := &p.room
+	if time.Since(w.vainly) < roomAgain {
+		return false
+	}
+	select {
+	case <-w.answers: // to a wish that nobody waits for any more
+	default:
+	}
+	deadline := time.NewTimer(roomWithin)
+	defer deadline.Stop()
+	for {
+		if err := p.Sender.Send(control.Message{Type: control.Room, Bytes: bytes}); err != nil {
+			p.Log.WithError(err).Error("asking for room on the GPU")
+			return false
+		}
+		answer := roomNone
+		select {
+		case answer = <-w.answers:
+		case <-deadline.C:
+		}
+		switch answer {
+		case roomMade:
+			return true
+		case roomNone:
+			w.vainly = time.Now()
+			return false
+		case roomAskAgain:
+		}
+	}
+}
