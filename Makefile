@@ -3,7 +3,6 @@
 #   make demo      a VM computes on a vGPU, on a machine without a GPU
 #   make test      every test that needs no GPU
 #   make build     everything into build/
-#   make ollama    the discovery of GPUs of Ollama's own program; builds that first, for minutes
 #   make system    the packages on a Debian of their own; ROUNDS=10 restarts, upgrades and reboots that often
 #   make packages  deb and rpm for host and guest into build/packages
 #   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
@@ -49,13 +48,13 @@ programs:
 generate:
 	$(GO) run ./plugin/cmd/vgpu-apigen
 
-test: build unit e2e system
+test: build unit e2e system ollama
 
 # -p 1: packages below tests/ run real daemons and VMs; two at once starve each other on two cores
 unit: build
 	$(GO) vet ./...
 	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /tests/)
-	$(GO) test -timeout 15m -p 1 $$($(GO) list ./tests/... | grep -v -e /tests/e2e -e /tests/system)
+	$(GO) test -timeout 15m -p 1 $$($(GO) list ./tests/... | grep -v -e /tests/e2e -e /tests/system -e /tests/ollama)
 
 e2e: build
 	$(GO) test -count=1 -timeout 20m -v ./tests/e2e/...
@@ -75,9 +74,9 @@ hostile: build
 	VGPU_HOSTILE_SECONDS=40 VGPU_HOSTILE_ROUNDS=200 $(GO) test -race -count=1 -timeout 30m -v ./tests/hostile
 	$(GO) test -run '^$$' -fuzz FuzzRing -fuzztime 3m ./mediatord/executor/process
 
+# Ollama's own program looks for GPUs; the first run builds it
 ollama: build
-	@dpkg -s g++ nlohmann-json3-dev libstb-dev >/dev/null 2>&1 || apt-get install -y -q g++ nlohmann-json3-dev libstb-dev
-	VGPU_BUILD_OLLAMA=1 $(GO) test -count=1 -timeout 60m -v ./tests/ollama
+	$(GO) test -count=1 -timeout 60m -v ./tests/ollama
 
 demo: build
 	$(GO) run ./tests/demo

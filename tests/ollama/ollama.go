@@ -33,9 +33,10 @@ type Program struct {
 	sources string // of the module
 }
 
-// Build compiles Ollama into a directory below cache and keeps it there: on two
-// processors that takes minutes. It needs g++ and the headers of the Debian packages
-// nlohmann-json3-dev and libstb-dev.
+// Build compiles Ollama into a directory below cache and keeps it there. It needs g++
+// and the headers of the Debian packages nlohmann-json3-dev and libstb-dev. Nothing of
+// Ollama's C++ computes here, so it is not optimised: that is most of what building costs.
+// The go command's cache keeps what was compiled, whatever cache is.
 func Build(ctx context.Context, cache string) (Program, error) {
 	sources, err := download(ctx, "github.com/ollama/ollama@"+Version)
 	if err != nil {
@@ -63,8 +64,9 @@ func Build(ctx context.Context, cache string) (Program, error) {
 	build.Env = append(os.Environ(), "GOFLAGS=", "GOBIN="+directory, "CGO_ENABLED=1",
 		// as in Ollama's releases, which an older Go builds: a heap at a random place may lie where device memory goes
 		"GOEXPERIMENT=norandomizedheapbase64",
-		"CGO_CFLAGS=-O1", "CGO_CXXFLAGS=-O1",
-		"CGO_CPPFLAGS=-I"+filepath.Join(directory, "include"))
+		"CGO_CFLAGS=-O0", "CGO_CXXFLAGS=-O0",
+		// a flag would make what the go command keeps depend on where cache is
+		"CPATH="+filepath.Join(directory, "include"))
 	if text, err := build.CombinedOutput(); err != nil {
 		return Program{}, fmt.Errorf("building Ollama: %w\n%s", err, text)
 	}
