@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "gen/ops.h"
 #include "references.h"
+#include "stream.h"
 
 #define INSTANTIATE_ERROR 1u
 #define UPDATE_ERROR 1u
@@ -177,9 +178,12 @@ static CUresult launch(CUgraphExec exec, CUstream handle, bool per_thread, bool 
 		result = vg_op_graph_launch_now(t, exec->object.number, s->object.number);
 	else
 		result = vg_op_graph_launch(t, exec->object.number, s->object.number);
-	if (!result)
-		vg_stream_busy(s);
-	return result;
+	if (result)
+		return result;
+	if (!upload)
+		return vg_stream_launched(t, s);
+	vg_stream_busy(s);
+	return CUDA_SUCCESS;
 }
 
 static CUresult instantiate_params(CUgraphExec *exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *p, bool per_thread)

@@ -48,19 +48,6 @@ static int check_shape(const struct vg_function *f, const struct shape *s)
 	return 0;
 }
 
-/* CUDA_LAUNCH_BLOCKING: a launch returns when the kernel has ended, with what became of it. */
-static int wait_for_kernel(struct vg_thread *t, struct vg_stream *stream)
-{
-	return atomic_load_explicit(&stream->capture, memory_order_relaxed) ? 0 : vg_stream_wait(t, stream);
-}
-
-/* After every launch. */
-static inline int launched(struct vg_thread *t, struct vg_stream *stream)
-{
-	vg_stream_busy(stream);
-	return __builtin_expect(vg_process.launch_blocking, 0) ? wait_for_kernel(t, stream) : 0;
-}
-
 /* launch and launch_kernel have one layout. */
 _Static_assert(sizeof(struct vg_rec_launch) == sizeof(struct vg_rec_launch_kernel), "launch records");
 
@@ -95,7 +82,7 @@ static int post_launch(struct vg_thread *t, const struct vg_function *f, const s
 	else if (f->bytes)
 		memcpy(r + 1, packed, f->bytes);
 	vg_commit(t, &r->h);
-	return launched(t, stream);
+	return vg_stream_launched(t, stream);
 }
 
 static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **params, void **extra, bool per_thread,
@@ -165,7 +152,7 @@ static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle
 	vg_params_pack(f, packed, params, NULL);
 	result = vg_op_launch_cooperative(t, f->object.number, vg_function_kind(f), s->gx, s->gy, s->gz, s->bx, s->by,
 					  s->bz, s->shared, stream->object.number, packed, f->bytes);
-	return result ? result : launched(t, stream);
+	return result ? result : vg_stream_launched(t, stream);
 }
 
 VG_EXPORT CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz,
@@ -251,7 +238,7 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 		result = vg_op_launch_ex(t, f->object.number, vg_function_kind(f), s.gx, s.gy, s.gz, s.bx, s.by, s.bz,
 					 s.shared, stream->object.number, c->numAttrs, data,
 					 (uint32_t)(attributes + f->bytes));
-	return result ? result : launched(t, stream);
+	return result ? result : vg_stream_launched(t, stream);
 }
 
 VG_EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)

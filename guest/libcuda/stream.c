@@ -193,6 +193,11 @@ int vg_stream_wait(struct vg_thread *t, struct vg_stream *s)
 	return result ? result : vg_channel_async(t->channel);
 }
 
+int vg_stream_launch_ends(struct vg_thread *t, struct vg_stream *s)
+{
+	return atomic_load_explicit(&s->capture, memory_order_relaxed) ? 0 : vg_stream_wait(t, s);
+}
+
 int vg_context_wait(struct vg_thread *t, struct vg_context *c)
 {
 	struct vg_context *current = t->current;

@@ -17,6 +17,16 @@ void vg_streams_orphan(struct vg_context *c);
 /* Waits for all work of the stream; a capturing stream answers 900. */
 int vg_stream_wait(struct vg_thread *t, struct vg_stream *s);
 
+/* CUDA_LAUNCH_BLOCKING: a launch returns when the stream is done, with what became of it. */
+int vg_stream_launch_ends(struct vg_thread *t, struct vg_stream *s);
+
+/* After the launch of a kernel or of a graph. */
+static inline int vg_stream_launched(struct vg_thread *t, struct vg_stream *s)
+{
+	vg_stream_busy(s);
+	return __builtin_expect(vg_process.launch_blocking, 0) ? vg_stream_launch_ends(t, s) : 0;
+}
+
 /* Waits for all work of all streams of the context. */
 int vg_context_wait(struct vg_thread *t, struct vg_context *c);
 

@@ -381,6 +381,28 @@ struct blocking {
 	CUresult fault, after;
 };
 
+/* Launches by itself or in a graph, as make_launch has recorded it. */
+static CUresult make_launch(CUfunction function, void **parameters, bool graph, CUstream stream, CUgraphExec *exec)
+{
+	CUresult result;
+	CUgraph made;
+
+	*exec = NULL;
+	if (!graph)
+		return 0;
+	if ((result = cu.StreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED)) ||
+	    (result = launch_1d(function, 1, stream, parameters)) || (result = cu.StreamEndCapture(stream, &made)))
+		return result;
+	return cu.GraphInstantiate(exec, made, 0);
+}
+
+static CUresult do_launch(CUgraphExec exec, CUfunction function, void **parameters, CUstream stream)
+{
+	return exec ? cu.GraphLaunch(exec, stream) :
+		      cu.LaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, stream, parameters, NULL);
+}
+
+/* The parent says whether it is about graphs. */
 static int play_blocking(int socket)
 {
 	unsigned long long nanoseconds = 200 * MILLISECOND;
@@ -388,19 +410,27 @@ static int play_blocking(int socket)
 	struct timespec start, end;
 	struct blocking b = { 0 };
 	unsigned int value = 1;
+	void **spin = PARAMETERS(&nanoseconds, &nowhere), **fault = PARAMETERS(&bad, &value);
+	CUgraphExec spinning, faulting;
+	CUstream stream;
+	bool graph;
 
-	if (device_ready() || launch_1d(kernels.empty, 1, NULL, NULL) || cu.CtxSynchronize())
+	if (!hear(socket, &graph, sizeof(graph), NULL) || device_ready() ||
+	    cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING) ||
+	    make_launch(kernels.spin, spin, graph, stream, &spinning) ||
+	    make_launch(kernels.write_word, fault, graph, stream, &faulting) ||
+	    launch_1d(kernels.empty, 1, stream, NULL) || cu.CtxSynchronize())
 		return 3;
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	b.result = cu.LaunchKernel(kernels.spin, 1, 1, 1, 1, 1, 1, 0, NULL, PARAMETERS(&nanoseconds, &nowhere), NULL);
+	b.result = do_launch(spinning, kernels.spin, spin, stream);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	b.milliseconds = (unsigned int)((end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000);
-	b.fault = launch_1d(kernels.write_word, 1, NULL, PARAMETERS(&bad, &value));
+	b.fault = do_launch(faulting, kernels.write_word, fault, stream);
 	b.after = cu.CtxSynchronize();
 	return tell(socket, &b, sizeof(b), -1) ? 0 : 4;
 }
 
-static bool launch_blocking(void)
+static bool blocking(bool graph)
 {
 	static const char *const values[] = { "1", "0", "" };
 	struct blocking b;
@@ -411,14 +441,27 @@ static bool launch_blocking(void)
 		setenv("CUDA_LAUNCH_BLOCKING", values[i], 1);
 		started = child_start(&child, "blocking");
 		unsetenv("CUDA_LAUNCH_BLOCKING");
-		if (!started || !hear(child.socket, &b, sizeof(b), NULL))
+		if (!started || !tell(child.socket, &graph, sizeof(graph), -1) ||
+		    !hear(child.socket, &b, sizeof(b), NULL))
 			return check_reason("no answer");
 		if (!child_join(&child))
 			return false;
 		RESULT(0, b.result);
 		check_note("%s %d %d", b.milliseconds >= 150 ? "waits" : "returns", b.fault, b.after);
+		/* the first value asks for it, the others do not */
+		THAT(i ? !b.fault : b.milliseconds >= 150 && b.fault == b.after);
 	}
 	return true;
+}
+
+static bool launch_blocking(void)
+{
+	return blocking(false);
+}
+
+static bool graph_launch_blocking(void)
+{
+	return blocking(true);
 }
 
 const struct role worker_role = { "worker", play_worker };
@@ -439,5 +482,6 @@ static const struct check checks[] = {
 	{ "device_order", device_order },
 	{ "module_loading", module_loading },
 	{ "launch_blocking", launch_blocking },
+	{ "graph_launch_blocking", graph_launch_blocking },
 };
 const struct check_group process_family = GROUP("processes", checks);
