@@ -163,29 +163,56 @@ static bool event_changes_streams(void)
 	return true;
 }
 
-/* Stream b waits for what stream a does after a long kernel. */
+static unsigned long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (unsigned long long)t.tv_sec * 1000 * MILLISECOND + (unsigned long long)t.tv_nsec;
+}
+
+/* The event comes behind a kernel in the other stream; *late: the program was not asking while that ran. */
+static bool event_behind(CUstream first, CUstream second, CUevent event, unsigned long long spin, bool *late)
+{
+	unsigned long long start;
+	CUresult result;
+
+	DO(cu.CtxSynchronize());
+	start = now();
+	DO(spin_on(first, spin));
+	DO(cu.EventRecord(event, second));
+	result = cu.EventQuery(event);
+	*late = !result && now() - start >= spin;
+	if (!*late)
+		RESULT(CUDA_ERROR_NOT_READY, result);
+	DO(cu.EventSynchronize(event));
+	DO(cu.StreamQuery(first));
+	return true;
+}
+
 /* Work of the legacy stream comes before an event of a blocking one, and the other way round. */
 static bool event_behind_legacy_stream(void)
 {
 	CUstream blocking;
 	CUevent event;
+	bool late = true;
 
 	USE_DEVICE;
 	DO(cu.StreamCreate(&blocking, CU_STREAM_DEFAULT));
 	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
 	for (int i = 0; i < 2; i++) {
-		DO(cu.CtxSynchronize());
-		DO(spin_on(i ? blocking : NULL, 50 * MILLISECOND));
-		DO(cu.EventRecord(event, i ? NULL : blocking));
-		RESULT(CUDA_ERROR_NOT_READY, cu.EventQuery(event));
-		DO(cu.EventSynchronize(event));
-		DO(cu.StreamQuery(i ? blocking : NULL));
+		late = true;
+		for (unsigned long long spin = 50 * MILLISECOND; late && spin < 10000 * MILLISECOND; spin *= 4)
+			if (!event_behind(i ? blocking : NULL, i ? NULL : blocking, event, spin, &late))
+				return false;
+		THAT(!late);
 	}
 	DO(cu.EventDestroy(event));
 	DO(cu.StreamDestroy(blocking));
 	return true;
 }
 
+/* Stream b waits for what stream a does after a long kernel. */
 static bool wait_event(void)
 {
 	CUstream a, b;
