@@ -22,6 +22,7 @@ WHAT = {
     "numba_kernels": "Numba: kernels, shared memory, atomics, streams, ufuncs",
     "torch_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuRAND, CUB, NVRTC through PyTorch",
     "cupy_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuBLAS, textures through CuPy",
+    "cupy_managed": "CuPy: all arrays in managed memory, used by the processor too",
     "torch_loader": "PyTorch: DataLoader with forked and spawned workers, pinned memory",
     "ollama": "Ollama: its server on its own CUDA backend, 1B shape, three prompts",
     "torch_segments": "PyTorch: expandable segments, out of memory and on",

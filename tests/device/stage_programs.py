@@ -60,6 +60,7 @@ PROGRAMS = [
     program("numba_kernels"),
     program("torch_libraries"),
     program("cupy_libraries"),
+    program("cupy_managed"),
     program("torch_loader"),
     program("torch_threads"),
     program("processes", seconds=120),
