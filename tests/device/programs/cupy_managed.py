@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """CuPy with managed memory for all its arrays: the processor and the GPU read and write them at one address."""
+import ctypes
 import os
 import tempfile
 
@@ -16,7 +17,7 @@ COUNT = 1 << 20
 
 def seen_by_processor(array):
     """The same memory as NumPy's; the caller waits for the GPU."""
-    memory = (numpy.ctypeslib.ctypes.c_char * array.nbytes).from_address(array.data.ptr)
+    memory = (ctypes.c_char * array.nbytes).from_address(array.data.ptr)
     return numpy.frombuffer(memory, array.dtype).reshape(array.shape)
 
 
