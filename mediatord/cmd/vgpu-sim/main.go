@@ -27,7 +27,7 @@ func draw(directory string) error {
 	for _, picture := range []struct {
 		name string
 		make func() string
-	}{{"shares.svg", shares}, {"latency.svg", latencies}, {"domains.svg", domains}} {
+	}{{"shares.svg", shares}, {"latency.svg", latencies}, {"domains.svg", domains}, {"waits.svg", waits}} {
 		path := filepath.Join(directory, picture.name)
 		if err := os.WriteFile(path, []byte(picture.make()), 0o644); err != nil {
 			return fmt.Errorf("writing picture: %w", err)
