@@ -5,8 +5,8 @@
  * Two passes over the same prompt in one context: the first pays for loading kernels, the second is the steady state.
  * The hash covers every token chosen and the bytes of all logits of each step; both passes and every run on the same
  * kind of GPU give the same one. Times are of llama_decode until its logits are there.
- * With a pace, the second pass makes so many tokens a second, as somebody who reads along wants them; "paced" comes on
- * standard output before it, and the object has the times of its steps.
+ * With a pace, the second pass makes so many tokens a second, as somebody who reads along wants them, and the object has
+ * the times of its steps, and when it began and ended by the monotonic clock.
  */
 #include "llama.h"
 
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 	struct llama_model_params model_params;
 	struct llama_context_params context_params;
 	struct pass cold, warm;
-	double start, loaded, ready;
+	double start, loaded, ready, began, ended;
 	void *model, *context;
 	int32_t vocabulary;
 
@@ -214,14 +214,12 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	llama.memory_clear(llama.memory_of(context), true);
-	if (pace > 0) {
-		printf("paced\n");
-		fflush(stdout);
-	}
+	began = seconds_now();
 	if (run_pass(context, vocabulary, prompt, new_tokens, pace, &warm)) {
 		fprintf(stderr, "decoding failed\n");
 		return 1;
 	}
+	ended = seconds_now();
 	printf("{\"devices\": [");
 	for (size_t i = 0; i < llama.device_count(); i++)
 		printf("%s\"%s: %s\"", i ? ", " : "", llama.device_name(llama.device_get(i)),
@@ -235,7 +233,7 @@ int main(int argc, char **argv)
 		printf(", \"steps_us\": [");
 		for (int32_t step = 1; step < new_tokens; step++)
 			printf("%s%.1f", step > 1 ? ", " : "", step_seconds[step] * 1e6);
-		printf("]");
+		printf("], \"began\": %.6f, \"ended\": %.6f", began, ended);
 	}
 	printf(", \"hash\": \"%016llx\"}\n", (unsigned long long)warm.hash);
 	llama.context_free(context);

@@ -5,6 +5,7 @@
     run.py sharing=beside,slices:2    parts, and terms by name, in so many rounds
     run.py sharing=sweep              budgets, run sets, turns and delays in less than five minutes; a table at the end
     run.py sharing=decode             llama.cpp paced at 50 tokens a second beside PyTorch that trains; decode_8b: the larger model
+    run.py sharing=decoders           two and four equal domains of llama.cpp, against one domain with as many processes
 
 The parts are PARTS, the terms TERMS. Every ratio is between measurements of one mediatord's life, on the same GPU.
 """
@@ -15,7 +16,7 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 
 import machine
@@ -45,7 +46,7 @@ TERMS = {
     "delay_80": "delay = 0.8\n",
 }
 USUAL = ("beside", "equal", "weights", "cost", "killed")
-PARTS = (*USUAL, "decode", "decode_8b")
+PARTS = (*USUAL, "decode", "decode_8b", "decoders")
 SWEEP = {
     "beside": ("default", "delay_40", "delay_80", "unpredicted", "armed_100us", "armed_1ms", "slices"),
     "equal": ("default", "turn_1ms", "turn_10ms", "turn_20ms", "budget_100us", "budget_500us", "run_set_2", "run_set_3", "run_set_4", "slices"),
@@ -103,34 +104,6 @@ def quantile(values, part):
 def latency(result, after=WARM_UP_US):
     values = [value for begin, value in zip(result["begins_us"], result["latencies_us"]) if begin >= after]
     return {"steps": len(values), "p50_us": quantile(values, 0.5), "p99_us": quantile(values, 0.99), "max_us": quantile(values, 1)}
-
-
-class Decoder:
-    """llama.cpp that makes tokens at a pace, on a thread of its own; when the paced ones began and ended."""
-
-    def __init__(self, command, environment):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PAYLOAD, start_new_session=True,
-                                        env={**os.environ, **environment})
-        self.began = self.ended = None
-        self.numbers, self.errors = None, ""
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            if line.strip() == "paced":
-                self.began = time.monotonic()
-            elif line.startswith("{"):
-                self.ended, self.numbers = time.monotonic(), json.loads(line)
-        self.errors = self.process.stderr.read()
-
-    def result(self, seconds):
-        self.reader.join(seconds)
-        if self.process.poll() is None and self.reader.is_alive():
-            os.killpg(self.process.pid, signal.SIGKILL)
-        if self.process.wait(20) or self.numbers is None:
-            raise RuntimeError(f"llama_run ended with {self.process.returncode}: {self.errors[-1000:]}")
-        return self.numbers
 
 
 class Bench:
@@ -205,13 +178,38 @@ class Bench:
         (numbers,), _ = self.together(Tenant(self.command("cost", self.seconds)))
         return numbers
 
-    def decoder(self, shape):
-        environment = {}
+    def decoder(self, shape, pace, processes=1, **terms):
+        """A domain whose processes run llama.cpp at a pace each; what they say goes into files."""
+        environment = {**os.environ}
         if not self.host.rehearsal:
             environment["LD_LIBRARY_PATH"] = ":".join([*machine.cuda_directories(), os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")
         d = self.decoding
-        command = command_of(d.get("shape", shape), d["gpu_layers"], d["prompt"], d["tokens"], d["threads"]) + [str(d["pace"])]
-        return Decoder(self.tenant(command, priority="high"), environment)
+        command = command_of(d.get("shape", shape), d["gpu_layers"], d["prompt"], d["tokens"], d["threads"]) + [str(pace)]
+        where = tempfile.mkdtemp(prefix="decoder", dir=self.host.work)
+        loop = 'where=$1 count=$2; shift 2; for i in $(seq $count); do "$@" >$where/$i.json 2>$where/$i.err & done; wait'
+        process = subprocess.Popen(self.tenant(["sh", "-c", loop, "sh", where, str(processes), *command], **terms), cwd=PAYLOAD, env=environment,
+                                   start_new_session=True, stdout=subprocess.DEVNULL)
+        return process, [f"{where}/{number + 1}" for number in range(processes)]
+
+    def decoded(self, decoders, seconds):
+        """What the processes of some domains said."""
+        deadline, found = time.monotonic() + seconds, []
+        try:
+            for process, files in decoders:
+                process.wait(max(deadline - time.monotonic(), 1))
+                for name in files:
+                    with open(name + ".json") as file:
+                        lines = [line for line in file if line.startswith("{")]
+                    if not lines:
+                        with open(name + ".err", errors="replace") as file:
+                            raise RuntimeError(f"llama_run said nothing: {file.read()[-1000:]}")
+                    found.append(json.loads(lines[-1]))
+            return found
+        finally:
+            for process, _ in decoders:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait(20)
 
     def trainer(self, seconds):
         """PyTorch that trains; a hog where there is no PyTorch."""
@@ -226,7 +224,7 @@ class Bench:
         """Tokens at a pace alone and beside training, training alone; training counts while the tokens are paced."""
         d = self.decoding
         paced = d["tokens"] / d["pace"]
-        alone = self.decoder(shape).result(paced + 120)
+        (alone,) = self.decoded([self.decoder(shape, d["pace"], priority="high")], paced + 120)
         trainer = self.trainer(max(paced / 2, 2))
         try:
             trainer.start()
@@ -236,8 +234,7 @@ class Bench:
         trainer = self.trainer(paced + d["start"])
         try:
             trainer.start()
-            decoder = self.decoder(shape)
-            numbers = decoder.result(paced + 120)
+            (numbers,) = self.decoded([self.decoder(shape, d["pace"], priority="high")], paced + 120)
             trained = trainer.result(paced + 60)
         finally:
             trainer.end()
@@ -248,8 +245,8 @@ class Bench:
             result[name] = {f"p{part}_us": quantile(values[d["learn"]:], part / 100) for part in (50, 90, 99, 100)}
         result["p99_ratio"] = result["beside"]["p99_us"] / result["alone"]["p99_us"]
         if "done" in trained:
-            window = [at for at in trained["done"] if decoder.began + 0.5 <= at <= decoder.ended]
-            if len(window) < 10 or trained["done"][-1] < decoder.ended:
+            window = [at for at in trained["done"] if numbers["began"] + 0.5 <= at <= numbers["ended"]]
+            if len(window) < 10 or trained["done"][-1] < numbers["ended"]:
                 raise RuntimeError(f"training ended before the tokens did, or did not get on: {len(window)} steps")
             rates = [(len(done) - 1) / (done[-1] - done[0]) for done in (free["done"], window)]
         else:
@@ -260,6 +257,17 @@ class Bench:
 
     def decode_8b(self):
         return self.decode(LARGE)
+
+    def decoders(self):
+        """Equal domains with a process each that decodes as fast as it goes, against one domain with as many processes."""
+        pace = 1_000_000  # no pause between tokens
+        result = {}
+        for count in (2, 4):
+            (one, first), (many, second) = (
+                rates_together(self.decoded([self.decoder(SMALL, pace, **how) for _ in range(domains)], 180))
+                for domains, how in ((1, {"processes": count}), (count, {})))
+            result[count] = {"one_domain": one, "domains": many, "sum_of_one_domain": sum(many) / sum(one), "jain_of_tokens": jain(many), "seconds": [first, second]}
+        return result
 
     def killed(self):
         """Steps beside an endless kernel, which is killed after a while."""
@@ -284,6 +292,21 @@ class Bench:
         # the last second's outliers do not count: they have nothing to do with the kill
         late = [at for at in late if at < 1e6]
         return {"all": calm, "p99_before_us": quantile(first, 0.99), "recovered_after_ms": max(late, default=0) / 1000, "raw": steps}
+
+
+def rates_together(decoders):
+    """Tokens a second of each while all of them were at it, and how long that was."""
+    begin, end = max(one["began"] for one in decoders), min(one["ended"] for one in decoders)
+    rates = []
+    for one in decoders:
+        at, count = one["ended"], 0
+        for microseconds in reversed(one["steps_us"]):
+            count += begin <= at <= end
+            at -= microseconds / 1e6
+        rates.append(count / (end - begin))
+    if end - begin < 0.3 or not all(rates):
+        raise RuntimeError(f"the decoders were at it together for {end - begin:.3f} s only, {rates}")
+    return rates, end - begin
 
 
 def jain(values):
@@ -315,6 +338,10 @@ def table(found):
             elif part == "equal":
                 for count in (2, 4):
                     print(f"{part:8}{terms:14}{count} tenants: sum {one[count]['sum_of_alone']:.3f} of one, Jain index of work {one[count]['jain_of_work']:.4f}")
+            elif part == "decoders":
+                for count in (2, 4):
+                    print(f"{part:9}{terms:14}{count} domains: sum {one[count]['sum_of_one_domain']:.3f} of one domain with {count} processes, "
+                          f"Jain index of tokens {one[count]['jain_of_tokens']:.4f}")
             elif part.startswith("decode"):
                 print(f"{part:8} {terms:14}p99 {one['p99_ratio']:.2f} of alone, {one['training']} keeps {one['training_part_of_alone']:.3f}")
 
