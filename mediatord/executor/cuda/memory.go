@@ -145,12 +145,19 @@ func (d *Driver) MemoryInfo() (free, total uint64, r driver.Result) {
 	return uint64(f), uint64(t), driver.Result(result)
 }
 
-// PlaceDeviceMemory implements driver.DeviceMemory.
+// PlaceDeviceMemory implements driver.DeviceMemory. A driver that reserves nothing
+// before there is a context is asked again with the first allocation.
 func (d *Driver) PlaceDeviceMemory(base uint64) driver.Result {
+	if d.reserved && d.base == base {
+		return driver.Success
+	}
 	if d.reserved {
 		return driver.ErrorInvalidValue
 	}
 	d.base = base
+	if d.reserveBase() == driver.ErrorMapFailed {
+		return driver.ErrorMapFailed
+	}
 	return driver.Success
 }
 
@@ -165,6 +172,11 @@ func (d *Driver) AddressReserve(va, size uint64) driver.Result {
 	if d.reserved {
 		return driver.Success
 	}
+	return d.reserveBase()
+}
+
+// reserveBase fails with ErrorMapFailed when the driver wants another place.
+func (d *Driver) reserveBase() driver.Result {
 	var got C.ulonglong
 	r := C.vg_address_reserve(d.fn.cuMemAddressReserve, &got, C.size_t(window.DeviceSize), C.ulonglong(d.base))
 	if r != 0 {

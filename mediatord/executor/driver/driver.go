@@ -63,7 +63,8 @@ type DeviceMemory interface {
 	MemoryInfo() (free, total uint64, r Result)
 
 	// PlaceDeviceMemory says where the window.DeviceSize addresses begin that the caller chooses from:
-	// window.DeviceBase unless it was called. ErrorInvalidValue: too late, some are in use.
+	// window.DeviceBase unless it was called. ErrorMapFailed: the driver cannot have them there;
+	// ErrorInvalidValue: too late, some are in use.
 	PlaceDeviceMemory(base uint64) Result
 	AddressReserve(va, size uint64) Result
 	AddressFree(va, size uint64) Result

@@ -24,5 +24,10 @@ func (p *Process) PlaceRanges(_ wire.Call, in wire.PlaceRanges) (wire.PlaceRange
 		reply.Taken |= window.TakenDevice
 		return reply, driver.Success
 	}
-	return reply, p.Driver.PlaceDeviceMemory(in.Device)
+	r := p.Driver.PlaceDeviceMemory(in.Device)
+	if r == driver.ErrorMapFailed {
+		reply.Taken |= window.TakenDevice
+		r = driver.Success
+	}
+	return reply, r
 }

@@ -52,6 +52,10 @@ func TestTakenPlacesAreTold(t *testing.T) {
 		t.Errorf("device memory over the program: taken %d", taken)
 	}
 	h.want(fmt.Sprintf("PlaceDeviceMemory %d", device))
+	h.driver.Fail["PlaceDeviceMemory"] = driver.ErrorMapFailed
+	if taken := binary.LittleEndian.Uint32(h.must("place_ranges", device, pinned)); taken != window.TakenDevice {
+		t.Errorf("where the driver cannot have it: taken %d", taken)
+	}
 }
 
 func TestHostilePlacesEndTheProcess(t *testing.T) {
