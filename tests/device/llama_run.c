@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Generates with the unmodified llama.cpp libraries of a directory and prints one JSON object:
- *     llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads [pace]]]]]     default: 99 512 256 4 0
+ *     llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads [pace [gate]]]]]]     default: 99 512 256 4 0
  * Two passes over the same prompt in one context: the first pays for loading kernels, the second is the steady state.
  * The hash covers every token chosen and the bytes of all logits of each step; both passes and every run on the same
  * kind of GPU give the same one. Times are of llama_decode until its logits are there.
  * With a pace, the second pass makes so many tokens a second, as somebody who reads along wants them, and the object has
- * the times of its steps, and when it began and ended by the monotonic clock.
+ * the times of its steps, and when it began and ended by the monotonic clock. With a gate it makes the directory GATE/PID
+ * before that pass and waits for GATE/open, so that several begin at once.
  */
 #include "llama.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,6 +150,24 @@ static int run_pass(void *context, int32_t vocabulary, int32_t prompt, int32_t n
 	return 0;
 }
 
+/* 0 when the gate is open, -1 when that takes five minutes or it cannot say that it waits. */
+static int wait_at(const char *gate)
+{
+	double deadline = seconds_now() + 300;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%d", gate, (int)getpid());
+	if (mkdir(path, 0755))
+		return -1;
+	snprintf(path, sizeof(path), "%s/open", gate);
+	while (access(path, F_OK)) {
+		if (seconds_now() > deadline)
+			return -1;
+		usleep(500);
+	}
+	return 0;
+}
+
 static void print_pass(const char *name, const struct pass *pass, int32_t prompt, int32_t new_tokens)
 {
 	printf(", \"%s\": {\"hash\": \"%016llx\", \"prompt_tokens_per_second\": %.1f, "
@@ -179,7 +199,7 @@ int main(int argc, char **argv)
 	int32_t vocabulary;
 
 	if (argc < 3 || prompt < 1 || new_tokens < 2 || prompt + new_tokens > MAX_TOKENS) {
-		fprintf(stderr, "usage: llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads [pace]]]]]\n");
+		fprintf(stderr, "usage: llama_run DIRECTORY MODEL [gpu_layers [prompt_tokens [new_tokens [threads [pace [gate]]]]]]\n");
 		return 2;
 	}
 	if (llama_open(&llama, argv[1]))
@@ -214,6 +234,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	llama.memory_clear(llama.memory_of(context), true);
+	if (argc > 8 && wait_at(argv[8])) {
+		fprintf(stderr, "waiting at %s failed\n", argv[8]);
+		return 1;
+	}
 	began = seconds_now();
 	if (run_pass(context, vocabulary, prompt, new_tokens, pace, &warm)) {
 		fprintf(stderr, "decoding failed\n");

@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import bars
+import report_sharing
 from bars import spread
 
 RESULTS = "tests/device/results/"
-STAGES = ("machine", "bench", "scale", "modules", "llama", "programs", "functions", "vm")
+STAGES = ("machine", "bench", "scale", "modules", "llama", "programs", "functions", "sharing", "vm")
 
 INTRODUCTION = """# Benchmarks
 
@@ -146,12 +147,16 @@ def vm(results):
             + table(rows, "step", "status", "milliseconds"))
 
 
+def sharing(results):
+    return report_sharing.section(results, table)
+
+
 def main():
     results = load_all()
     machine = results["machine"]
     gpu = machine["gpu"]
     text = INTRODUCTION.format(gpu=gpu["name"], driver=gpu["driver"], processors=machine["processors"], kernel=machine["kernel"].split(" #")[0])
-    parts = [part(results) for part in (goals, llama, bench, scale, modules, functions, vm)]
+    parts = [part(results) for part in (goals, llama, bench, scale, modules, functions, sharing, vm)]
     with open("docs/benchmarks.md", "w") as file:
         file.write("\n".join([text] + [part for part in parts if part]))
     subprocess.run([sys.executable, "tests/device/plot.py", RESULTS + "bench.json", "docs/benchmarks.svg"], check=True)

@@ -178,13 +178,13 @@ class Bench:
         (numbers,), _ = self.together(Tenant(self.command("cost", self.seconds)))
         return numbers
 
-    def decoder(self, shape, pace, processes=1, **terms):
-        """A domain whose processes run llama.cpp at a pace each; what they say goes into files."""
+    def decoder(self, shape, pace, processes=1, tokens=None, gate=None, **terms):
+        """A domain whose processes run llama.cpp at a pace each, from when the gate opens; what they say goes into files."""
         environment = {**os.environ}
         if not self.host.rehearsal:
             environment["LD_LIBRARY_PATH"] = ":".join([*machine.cuda_directories(), os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")
         d = self.decoding
-        command = command_of(d.get("shape", shape), d["gpu_layers"], d["prompt"], d["tokens"], d["threads"]) + [str(pace)]
+        command = command_of(d.get("shape", shape), d["gpu_layers"], d["prompt"], tokens or d["tokens"], d["threads"]) + [str(pace)] + ([gate] if gate else [])
         where = tempfile.mkdtemp(prefix="decoder", dir=self.host.work)
         loop = 'where=$1 count=$2; shift 2; for i in $(seq $count); do "$@" >$where/$i.json 2>$where/$i.err & done; wait'
         process = subprocess.Popen(self.tenant(["sh", "-c", loop, "sh", where, str(processes), *command], **terms), cwd=PAYLOAD, env=environment,
@@ -260,12 +260,20 @@ class Bench:
 
     def decoders(self):
         """Equal domains with a process each that decodes as fast as it goes, against one domain with as many processes."""
-        pace = 1_000_000  # no pause between tokens
+        pace, tokens = 1_000_000, self.decoding["fast_tokens"]  # no pause between tokens
         result = {}
+
+        def together(domains, processes):
+            gate = tempfile.mkdtemp(prefix="gate", dir=self.host.work)
+            decoders = [self.decoder(SMALL, pace, processes, tokens, gate) for _ in range(domains)]
+            deadline = time.monotonic() + 120
+            while len(os.listdir(gate)) < domains * processes and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.mkdir(f"{gate}/open")  # whoever is not there by now is missed below
+            return rates_together(self.decoded(decoders, 180))
+
         for count in (2, 4):
-            (one, first), (many, second) = (
-                rates_together(self.decoded([self.decoder(SMALL, pace, **how) for _ in range(domains)], 180))
-                for domains, how in ((1, {"processes": count}), (count, {})))
+            (one, first), (many, second) = together(1, count), together(count, 1)
             result[count] = {"one_domain": one, "domains": many, "sum_of_one_domain": sum(many) / sum(one), "jain_of_tokens": jain(many), "seconds": [first, second]}
         return result
 
@@ -304,8 +312,8 @@ def rates_together(decoders):
             count += begin <= at <= end
             at -= microseconds / 1e6
         rates.append(count / (end - begin))
-    if end - begin < 0.3 or not all(rates):
-        raise RuntimeError(f"the decoders were at it together for {end - begin:.3f} s only, {rates}")
+    if end <= begin or not all(rates):
+        raise RuntimeError(f"the decoders were at it together for {end - begin:.3f} s, {rates}")
     return rates, end - begin
 
 
@@ -364,7 +372,7 @@ class Stage:
         return result
 
 
-DECODING = {"gpu_layers": 99, "prompt": 512, "tokens": 500, "threads": 8, "pace": 50, "learn": 20, "start": 15}
+DECODING = {"gpu_layers": 99, "prompt": 512, "tokens": 500, "threads": 8, "pace": 50, "learn": 20, "start": 15, "fast_tokens": 1000}
 
 
 def stage(host, names=USUAL, rounds=1, seconds=SECONDS, step=STEP, hogs=HOGS_US, decoding=None, sweep_seconds=SWEEP_SECONDS):

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The section of docs/benchmarks.md on tenants of one GPU, from sharing.json."""
+import statistics
+
+from stage_sharing import cost_ratios
+
+# microseconds of the hog's kernels: p99 of the step at most, vs alone
+BESIDE_BARS = {"200": 1.10, "1000": 1.3, "5000": 1.5}
+
+
+def median(found, part, terms, pick):
+    """Of the rounds that have the part under the terms; None without any."""
+    values = [pick(one[part][terms]) for one in found if terms in one.get(part, {})]
+    return statistics.median(values) if values else None
+
+
+def terms_of(found, part):
+    return list(dict.fromkeys(terms for one in found for terms in one.get(part, {})))
+
+
+def verdict(reached):
+    return "reached" if reached else "**missed**"
+
+
+def beside(found):
+    rows = []
+    for terms in terms_of(found, "beside"):
+        for hog in BESIDE_BARS:
+            values = [median(found, "beside", terms, lambda one, name=name: one["hogs"][hog][name]) for name in ("p50_ratio", "p99_ratio", "hog_part_of_alone")]
+            if None in values:
+                continue
+            bar = f"{BESIDE_BARS[hog]} {verdict(values[1] <= BESIDE_BARS[hog])}" if terms == "default" else ""
+            rows.append((terms, f"{int(hog) / 1000:g} ms", *(f"{value:.2f}" for value in values), bar))
+    return rows
+
+
+def equal(found):
+    rows = []
+    for part, sums, index, what in (("equal", "sum_of_alone", "jain_of_work", "kernels of 0.3 ms"), ("decoders", "sum_of_one_domain", "jain_of_tokens", "llama.cpp 1B")):
+        for terms in terms_of(found, part):
+            for count in ("2", "4"):
+                values = [median(found, part, terms, lambda one, name=name: one[count][name]) for name in (sums, index)]
+                good = verdict(values[0] >= 0.95 and values[1] >= 0.99) if terms == "default" else ""
+                rows.append((what, count, terms, f"{values[0]:.3f}", f"{values[1]:.4f}", good))
+    return rows
+
+
+def others(found):
+    """What has one figure each: what, figure, bar, verdict."""
+    rows = []
+    for part, what in (("decode", "llama.cpp 1B"), ("decode_8b", "llama.cpp 8B")):
+        ratio = median(found, part, "default", lambda one: one["p99_ratio"])
+        kept = median(found, part, "default", lambda one: one["training_part_of_alone"])
+        if ratio is not None:
+            rows.append((f"{what} at 50 tokens a second, high, beside PyTorch that trains, low: p99 of a token, to alone", f"{ratio:.3f}", "at most 1.10", verdict(ratio <= 1.10)))
+            rows.append(("the training's speed, to alone", f"{kept:.3f}", "at least 0.85", verdict(kept >= 0.85)))
+    share = median(found, "weights", "default", lambda one: one["share"])
+    if share is not None:
+        rows.append(("weights 3:1, share of work of the heavier", f"{share:.3f}", "0.74 to 0.76", verdict(abs(share - 0.75) <= 0.01)))
+    recovered = median(found, "killed", "default", lambda one: one["recovered_after_ms"])
+    if recovered is not None:
+        rows.append(("kill -9 of a tenant in an endless kernel: the others' last late step, ms after it", f"{recovered:.0f}", "at most 200", verdict(recovered <= 200)))
+    cost = cost_ratios({f"{name}#{number}": one for number, numbers in enumerate(found) for name, one in numbers.get("cost", {}).items()})
+    if cost:
+        rate = cost["launches_per_second"]
+        rows.append(("a single tenant's launches per second, with the scheduler to without", f"{rate:.3f}", "at least 0.99", verdict(rate >= 0.99)))
+        rows.append(("its launch and wait, p50, with the scheduler to without", f"{cost['launch_and_wait_p50']:.3f}", "at most 1.01", verdict(cost["launch_and_wait_p50"] <= 1.01)))
+    return rows
+
+
+def section(results, table):
+    """Markdown; nothing without results."""
+    if "sharing" not in results:
+        return ""
+    stage = results["sharing"]
+    found = stage["rounds"]
+    kernels, length, period = stage["step"]
+    text = "## Many tenants\n\nDomains on one GPU, each a host process of its own; every ratio is between runs under one mediatord.\n\n"
+    if rows := beside(found):
+        text += (f"A high domain's step, {kernels} kernels of {length} us every {period / 1000:g} ms, beside a low one that always has eight kernels posted. What the steps leave "
+                 f"is {1 - kernels * length / period:.2f} of the GPU.\n`default` are the pool's default terms, `unpredicted` is `predict = false`, `slices` is without the scheduler.\n\n"
+                 + table(rows, "terms", "hog's kernels", "step's p50, to alone", "p99, to alone", "the hog's speed, to alone", "p99's bar") + "\n")
+    if rows := equal(found):
+        text += ("Equal domains that always have work: sum of what they get done, to one domain alone (llama.cpp: to one domain with as many processes); bars 0.95 and 0.99.\n\n"
+                 + table(rows, "work", "domains", "terms", "sum", "Jain index", "") + "\n")
+    if rows := others(found):
+        text += table(rows, "what", "measured", "bar", "")
+    return text
