@@ -20,7 +20,7 @@ kib() {
 # Puts packs together, the largest first, as long as they fit into one transfer.
 make_sets() {
 	local room=$1 size pack set
-	local -a left
+	local -a left=()
 	while read -r size pack; do
 		if [ "$size" -gt "$room" ]; then
 			echo "pack.sh: $pack has $size KiB, a transfer has room for $room beside the tree" >&2
