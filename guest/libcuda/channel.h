@@ -56,6 +56,7 @@ struct vg_channel {
 	uint8_t *base;			/* VGPU_CHANNEL_SIZE bytes */
 	uint8_t *ring;			/* the ring, mapped twice in a row */
 	_Atomic uint64_t *head, *tail;
+	_Atomic uint64_t head_seen;	/* HEAD when it was last read */
 	_Atomic uint32_t *sleeping;
 	_Atomic uint32_t *state, *failure, *sticky, *async;
 	_Atomic uint32_t *prints, *printed;

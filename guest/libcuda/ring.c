@@ -9,9 +9,15 @@ uint32_t vg_thread_context(const struct vg_thread *t)
 	return t->current ? t->current->object.number : 0;
 }
 
+/*
+ * A full ring is work for long enough that sleeping costs nothing, and leaves the processor, or the other half of its
+ * core, to the executor.
+ */
+#define FULL_SLEEP_NS 10000u
+
 bool vg_ring_wait_room(struct vg_channel *c, uint64_t end)
 {
-	struct vg_pause pause = { 0 };
+	struct vg_pause pause = { .sleep_ns = FULL_SLEEP_NS };
 	bool room;
 
 	while (!(room = vg_ring_has_room(c, end)) && !vg_channel_lost(c))

@@ -40,12 +40,17 @@ _Static_assert(sizeof(struct vg_reply) == VGPU_REPLY_SIZE, "reply slot");
 
 /*
  * Whether the ring has room for a record that would end there. HEAD is beyond an
- * end computed from a TAIL that other threads have moved since; then it has.
+ * end computed from a TAIL that other threads have moved since; then it has. The
+ * executor writes HEAD often, so it is read only when what it was last does not do.
  */
-static inline bool vg_ring_has_room(const struct vg_channel *c, uint64_t end)
+static inline bool vg_ring_has_room(struct vg_channel *c, uint64_t end)
 {
-	uint64_t head = atomic_load_explicit(c->head, memory_order_acquire);
+	uint64_t head = atomic_load_explicit(&c->head_seen, memory_order_acquire);
 
+	if (__builtin_expect((int64_t)(end - head) <= (int64_t)VGPU_RING_SIZE, 1))
+		return true;
+	head = atomic_load_explicit(c->head, memory_order_acquire);
+	atomic_store_explicit(&c->head_seen, head, memory_order_release);
 	return (int64_t)(end - head) <= (int64_t)VGPU_RING_SIZE;
 }
 
