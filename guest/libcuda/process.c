@@ -174,11 +174,11 @@ int vg_process_init(void)
 	return result;
 }
 
-int vg_process_ready(void)
+int vg_process_unready(void)
 {
-	if (__builtin_expect(atomic_load_explicit(&vg_process.forked, memory_order_relaxed), 0))
+	if (atomic_load_explicit(&vg_process.forked, memory_order_relaxed))
 		return CUDA_ERROR_NOT_INITIALIZED;
-	if (__builtin_expect(atomic_load_explicit(&vg_process.exiting, memory_order_relaxed), 0))
+	if (atomic_load_explicit(&vg_process.exiting, memory_order_relaxed))
 		return CUDA_ERROR_DEINITIALIZED;
 	return atomic_load_explicit(&vg_process.result, memory_order_acquire) ? CUDA_ERROR_NOT_INITIALIZED : 0;
 }

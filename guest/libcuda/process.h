@@ -60,7 +60,15 @@ int vg_process_init(void);
 
 /* 0 when cuInit has succeeded, else 3 or 4: what a call before, after or in a
  * forked child answers. */
-int vg_process_ready(void);
+int vg_process_unready(void);
+static inline int vg_process_ready(void)
+{
+	if (__builtin_expect(atomic_load_explicit(&vg_process.forked, memory_order_relaxed) |
+			     atomic_load_explicit(&vg_process.exiting, memory_order_relaxed) |
+			     atomic_load_explicit(&vg_process.result, memory_order_acquire), 0))
+		return vg_process_unready();
+	return 0;
+}
 
 /* What cuDriverGetVersion answers, also before cuInit: the host's version, at
  * most VG_API_VERSION. The same for the life of the process. */

@@ -9,12 +9,19 @@
 #include "tables.h"
 
 _Thread_local struct vg_thread *vg_self;
+struct vg_process vg_process;
 static int ready;
 static void (*context_ended)(struct vg_context *);
 
-int vg_process_ready(void)
+int vg_process_unready(void)
 {
 	return ready;
+}
+
+static void set_ready(int result)
+{
+	ready = result;
+	vg_process.result = result;
 }
 
 void vg_context_on_end(void (*run)(struct vg_context *))
@@ -112,9 +119,9 @@ int main(void)
 	memcpy(&get, &vg_table_local_storage[2], sizeof get);
 	CHECK(!vg_table_local_storage[3]);
 
-	ready = 3;
+	set_ready(3);
 	CHECK_EQUAL(put(&one, &keys[0], (void *)1, NULL), 3);
-	ready = 0;
+	set_ready(0);
 	CHECK_EQUAL(put(NULL, &keys[0], (void *)1, NULL), 201);
 	vg_self = &self;
 	CHECK_EQUAL(get(&value, NULL, &keys[0]), 201);
