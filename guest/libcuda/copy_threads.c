@@ -8,15 +8,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "pause.h"
 
-#define MOST_THREADS	7u
-#define USUAL_THREADS	3u
+#define MOST_THREADS	3u		/* with more, an H200's host copies some sizes faster and others slower */
 #define STACK		0x40000u
 #define WORTH_WAKING	0x100000u	/* bytes; waking a thread takes as long as copying some 100 KiB */
 #define CALL_AGAIN	16u		/* pieces */
@@ -120,23 +118,17 @@ static void *serve(void *unused)
 	return unused;
 }
 
-/* Half of the processors at most: the executor needs some too. VGPU_COPY_THREADS is how many help. */
+/* Half of the processors at most: the executor needs some too. */
 static unsigned int wanted_threads(void)
 {
-	const char *text = getenv("VGPU_COPY_THREADS");
 	unsigned int processors = 1;
 	cpu_set_t set;
 
-	if (text && *text) {
-		unsigned long n = strtoul(text, NULL, 10);
-
-		return n < MOST_THREADS ? (unsigned int)n : MOST_THREADS;
-	}
 	if (!sched_getaffinity(0, sizeof set, &set))
 		processors = (unsigned int)CPU_COUNT(&set);
 	if (processors < 4)
 		return 0;
-	return processors / 2 - 1 < USUAL_THREADS ? processors / 2 - 1 : USUAL_THREADS;
+	return processors / 2 - 1 < MOST_THREADS ? processors / 2 - 1 : MOST_THREADS;
 }
 
 /* Fewer threads than wanted, even none, only make copies slower. */

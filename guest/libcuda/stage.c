@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stage.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "capture.h"
@@ -16,6 +14,14 @@
 
 #define FEW_BUFFERS	4u		/* when the window has little room */
 #define SMALLEST_PIECE	0x20000u
+/*
+ * What goes to the device around the cache, from and until: the bus reads buffers that lie in memory faster than one
+ * processor fills them in the cache, but with long copies the cache is the wider way. On the way back, from: what comes
+ * is read once. (measured on an H200's host)
+ */
+#define AROUND_FROM	0x10000u
+#define AROUND_UNTIL	0x2000000u
+#define AROUND_TO_HOST	0x100000u
 #define ONE_FENCE	0x100000u	/* up to here a copy has one fence */
 
 /*
@@ -30,26 +36,7 @@ static struct {
 	uint8_t *memory;
 	struct vg_stage_buffer buffers[VG_STAGE_BUFFERS];
 	unsigned int count, next;
-	size_t piece, around_from, around_until, around_to_host;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/*
- * What goes to the device around the cache: the bus reads buffers that lie in memory faster than one processor fills
- * them in the cache, but with long copies the cache is the wider way. (measured on an H200's host)
- */
-static void tune(void)
-{
-	const char *text = getenv("VGPU_STAGE");
-	unsigned int piece = 1024, buffers = VG_STAGE_BUFFERS, from = 64, until = 32768, to_host = 1024;
-
-	if (text)
-		sscanf(text, "%u,%u,%u,%u,%u", &piece, &buffers, &from, &until, &to_host);
-	pool.piece = (size_t)piece << 10;
-	pool.count = buffers;
-	pool.around_from = (size_t)from << 10;
-	pool.around_until = (size_t)until << 10;
-	pool.around_to_host = (size_t)to_host << 10;
-}
 
 /* Makes the buffers at the first use and after their context has ended; the lock is held. */
 static int prepare(struct vg_thread *t)
@@ -61,7 +48,6 @@ static int prepare(struct vg_thread *t)
 	    atomic_load(&pool.context->generation) == pool.generation)
 		return 0;
 	pool.count = VG_STAGE_BUFFERS;
-	tune();
 	r.size = (size_t)pool.count * VG_STAGE_PIECE;
 	result = vg_pinned_new(t, &r);
 	if (result) {
@@ -195,7 +181,7 @@ static size_t piece_of(size_t size, size_t parts)
 {
 	size_t piece = (size / parts + SMALLEST_PIECE - 1) & ~(size_t)(SMALLEST_PIECE - 1);
 
-	return piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece > pool.piece ? pool.piece : piece;
+	return piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece > VG_STAGE_PIECE ? VG_STAGE_PIECE : piece;
 }
 
 static size_t least(size_t a, size_t b)
@@ -217,8 +203,7 @@ static int sent(struct vg_thread *t, struct vg_stage_buffer **buffers, unsigned 
 
 static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
 {
-	enum vg_copy_stores stores = size >= pool.around_from && size < pool.around_until ? VG_COPY_AROUND_CACHE :
-										       VG_COPY_CACHED;
+	enum vg_copy_stores stores = size >= AROUND_FROM && size < AROUND_UNTIL ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
 	size_t piece = piece_of(size, 8), filled = 0, posted = 0;
 	bool once = size <= ONE_FENCE && size <= piece * pool.count;
 	struct vg_stage_buffer *unfenced[VG_STAGE_BUFFERS], *b;
@@ -289,7 +274,7 @@ static int ask(struct vg_thread *t, uint64_t src, size_t size, struct vg_stream 
 /* As many pieces as there are buffers are under way; what has come is unpacked by all threads. */
 static int receive(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
-	enum vg_copy_stores stores = size >= pool.around_to_host ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
+	enum vg_copy_stores stores = size >= AROUND_TO_HOST ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
 	size_t piece = piece_of(size, size < 0x400000 ? 4 : 8), asked = 0, come = 0, done = 0;
 	struct queue q = { .oldest = vg_copy_threads_begin(size) };
 	struct vg_stage_buffer *b;
