@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The microbenchmarks on the GPU there is, in software if there is none: a table, and bench.json with a plot, bench.svg, in
-# build/bench. `make bench` builds what this needs.
+# build/bench; then where a posted launch's time goes in an executor. `make bench` builds what this needs.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,6 +14,6 @@ mkdir -p "$out"
 soft=--soft
 nvidia-smi -L >/dev/null 2>&1 && soft=
 export VGPU_PAYLOAD=$work/payload VGPU_WORK=$work/work VGPU_RUN=$work/run OUT=$out
-python3 "$here/run.py" $soft bench
+python3 "$here/run.py" $soft bench launchpath
 python3 "$here/plot.py" "$out/bench.json" "$out/bench.svg"
 echo "written: $out/bench.json $out/bench.svg"

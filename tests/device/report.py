@@ -12,7 +12,7 @@ import report_sharing
 from bars import spread
 
 RESULTS = "tests/device/results/"
-STAGES = ("machine", "bench", "scale", "modules", "llama", "programs", "functions", "sharing", "vm")
+STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "programs", "functions", "sharing", "vm")
 
 INTRODUCTION = """# Benchmarks
 
@@ -125,6 +125,21 @@ def scale(results):
     return text
 
 
+STEPS = {"driver": "the driver's call from Go", "decoded": "a record decoded and executed", "executed": "with what the executor counts and notes",
+         "consumed": "out of the ring, in runs, without a lease", "unlimited": "the same under an unlimited lease",
+         "limited": "one by one, under a limited lease", "between_processors": "in runs, the ring filled by another processor"}
+
+
+def launchpath(results):
+    if "launchpath" not in results:
+        return ""
+    steps = results["launchpath"]["steps"]
+    rows = [(text, f"{steps[step]['ns/launch']:.0f}", f"{steps[step]['ns/launch-least']:.0f}" if "ns/launch-least" in steps[step] else "-")
+            for step, text in STEPS.items() if step in steps]
+    return ("## A posted launch in the executor\n\nIn one process, without a guest: nanoseconds per launch of an empty kernel, the driver's call included, in batches "
+            "of 512.\n\n" + table(rows, "up to", "median", "least"))
+
+
 def modules(results):
     if "modules" not in results:
         return ""
@@ -156,7 +171,7 @@ def main():
     machine = results["machine"]
     gpu = machine["gpu"]
     text = INTRODUCTION.format(gpu=gpu["name"], driver=gpu["driver"], processors=machine["processors"], kernel=machine["kernel"].split(" #")[0])
-    parts = [part(results) for part in (goals, llama, bench, scale, modules, functions, sharing, vm)]
+    parts = [part(results) for part in (goals, llama, bench, launchpath, scale, modules, functions, sharing, vm)]
     with open("docs/benchmarks.md", "w") as file:
         file.write("\n".join([text] + [part for part in parts if part]))
     subprocess.run([sys.executable, "tests/device/plot.py", RESULTS + "bench.json", "docs/benchmarks.svg"], check=True)

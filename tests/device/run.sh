@@ -13,7 +13,7 @@ root=$(cd "$here/../.." && pwd)
 device=$root/build/device
 # shellcheck source=tests/device/fetch.sh
 . "$here/fetch.sh"
-all_stages=(functions bench scale modules llama programs vm conformance)
+all_stages=(functions bench launchpath scale modules llama programs vm conformance)
 
 soft=
 if [ "${1:-}" = --soft ]; then

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The microbenchmarks, natively and virtually in alternation."""
+"""The microbenchmarks, natively and virtually in alternation.
+
+    run.py bench              all of them, 5 rounds
+    run.py bench=calls:9      one group (calls, memory, pinned, pageable) or several, in so many rounds
+"""
 import json
 import re
 import statistics
@@ -40,13 +44,14 @@ def executor_starts(log):
     return re.findall(r'msg="start: ([^"]*)"', log)[-2 * ROUNDS:]
 
 
-def stage(host):
+def stage(host, names=(), rounds=ROUNDS):
+    command, count = [payload("tests/bench"), *names], rounds
     environment = {"BENCH_DIVIDE": "50"} if host.rehearsal else {}
     rounds = {"native": [], "virtual": []}
-    for _ in range(1 if host.rehearsal else ROUNDS):
+    for _ in range(1 if host.rehearsal else count):
         if not host.rehearsal:
-            rounds["native"].append(measure(host.native([payload("tests/bench")]), environment))
-        rounds["virtual"].append(measure(host.virtual([payload("tests/bench")]), environment))
+            rounds["native"].append(measure(host.native(command), environment))
+        rounds["virtual"].append(measure(host.virtual(command), environment))
     table = {kind: medians(numbers) for kind, numbers in rounds.items()}
     print(f"{'':40} {'native':>12} {'virtual':>12} {'ratio':>8}")
     for name, ours in table["virtual"].items():
