@@ -124,6 +124,14 @@ func (b *beat) restart(now Time, interval time.Duration) {
 // done notes that the domain's work was done at now.
 func (b *beat) done(now Time) { b.ended = now }
 
+// wentOn notes that the domain has work again although it never stopped being active: if
+// some was done before, that was a gap within the step.
+func (b *beat) wentOn() {
+	if b.ended > b.last {
+		b.gaps = min(b.gaps+2, memory)
+	}
+}
+
 // stepEnded takes the length of the step that began with the last beat.
 func (b *beat) stepEnded() {
 	if b.gaps > 0 {

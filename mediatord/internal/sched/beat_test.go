@@ -136,10 +136,34 @@ func TestOthersAreLetInBeforeTheEnd(t *testing.T) {
 			t.Fatalf("step %d: in the gap the low one has %+v", i, l)
 		}
 	}
+	// Nobody is let in early into steps in which the GPU is idle for moments: the hardware would
+	// take others' work then.
+	for i := range 4 {
+		begin := Time(61+i) * 3 * ms
+		s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
+		s.Report(begin+300*us, high, Report{Active: true, Arrived: begin})
+		s.Report(begin+320*us, high, Report{Active: true, Flying: true, Arrived: begin})
+		s.Decide(begin + 950*us)
+		if l := low.Lease(); l.Budget != 0 {
+			t.Fatalf("step %d has a gap, and near its end the low one has %+v", i, l)
+		}
+		s.Report(begin+ms, high, Report{Used: ms})
+		s.Decide(begin + ms)
+	}
+	for i := range 20 { // without gaps again
+		begin := Time(65+i) * 3 * ms
+		s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
+		s.Decide(begin + 950*us)
+		s.Report(begin+ms, high, Report{Used: ms})
+		s.Decide(begin + ms)
+	}
 	// One that takes longer than ever takes the GPU back.
-	begin := Time(61) * 3 * ms
+	begin := Time(85) * 3 * ms
 	s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
 	s.Decide(begin + 950*us)
+	if low.Lease().Budget == 0 {
+		t.Error("the steps have no gaps any more, and the low one has nothing near their end")
+	}
 	s.Decide(begin + 1400*us)
 	if low.Lease().Budget != 0 {
 		t.Errorf("the step is longer than usual, and the low one has %+v", low.Lease())

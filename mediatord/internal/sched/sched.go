@@ -111,8 +111,11 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 			d.beat.came(arrived, arrived-gone)
 		}
 	}
-	if d.report.Flying && !r.Flying {
+	switch {
+	case d.report.Flying && !r.Flying:
 		d.beat.done(now)
+	case r.Flying && !d.report.Flying && !came:
+		d.beat.wentOn()
 	}
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)

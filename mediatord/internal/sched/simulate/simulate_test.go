@@ -309,6 +309,24 @@ func TestHighBesideHog(t *testing.T) {
 	}
 }
 
+// A decoder of 50 tokens a second beside training: it waits for a switch between contexts at
+// most, and training keeps nearly all that the tokens leave.
+func TestDecoderBesideTraining(t *testing.T) {
+	const token = 1200 * us
+	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Kernels: 1, Length: token, Timer: H200Timer()}}
+	low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 300 * us, Depth: 64}}
+	s := New(sched.Defaults(), H200(), 1, high, low)
+	s.Errors = .05
+	s.Run(time.Second)
+	seen, before := len(high.Latencies), low.GPUTime()
+	s.Run(11 * time.Second)
+	p99, kept := quantile(high.Latencies[seen:], .99), (low.GPUTime()-before).Seconds()/10
+	t.Logf("p99 %v, alone %v; training has %.3f", p99, token, kept)
+	if p99 > token+200*us || kept < .87 {
+		t.Errorf("want at most %v and at least 0.87\n%s", token+200*us, describe(s))
+	}
+}
+
 // The simulated hardware is the measured one where only it shares: steps beside a hog take
 // 3.39 ms on an H200, and two or four tenants together have 0.93 of its time.
 func TestHardwareIsTheMeasuredOne(t *testing.T) {
