@@ -2,6 +2,8 @@
 /* Attributes of streams, what a stream belongs to, the first versions of the capture calls. */
 #include "conformance.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 union value {
@@ -238,11 +240,83 @@ static bool queries_behind_events(void)
 	return true;
 }
 
+/* One thread's events come and go on the stream on which another thread works. */
+#define SHARED_ROUNDS 500
+
+static struct {
+	CUcontext context;
+	CUstream stream, other;
+	_Atomic bool enough;
+	_Atomic CUresult result;
+} shared;
+
+static CUresult record_now_and_then(void)
+{
+	CUevent event;
+	CUresult result = cu.CtxSetCurrent(shared.context);
+
+	if (result || (result = cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING)))
+		return result;
+	for (unsigned int round = 0; !shared.enough; round++) {
+		if ((result = cu.EventRecord(event, round % 8 ? shared.stream : shared.other)))
+			return result;
+		if (round % 16 == 5 && (result = cu.EventSynchronize(event)))
+			return result;
+		if (round % 64 == 9 && ((result = cu.EventDestroy(event)) ||
+					(result = cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING))))
+			return result;
+	}
+	return cu.EventDestroy(event);
+}
+
+static void *record_for_ever(void *nothing)
+{
+	shared.result = record_now_and_then();
+	return nothing;
+}
+
+static bool stream_of_two_threads(void)
+{
+	volatile unsigned int *word;
+	pthread_t thread;
+	bool good = true;
+
+	USE_DEVICE;
+	DO(cu.CtxGetCurrent(&shared.context));
+	DO(cu.StreamCreate(&shared.stream, CU_STREAM_NON_BLOCKING));
+	DO(cu.StreamCreate(&shared.other, CU_STREAM_NON_BLOCKING));
+	DO(cu.MemHostAlloc((void **)&word, 4, 0));
+	THAT(pthread_create(&thread, NULL, record_for_ever, NULL) == 0);
+	for (unsigned int round = 1; good && round <= SHARED_ROUNDS; round++) {
+		CUresult result = cu.MemsetD32Async((CUdeviceptr)(size_t)word, round, 1, shared.stream);
+
+		if (!result && round % 3)
+			result = cu.StreamSynchronize(shared.stream);
+		else if (!result)
+			while ((result = cu.StreamQuery(shared.stream)) == CUDA_ERROR_NOT_READY)
+				sched_yield();
+		if (result || *word != round)
+			good = check_reason("round %u: result %d, the word is %u", round, result, *word);
+	}
+	shared.enough = true;
+	pthread_join(thread, NULL);
+	if (!good)
+		return false;
+	DO(shared.result);
+	DO(cu.CtxSynchronize());
+	THAT(*word == SHARED_ROUNDS);
+	DO(cu.MemFreeHost((void *)word));
+	DO(cu.StreamDestroy(shared.stream));
+	DO(cu.StreamDestroy(shared.other));
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "attributes", attributes },
 	{ "belonging", belonging },
 	{ "first_capture_calls", first_capture_calls },
 	{ "managed_memory_only", managed_memory_only },
 	{ "queries_behind_events", queries_behind_events },
+	{ "stream_of_two_threads", stream_of_two_threads },
 };
 const struct check_group stream_family = GROUP("streams", checks);
