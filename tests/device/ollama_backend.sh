@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the CUDA backend of Ollama's Go module from its own sources, with its own CMake files and NVIDIA's compiler
 # from PyPI: ollama_backend.sh DIRECTORY [ARCHITECTURE]. The libraries come to DIRECTORY/build/lib/ollama. The default
-# architecture is PTX for compute capability 7.5, which every driver for CUDA 13 compiles and the software GPU runs.
+# architecture is PTX for compute capability 9.0: Ollama takes only a GPU whose architecture its backend was built for.
 # Needs g++, cmake, ninja and an hour of two processors.
 set -euo pipefail
 
 directory=${1:?usage: ollama_backend.sh DIRECTORY [ARCHITECTURE]}
-architecture=${2:-75-virtual}
+architecture=${2:-90-virtual}
 version=v0.17.4 # as in tests/ollama
 root=$(cd "$(dirname "$0")/../.." && pwd)
 

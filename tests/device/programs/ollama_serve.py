@@ -20,7 +20,7 @@ import tell
 SHAPES = {"tiny": (2, 256, 512, 4, 2, 512), "small": (4, 1024, 2048, 16, 4, 8192), "1b": (16, 2048, 8192, 32, 8, 128256)}
 PROMPTS = ("w300", "Why is the sky blue?", "A long one. " * 40)
 START, LOAD = 120, 240  # seconds
-KEEP = 60               # last lines of the server's log, told when something fails
+KEEP = 400             # last lines of the server's log, told when something fails
 
 
 def libraries():
@@ -52,8 +52,10 @@ class Server:
     def __exit__(self, *error):
         self.process.terminate()
         self.process.wait(60)
-        if any(error):
-            print("\n".join(self.lines[-KEEP:]), file=sys.stderr)
+
+    def last_lines(self):
+        with self.known:
+            return "\n".join(self.lines[-KEEP:])
 
     def _read(self):
         for line in self.process.stderr:
@@ -144,8 +146,10 @@ def main():
         server = stack.enter_context(Server(program, directory))
         parts = {"discovery": lambda: discovery(server), "generation": lambda: generation(server, shape, tokens, times),
                  "placement": lambda: placement(server)}
-        good = [tell.attempt(name, part) for name, part in parts.items()]
-    sys.exit(0 if all(good) else 1)
+        good = all([tell.attempt(name, part) for name, part in parts.items()])
+        if not good:
+            print(server.last_lines(), file=sys.stderr)
+    sys.exit(0 if good else 1)
 
 
 main()
