@@ -55,7 +55,8 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export VGPU_PAYLOAD=$device VGPU_WORK=$work/work VGPU_RUN=$work/run OUT=$device/out
+export VGPU_PAYLOAD=$device VGPU_WORK=$work/work OUT=$device/out
+wants vm || export VGPU_RUN=$work/run # a domain's socket has its place in /run/vgpu
 status=0
 python3 "$here/run.py" $soft "${stages[@]}" || status=$?
 if [ -z "$soft" ]; then

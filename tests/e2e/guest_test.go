@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,18 +186,38 @@ func (s *show) destroyed(t *testing.T, g *stage.Guest) {
 	}
 }
 
-// nothingLeft wants no executor to run and no slot to have files.
+// nothingLeft wants that no executor runs and no slot has files, a while after the end of those that there were.
 func (s *show) nothingLeft(t *testing.T) {
 	t.Helper()
-	if executors, err := s.Mediator.Executors(); err != nil || len(executors) != 0 {
-		t.Errorf("executors are left: %v, %v", executors, err)
+	const wait, pause = 30 * time.Second, 50 * time.Millisecond
+	for deadline := time.Now().Add(wait); ; time.Sleep(pause) {
+		left := s.left(t)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%v after the end there are %s", wait, strings.Join(left, ", "))
+			return
+		}
 	}
-	files, err := os.ReadDir(s.Libvirt.Path("/run/vgpu"))
+}
+
+// left names the executors that run and the slots' directories with their files.
+func (s *show) left(t *testing.T) (left []string) {
+	t.Helper()
+	executors, err := s.Mediator.Executors()
+	must(t, err)
+	for _, executor := range executors {
+		left = append(left, fmt.Sprintf("executor %v", executor))
+	}
+	run := s.Libvirt.Path("/run/vgpu")
+	files, err := os.ReadDir(run)
 	must(t, err)
 	for _, file := range files {
 		if file.IsDir() {
-			inside, _ := filepath.Glob(filepath.Join(s.Libvirt.Path("/run/vgpu"), file.Name(), "*"))
-			t.Errorf("%s is left in /run/vgpu: %v", file.Name(), inside)
+			inside, _ := filepath.Glob(filepath.Join(run, file.Name(), "*"))
+			left = append(left, fmt.Sprintf("%s in /run/vgpu with %v", file.Name(), inside))
 		}
 	}
+	return left
 }
