@@ -76,6 +76,10 @@ type Description struct {
 	Limits          [8]uint32 `json:"limits"`           // cuCtxGetLimit 0..7
 	PriorityLowest  int32     `json:"priority_lowest"`  // stream priorities
 	PriorityHighest int32     `json:"priority_highest"`
+	// ContextMemory and MoreContextMemory are what the first context of a process and
+	// each further one take, in bytes; 0: not measured. No window has them.
+	ContextMemory     uint64 `json:"context_memory,omitempty"`
+	MoreContextMemory uint64 `json:"more_context_memory,omitempty"`
 	// Attributes is indexed by CUdevice_attribute; entry 0 is not used. At
 	// most DescAttributes entries.
 	Attributes []Attribute `json:"attributes"`

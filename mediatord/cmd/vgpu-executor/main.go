@@ -25,6 +25,7 @@ const (
 type options struct {
 	backend, gpu       string
 	describe           bool
+	holdContext        bool
 	channel            int
 	generation         uint
 	domain, domainUUID string
@@ -40,6 +41,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.StringVar(&o.backend, "backend", "cuda", "cuda: the GPU's driver; soft: a GPU in software")
 	f.StringVar(&o.gpu, "gpu", "0", "PCI address or ordinal of the GPU, or UUID of a MIG instance")
 	f.BoolVar(&o.describe, "describe", false, "print the GPU's description as JSON and exit")
+	f.BoolVar(&o.holdContext, "hold-context", false, "make a context, say so, and keep it until standard input ends: for --describe, which measures what that costs")
 	f.IntVar(&o.channel, "channel", -1, "number of the channel in the window")
 	f.UintVar(&o.generation, "generation", 0, "generation of the channel")
 	f.StringVar(&o.domain, "domain", "", "name of the domain")
@@ -70,6 +72,12 @@ func main() {
 		}
 		return
 	}
+	if o.holdContext {
+		if err := holdContext(o); err != nil {
+			fail(err)
+		}
+		return
+	}
 	w, err := newWalls(o)
 	if err != nil {
 		fail(err)
@@ -91,6 +99,9 @@ func describe(o options) error {
 	description, err := gpu.Describe()
 	if err != nil {
 		return fmt.Errorf("describing GPU: %w", err)
+	}
+	if err := measureContexts(o, gpu, description); err != nil {
+		fmt.Fprintln(os.Stderr, "vgpu-executor: contexts will not be counted:", err)
 	}
 	for i := range description.Attributes {
 		if api.Concealed(i) {

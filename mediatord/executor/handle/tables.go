@@ -42,6 +42,16 @@ func (t *Tables) Get(kind driver.Kind, number uint32) (uint64, bool) {
 	return table[number].native, true
 }
 
+// OwnerOf is the handle with which a handle ends, if there is one besides its
+// context.
+func (t *Tables) OwnerOf(kind driver.Kind, number uint32) (Owner, bool) {
+	if _, ok := t.Get(kind, number); !ok {
+		return none, false
+	}
+	owner := t.kinds[kind][number].owner
+	return owner, owner != none
+}
+
 // Find returns the number of a native handle, the lowest if it has several. It
 // looks at all of them.
 func (t *Tables) Find(kind driver.Kind, native uint64) (uint32, bool) {

@@ -63,6 +63,7 @@ func (p *Process) ended(number uint32) {
 	p.limitsEnded(number)
 	p.loose.done(number, p.loose.upTo())
 	p.arrays.ended(number)
+	p.costs.ended(number)
 	p.bindless.ended(number)
 	p.pools.settle()
 	if p.registrar != number {
@@ -87,8 +88,14 @@ func (p *Process) ended(number uint32) {
 // PrimaryRetain implements wire.Handler.
 func (p *Process) PrimaryRetain(_ wire.Call, in wire.PrimaryRetain) driver.Result {
 	began := time.Now()
+	if r := p.costs.context(primary); r != driver.Success {
+		return r
+	}
 	native, r := p.Driver.PrimaryRetain(in.Flags)
 	if r != driver.Success {
+		if p.retained == 0 {
+			p.costs.ended(primary)
+		}
 		return r
 	}
 	made := time.Since(began)
@@ -137,8 +144,12 @@ func (p *Process) CtxCreate(_ wire.Call, in wire.CtxCreate) driver.Result {
 	if in.C <= primary || !p.tables.Free(driver.KindContext, in.C) {
 		return driver.ErrorInvalidHandle
 	}
+	if r := p.costs.context(in.C); r != driver.Success {
+		return r
+	}
 	native, r := p.Driver.ContextCreate(in.Flags)
 	if r != driver.Success {
+		p.costs.ended(in.C)
 		return r
 	}
 	p.tables.Put(driver.KindContext, in.C, uint64(native))

@@ -17,6 +17,9 @@ func (p *Process) ModuleFunction(_ wire.Call, in wire.ModuleFunction) (wire.Modu
 	if !ok {
 		return wire.ModuleFunctionReply{}, driver.ErrorNotFound
 	}
+	if r := p.useFunction(in.M, name); r != driver.Success {
+		return wire.ModuleFunctionReply{}, r
+	}
 	f, r := p.Driver.ModuleFunction(driver.Module(native), name)
 	if r != driver.Success {
 		return wire.ModuleFunctionReply{}, r
@@ -40,7 +43,11 @@ func (p *Process) LibraryKernel(_ wire.Call, in wire.LibraryKernel) (wire.Librar
 	if r != driver.Success {
 		return wire.LibraryKernelReply{}, r
 	}
-	info, r := p.kernelInfo(k)
+	r = p.useKernel(in.K)
+	var info []byte
+	if r == driver.Success {
+		info, r = p.kernelInfo(k)
+	}
 	if r != driver.Success {
 		p.tables.Delete(driver.KindKernel, in.K)
 	}
@@ -71,6 +78,9 @@ func (p *Process) KernelInfo(_ wire.Call, in wire.KernelInfo) (wire.KernelInfoRe
 	if !ok {
 		return wire.KernelInfoReply{}, driver.ErrorInvalidHandle
 	}
+	if r := p.useKernel(in.K); r != driver.Success {
+		return wire.KernelInfoReply{}, r
+	}
 	info, r := p.kernelInfo(driver.Kernel(native))
 	return wire.KernelInfoReply{Info: info}, r
 }
@@ -86,6 +96,9 @@ func (p *Process) KernelFunction(_ wire.Call, in wire.KernelFunction) (wire.Kern
 	native, ok := p.tables.Get(driver.KindKernel, in.K)
 	if !ok || !p.tables.Free(driver.KindFunction, in.F) {
 		return wire.KernelFunctionReply{}, driver.ErrorInvalidHandle
+	}
+	if r := p.useKernel(in.K); r != driver.Success {
+		return wire.KernelFunctionReply{}, r
 	}
 	f, r := p.Driver.KernelFunction(driver.Kernel(native))
 	if r != driver.Success {

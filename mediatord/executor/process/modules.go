@@ -19,8 +19,14 @@ func (p *Process) ModuleLoad(_ wire.Call, in wire.ModuleLoad) (wire.ModuleLoadRe
 	if r != driver.Success {
 		return wire.ModuleLoadReply{}, r
 	}
+	of := handle.Owner{Kind: driver.KindModule, Number: in.M}
+	if r := p.costs.load(of, p.tables.Context, image); r != driver.Success {
+		return wire.ModuleLoadReply{}, r
+	}
 	m, r := p.Driver.ModuleLoad(image, jit)
-	if r == driver.Success {
+	if r != driver.Success {
+		p.costs.unload(of)
+	} else {
 		p.tables.Put(driver.KindModule, in.M, uint64(m))
 		p.lookForPrintf(image)
 	}
@@ -36,8 +42,14 @@ func (p *Process) LibraryLoad(_ wire.Call, in wire.LibraryLoad) (wire.LibraryLoa
 	if r != driver.Success {
 		return wire.LibraryLoadReply{}, r
 	}
+	of := handle.Owner{Kind: driver.KindLibrary, Number: in.L}
+	if r := p.costs.load(of, everyContext, image); r != driver.Success {
+		return wire.LibraryLoadReply{}, r
+	}
 	l, r := p.Driver.LibraryLoad(image, jit)
-	if r == driver.Success {
+	if r != driver.Success {
+		p.costs.unload(of)
+	} else {
 		p.tables.Put(driver.KindLibrary, in.L, uint64(l))
 		p.lookForPrintf(image)
 	}
@@ -65,6 +77,7 @@ func (p *Process) ModuleUnload(_ wire.Call, in wire.ModuleUnload) driver.Result 
 	r := p.Driver.ModuleUnload(driver.Module(native))
 	if r == driver.Success {
 		p.tables.Delete(driver.KindModule, in.M)
+		p.costs.unload(handle.Owner{Kind: driver.KindModule, Number: in.M})
 		delete(p.names, handle.Owner{Kind: driver.KindModule, Number: in.M})
 	}
 	return r
@@ -79,6 +92,7 @@ func (p *Process) LibraryUnload(_ wire.Call, in wire.LibraryUnload) driver.Resul
 	r := p.Driver.LibraryUnload(driver.Library(native))
 	if r == driver.Success {
 		p.tables.Delete(driver.KindLibrary, in.L)
+		p.costs.unload(handle.Owner{Kind: driver.KindLibrary, Number: in.L})
 		delete(p.names, handle.Owner{Kind: driver.KindLibrary, Number: in.L})
 	}
 	return r

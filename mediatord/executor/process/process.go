@@ -81,6 +81,7 @@ type Process struct {
 	contextOf map[uint32]uint32
 	imports   imports
 	arrays    arrays
+	costs     costs
 	bindless  bindless
 	linkers   map[uint32]*linker
 	pools     pools
@@ -129,6 +130,7 @@ func New(c Config) *Process {
 	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
+	p.costs = newCosts(&p.memory, c.Account.Facts())
 	p.exports = newExports()
 	p.limits = p.newLimits()
 	p.room.answers = make(chan roomAnswer, 1)

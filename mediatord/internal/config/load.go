@@ -36,6 +36,7 @@ type poolFile struct {
 	Parking    parkingTable `toml:"parking"`
 
 	KernelLimit *string `toml:"kernel_limit"`
+	Mode        *string `toml:"mode"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
@@ -76,15 +77,15 @@ func Parse(file, text string) (Pool, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, kernel_limit, sharing, parking")
+			"gpus, backend, mode, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, kernel_limit, sharing, parking")
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
-		Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight, Walls: sandbox.Available,
+		Mode: Shared, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight, Walls: sandbox.Available,
 		Priorities: []vgpuxml.Priority{vgpuxml.PriorityHigh, vgpuxml.PriorityNormal, vgpuxml.PriorityLow},
 	}
 	for _, step := range []func(*poolFile) error{
-		pool.setName, pool.setGPUs, pool.setBackend, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm, pool.setWalls,
+		pool.setName, pool.setGPUs, pool.setBackend, pool.setMode, pool.setCounts, pool.setMemory, pool.setPriorities, pool.setIsolation, pool.setWarm, pool.setWalls,
 		pool.setSharing, pool.setKernelLimit, pool.setParking,
 	} {
 		if err := step(&doc); err != nil {
@@ -135,6 +136,23 @@ func (p *Pool) setBackend(doc *poolFile) error {
 		return invalid(p.File, "backend", fmt.Sprintf("is %q", wanted), `"cuda" or "soft"`)
 	case wanted != p.Backend:
 		return invalid(p.File, "backend", fmt.Sprintf("%q does not fit gpus = %q", wanted, p.GPUs), `"soft" with gpus = ["soft"], "cuda" with real GPUs`)
+	}
+	return nil
+}
+
+func (p *Pool) setMode(doc *poolFile) error {
+	if doc.Mode == nil || *doc.Mode == string(Shared) {
+		return nil
+	}
+	if *doc.Mode != string(Exclusive) {
+		return invalid(p.File, "mode", fmt.Sprintf("is %q", *doc.Mode), `"shared" or "exclusive"`)
+	}
+	p.Mode, p.Slots = Exclusive, len(p.GPUs)
+	if doc.Slots != nil && *doc.Slots > int64(len(p.GPUs)) {
+		return invalid(p.File, "slots", fmt.Sprintf("is %d in an exclusive pool of %d GPUs", *doc.Slots, len(p.GPUs)), "at most one for each GPU")
+	}
+	if doc.Overcommit != nil && *doc.Overcommit != 1 {
+		return invalid(p.File, "overcommit", fmt.Sprintf("is %g in an exclusive pool, where nobody shares memory", *doc.Overcommit), "1.0")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func TestParseFillsInDefaults(t *testing.T) {
 	}
 	want := Pool{
 		Name: "default", File: "/etc/vgpu/pools.d/default.toml", GPUs: []string{"0000:01:00.0"},
-		Backend: BackendCUDA, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
+		Backend: BackendCUDA, Mode: Shared, Slots: DefaultSlots, Overcommit: 1, Weight: DefaultWeight,
 		Sharing:    Sharing{Leases: true, Options: sched.Defaults()},
 		Priorities: []vgpuxml.Priority{"high", "normal", "low"}, Isolation: IsolationGroup, Warm: 1, Walls: "available",
 		Parking: Parking{After: 10 * time.Minute},
@@ -63,7 +63,7 @@ host_memory = "2GiB"
 	}
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
-		Backend: BackendCUDA, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
+		Backend: BackendCUDA, Mode: Shared, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
 		Parking:     Parking{After: 90 * time.Second, HostMemory: 2 << 30},
 		KernelLimit: 30 * time.Second,
 		Sharing: Sharing{Leases: true, Options: sched.Options{
@@ -108,6 +108,9 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100µs" to "1s"`}},
 		{"parking too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\nafter = \"10ms\"", []string{"parking.after", `"10ms"`, `"1s"`, "never"}},
 		{"host memory", "p.toml", "gpus = [\"soft\"]\n[parking]\nhost_memory = \"a lot\"", []string{"parking.host_memory", `"a lot"`, "64MiB"}},
+		{"mode", "p.toml", "gpus = [\"soft\"]\nmode = \"private\"", []string{"mode", `"private"`, `"shared" or "exclusive"`}},
+		{"slots of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\nslots = 2", []string{"slots", "exclusive", "one for each GPU"}},
+		{"overcommit of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\novercommit = 2.0", []string{"overcommit", "exclusive"}},
 		{"kernel limit", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30\"", []string{"kernel_limit", `"30"`, `"1s" to "24h0m0s", or "none"`}},
 		{"kernel limit without leases", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30s\"\n[sharing]\nleases = false", []string{"kernel_limit", "leases"}},
 		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns"}},

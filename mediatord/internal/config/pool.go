@@ -4,6 +4,7 @@
 //	# /etc/vgpu/pools.d/gold.toml
 //	gpus = ["0000:01:00.0"]          # PCI addresses, GPU-<uuid>, MIG-<uuid>, or "soft"
 //	backend = "cuda"                 # cuda or soft
+//	mode = "shared"                  # shared; exclusive: one domain on each GPU
 //	slots = 8                        # domains at the same time
 //	memory = "16GiB"                 # quota of a domain that asks for none
 //	max_memory = "64GiB"             # most that a domain may ask for
@@ -42,6 +43,15 @@ const (
 	IsolationNone  Isolation = "none"
 )
 
+// Mode says how many domains a GPU of a pool has.
+type Mode string
+
+// The modes.
+const (
+	Shared    Mode = "shared"
+	Exclusive Mode = "exclusive" // one
+)
+
 // SoftGPU is the name of the GPU in software; it needs no hardware.
 const SoftGPU = "soft"
 
@@ -70,6 +80,7 @@ type Pool struct {
 	// SoftGPU.
 	GPUs       []string
 	Backend    Backend
+	Mode       Mode
 	Slots      int     // 1..MaxSlots
 	Memory     uint64  // bytes; 0 = the GPU's memory shared evenly among the slots
 	MaxMemory  uint64  // bytes; 0 = the GPU's memory

@@ -44,7 +44,8 @@ func refusalStage(t *testing.T) *stage {
 	for name, text := range map[string]string{
 		"default": "gpus = [\"soft\"]\npriorities = [\"normal\"]\nmax_memory = \"4GiB\"",
 		"full":    "gpus = [\"soft\"]\nslots = 1", "left": "gpus = [\"soft\"]\nmemory = \"6GiB\"",
-		"shared": `gpus = ["01:00.0"]`, "uuid": `gpus = ["GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8"]`,
+		"exclusive": "gpus = [\"soft\"]\nmode = \"exclusive\"",
+		"shared":    `gpus = ["01:00.0"]`, "uuid": `gpus = ["GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8"]`,
 	} {
 		cfg, err := config.Parse("/etc/vgpu/pools.d/"+name+".toml", text)
 		if err != nil {
@@ -87,6 +88,7 @@ func TestRefusals(t *testing.T) {
 	}
 	must(reserve(`pool="full" memory="1GiB"`))
 	must(reserve(`pool="left"`))
+	must(reserve(`pool="exclusive" memory="1GiB"`))
 	seen := []error{refusal.ErrMemoryInUse, refusal.ErrInvalidConfiguration} // packages slot and daemon have their texts
 	for _, tc := range []struct {
 		name  string
@@ -97,6 +99,13 @@ func TestRefusals(t *testing.T) {
 		{"priority", func() error { return reserve(`priority="high"`) }},
 		{"memory-over-maximum", func() error { return reserve(`memory="5GiB"`) }},
 		{"memory-not-left", func() error { return reserve(`pool="left" memory="3GiB"`) }},
+		{"memory-below-a-context", func() error {
+			d := s.prober.Found("soft").Description
+			d.ContextMemory = 518 << 20
+			defer func() { d.ContextMemory = 0 }()
+			return reserve(`memory="256MiB"`)
+		}},
+		{"pool-exclusive", func() error { return reserve(`pool="exclusive"`) }},
 		{"element", func() error { return reserve(`weight="0"`) }},
 		{"element-unreadable", func() error {
 			r := s.request(window.UUID{99})

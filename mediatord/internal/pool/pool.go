@@ -256,6 +256,10 @@ func (p *Pool) roomLocked(r Request) error {
 	if _, taken := p.grants[r.Owner]; taken {
 		return refusal.Because(refusal.ErrAlreadyReserved, "%s already has a slot in pool %q; release it first", r.Owner, p.name)
 	}
+	if len(p.grants) >= p.cfg.Slots && p.cfg.Mode == config.Exclusive {
+		return refusal.Because(refusal.ErrPoolFull,
+			"pool %q is exclusive, and each of its %d slots has its domain; stop one of them, or add a GPU to %s", p.name, p.cfg.Slots, p.cfg.File)
+	}
 	if len(p.grants) >= p.cfg.Slots {
 		return refusal.Because(refusal.ErrPoolFull,
 			"pool %q is full, %d of %d slots are in use; stop a domain that uses it, or raise slots in %s", p.name, len(p.grants), p.cfg.Slots, p.cfg.File)
@@ -269,6 +273,9 @@ func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 	var best Grant
 	var bestFree, largestFree, largestQuota uint64
 	for _, d := range devices {
+		if p.cfg.Mode == config.Exclusive && p.promised(d, r.Owner) > 0 {
+			continue
+		}
 		total := d.Description.TotalMemory
 		ceiling := total
 		if p.cfg.MaxMemory != 0 {
@@ -287,6 +294,10 @@ func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 		}
 	}
 	switch {
+	case best.Device != nil && best.Memory < best.Device.Description.ContextMemory:
+		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
+			"%s of GPU memory is less than a program needs to begin on this GPU; give the domain at least %s, in its vgpu:gpu element or as memory in %s",
+			approximate(best.Memory), vgpuxml.FormatSize(roundUp(best.Device.Description.ContextMemory+leastBeyondContext)), p.cfg.File)
 	case best.Device != nil:
 		return best, nil
 	case r.Memory > largestQuota:
@@ -331,6 +342,13 @@ func (p *Pool) Owners() []string {
 	slices.Sort(owners)
 	return owners
 }
+
+// leastBeyondContext is what a domain has at least for what its first program
+// allocates.
+const leastBeyondContext = 64 << 20
+
+// roundUp gives whole MiB.
+func roundUp(size uint64) uint64 { return (size + 1<<20 - 1) &^ (1<<20 - 1) }
 
 // approximate writes a size for a person: whole MiB rounded down.
 func approximate(size uint64) string {

@@ -65,6 +65,8 @@ func TestAcquire(t *testing.T) {
 		{"over what is left", oneGPU, big, 7, Request{Priority: "high", Memory: 11 << 30}, 0, refusal.ErrMemoryExceedsPool, "10GiB of GPU memory left"},
 		{"overcommitted", oneGPU + "overcommit = 2.0", big, 7, Request{Priority: "high", Memory: 80 << 30}, 80 << 30, nil, ""},
 		{"default over the maximum", oneGPU + `max_memory = "1GiB"`, big, 0, Request{Priority: "high"}, 1 << 30, nil, ""},
+		{"exclusive", oneGPU + `mode = "exclusive"`, big, 0, Request{Priority: "high"}, 80 << 30, nil, ""},
+		{"exclusive and taken", oneGPU + `mode = "exclusive"`, big, 1, Request{Priority: "high", Memory: 1 << 30}, 0, refusal.ErrPoolFull, "is exclusive"},
 		{"no GPU", oneGPU, fakeProber{}, 0, Request{Priority: "high"}, 0, refusal.ErrGPUUnavailable, "not in this host"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -181,5 +183,38 @@ func TestIsolationIsLookedAtBeforeEveryGrant(t *testing.T) {
 	}
 	if used, _ := p.Used(); used != 1 {
 		t.Errorf("%d slots in use", used)
+	}
+}
+
+// In an exclusive pool every domain has a GPU to itself, however little it asks for.
+func TestExclusive(t *testing.T) {
+	p := testPool(t, fakeProber{"0000:01:00.0": 80 << 30, "0000:02:00.0": 40 << 30}, "gpus = [\"01:00.0\", \"02:00.0\"]\nmode = \"exclusive\"")
+	seen := map[string]bool{}
+	for i := range 2 {
+		grant, err := p.Acquire(context.Background(), Request{Owner: fmt.Sprint(i), Priority: "normal", Memory: 1 << 30})
+		if err != nil || seen[grant.Device.Name] {
+			t.Fatalf("domain %d: %+v, %v", i, grant, err)
+		}
+		seen[grant.Device.Name] = true
+	}
+	p.Release("0")
+	if grant, err := p.Acquire(context.Background(), Request{Owner: "2", Priority: "normal"}); err != nil || grant.Memory < 40<<30 {
+		t.Errorf("after a release: %+v, %v", grant, err)
+	}
+}
+
+// A domain must be able to begin.
+func TestQuotaBelowAContext(t *testing.T) {
+	p := testPool(t, fakeProber{"0000:01:00.0": 80 << 30}, oneGPU)
+	devices, err := p.Devices(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices[0].Description.ContextMemory = 518<<20 + 1
+	if _, err := p.place(Request{Owner: "me", Memory: 518 << 20}, devices, 1); !errors.Is(err, refusal.ErrMemoryExceedsPool) || !strings.Contains(err.Error(), "at least 583MiB") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := p.place(Request{Owner: "me", Memory: 519 << 20}, devices, 1); err != nil {
+		t.Error(err)
 	}
 }

@@ -165,6 +165,7 @@ func (s *Slot) makeMemory(undo *revert.Reverter) error {
 	}
 	undo.Add(func() { _ = s.account.Close() })
 	d := *s.Grant.Device.Description
+	s.account.SetFacts(d.Facts())
 	d.UUID = describe.VirtualUUID(s.UUID)
 	d.TotalMemory, d.UsedMemory = s.Config.Settings.Memory, 0
 	d.Utilization, d.Temperature, d.PowerMilliwatts = 0, 0, 0
