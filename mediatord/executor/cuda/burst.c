@@ -71,7 +71,7 @@ static void publish(struct vg_burst *b)
 	if (b->published == b->head)
 		return;
 	b->published = b->head;
-	__atomic_store_n(b->head_word, b->head, __ATOMIC_RELEASE);
+	__atomic_store_n((uint64_t *)b->head_word, b->head, __ATOMIC_RELEASE);
 }
 
 static uint64_t now_ns(void)
@@ -108,11 +108,11 @@ static bool copy(const struct vg_burst *b, const unsigned char *at, uint64_t *ta
 	if (size < sizeof(struct header) || size > sizeof(*r))
 		return false;
 	if (*tail - b->head < *bytes || *tail - b->head > VGPU_RING_SIZE)
-		*tail = __atomic_load_n(b->tail_word, __ATOMIC_RELAXED);
+		*tail = __atomic_load_n((const uint64_t *)b->tail_word, __ATOMIC_RELAXED);
 	if (*tail - b->head < *bytes || *tail - b->head > VGPU_RING_SIZE)
 		return false;
 	/* the next record comes from another processor while this one is executed; it will be written to */
-	__builtin_prefetch(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1)), 1);
+	__builtin_prefetch((const void *)(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1))), 1);
 	memcpy(r, at, size);
 	__asm__ volatile("" ::: "memory"); /* from here on the copy counts */
 	r->h.size = size;
@@ -170,14 +170,14 @@ static bool fence(struct vg_burst *b, write_function *call, const struct tables 
 	b->written[b->fenced].stream = stream;
 	b->written[b->fenced].slot = r->slot;
 	b->written[b->fenced].value = r->value;
-	if (!failed(b, call(stream, (uintptr_t)(b->fences + r->slot), r->value, 0), r->h.opcode) && ++b->fenced == BURST_FENCES)
+	if (!failed(b, call(stream, b->fences + r->slot * sizeof(uint32_t), r->value, 0), r->h.opcode) && ++b->fenced == BURST_FENCES)
 		b->stop = BURST_LONG;
 	return true;
 }
 
-void vg_burst(struct vg_burst *b, struct vg_burst_calls calls, const void *functions, uint32_t function_count,
-	      const void *kernels, uint32_t kernel_count, const void *streams, uint32_t stream_count,
-	      const uint32_t *woken, const uint32_t *changes)
+void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, const unsigned char *functions,
+	      uint32_t function_count, const unsigned char *kernels, uint32_t kernel_count, const unsigned char *streams,
+	      uint32_t stream_count, const uint32_t *woken, const uint32_t *changes)
 {
 	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count } };
 	uint64_t tail = b->head, bytes;
@@ -186,7 +186,7 @@ void vg_burst(struct vg_burst *b, struct vg_burst_calls calls, const void *funct
 	b->calls = b->launches = b->fenced = 0;
 	b->stop = BURST_EMPTY;
 	while (b->stop == BURST_EMPTY) {
-		unsigned char *at = b->ring + (b->head & (VGPU_RING_SIZE - 1));
+		unsigned char *at = (unsigned char *)(b->ring + (b->head & (VGPU_RING_SIZE - 1)));
 		bool done = false;
 
 		if (!word(at)) {
@@ -200,9 +200,9 @@ void vg_burst(struct vg_burst *b, struct vg_burst_calls calls, const void *funct
 		}
 		if (copy(b, at, &tail, &r, &bytes)) {
 			if (r.h.opcode == b->launch || r.h.opcode == b->launch_kernel)
-				done = launch(b, calls.launch_kernel, &tables, &r.launch);
+				done = launch(b, (launch_function *)launch_kernel, &tables, &r.launch);
 			else if (r.h.opcode == b->fence)
-				done = fence(b, calls.write_value, &tables, &r.fence);
+				done = fence(b, (write_function *)write_value, &tables, &r.fence);
 		}
 		if (!done) {
 			b->stop = BURST_OTHER;

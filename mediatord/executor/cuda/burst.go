@@ -24,7 +24,8 @@ var (
 // Burst implements driver.Burster.
 func (d *Driver) Burst(b *driver.Burst, h *driver.BurstHandles, woken, changes *atomic.Uint32) {
 	C.vg_burst((*C.struct_vg_burst)(unsafe.Pointer(b)),
-		C.struct_vg_burst_calls{launch_kernel: d.fn.cuLaunchKernel, write_value: d.native.cuStreamWriteValue32_v2},
-		h.Functions, C.uint32_t(h.FunctionCount), h.Kernels, C.uint32_t(h.KernelCount), h.Streams, C.uint32_t(h.StreamCount),
+		C.uintptr_t(uintptr(d.fn.cuLaunchKernel)), C.uintptr_t(uintptr(d.native.cuStreamWriteValue32_v2)),
+		(*C.uchar)(h.Functions), C.uint32_t(h.FunctionCount), (*C.uchar)(h.Kernels), C.uint32_t(h.KernelCount),
+		(*C.uchar)(h.Streams), C.uint32_t(h.StreamCount),
 		(*C.uint32_t)(unsafe.Pointer(woken)), (*C.uint32_t)(unsafe.Pointer(changes)))
 }

@@ -13,10 +13,9 @@
 
 enum { BURST_EMPTY, BURST_OTHER, BURST_NOTE, BURST_FAILED, BURST_LONG };
 
+/* Addresses are numbers: what Go hands to C costs a check for each pointer in it. */
 struct vg_burst {
-	unsigned char *ring;
-	uint64_t *tail_word, *head_word;
-	uint32_t *fences;
+	uintptr_t ring, tail_word, head_word, fences;
 	uint64_t head, published, spin_ns;
 	uint32_t context, stream, any_stream, seen;
 	uint16_t launch, launch_kernel, fence, reserved0;
@@ -32,13 +31,9 @@ struct vg_burst {
 };
 _Static_assert(sizeof(struct vg_burst) == 1144, "layout");
 
-/* Functions of the driver. */
-struct vg_burst_calls {
-	void *launch_kernel, *write_value;
-};
-
-void vg_burst(struct vg_burst *b, struct vg_burst_calls calls, const void *functions, uint32_t function_count,
-	      const void *kernels, uint32_t kernel_count, const void *streams, uint32_t stream_count,
-	      const uint32_t *woken, const uint32_t *changes);
+/* launch_kernel and write_value are the driver's cuLaunchKernel and cuStreamWriteValue32_v2; the tables are of bytes. */
+void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, const unsigned char *functions,
+	      uint32_t function_count, const unsigned char *kernels, uint32_t kernel_count, const unsigned char *streams,
+	      uint32_t stream_count, const uint32_t *woken, const uint32_t *changes);
 
 #endif

@@ -25,8 +25,9 @@ _Static_assert(sizeof(struct vg_attribute) == 72 && sizeof(struct vg_config) == 
 // the packed form of kernel parameters
 #define EXTRA(params, size) {(void *)1, (void *)(params), (void *)2, &(size), NULL}
 
-static int vg_launch(void *f, uintptr_t function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by,
-		     unsigned int bz, unsigned int shared, uintptr_t stream, const void *params, size_t size)
+// An address as a number, and bytes: neither has Go look for pointers in what it hands over.
+static int vg_launch(uintptr_t f, uintptr_t function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by,
+		     unsigned int bz, unsigned int shared, uintptr_t stream, const unsigned char *params, size_t size)
 {
 	void *extra[] = EXTRA(params, size);
 
@@ -80,9 +81,9 @@ import (
 func (d *Driver) Launch(l *driver.Launch) driver.Result {
 	params, size := unsafe.Pointer(unsafe.SliceData(l.Params)), C.size_t(len(l.Params))
 	if len(l.Attributes) == 0 && !l.Cooperative {
-		return driver.Result(C.vg_launch(d.fn.cuLaunchKernel, C.uintptr_t(l.Function),
+		return driver.Result(C.vg_launch(C.uintptr_t(uintptr(d.fn.cuLaunchKernel)), C.uintptr_t(l.Function),
 			C.uint(l.Grid[0]), C.uint(l.Grid[1]), C.uint(l.Grid[2]), C.uint(l.Block[0]), C.uint(l.Block[1]), C.uint(l.Block[2]),
-			C.uint(l.Shared), C.uintptr_t(l.Stream), params, size))
+			C.uint(l.Shared), C.uintptr_t(l.Stream), (*C.uchar)(params), size))
 	}
 	together := C.int(0)
 	if l.Cooperative {
