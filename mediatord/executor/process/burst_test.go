@@ -16,6 +16,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/cuda/cudatest"
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/guesttest"
+	"libvirt-vgpu/mediatord/executor/wire"
 	"libvirt-vgpu/mediatord/internal/lease"
 	"libvirt-vgpu/plugin/window"
 )
@@ -229,5 +230,28 @@ func TestABurstEndsWithTheUnlimitedLease(t *testing.T) {
 	launch()
 	if state := holder.State(lease.NewClock().Now()); !state.Flying || state.InFlight == 0 {
 		t.Errorf("under a limited lease: %+v", state)
+	}
+}
+
+// Where a launch or a fence needs more than the driver's call, none is plain.
+func TestNothingIsPlainWhileCapturedOrParked(t *testing.T) {
+	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)
+	p := h.process
+	plain := func() bool { return p.Bursts(wire.OpLaunch) && p.Bursts(wire.OpLaunchKernel) && p.Bursts(wire.OpFence) }
+	if !plain() || p.Bursts(wire.OpLaunchEx) || p.Bursts(wire.OpStreamDestroy) {
+		t.Error("launches and fences are plain, and nothing else is")
+	}
+	p.captures[1] = 0
+	if plain() {
+		t.Error("launches are plain during a capture")
+	}
+	delete(p.captures, 1)
+	p.parking.moved = make([]*moved, 1)
+	if plain() {
+		t.Error("launches are plain while memory is parked")
+	}
+	p.parking.moved = nil
+	if !plain() {
+		t.Error("launches are not plain again")
 	}
 }
