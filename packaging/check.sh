@@ -44,7 +44,7 @@ same_files() {
 		for kind in deb rpm; do
 			(cd "$work/$part/$kind" && find . ! -type d) | sed -e 's|/usr/lib/x86_64-linux-gnu/|/usr/lib64/|' \
 				-e 's|/zsh/vendor-completions/|/zsh/site-functions/|' |
-				grep -v -e /usr/share/licenses/ -e /copyright -e /changelog -e /lintian/ -e /etc/apparmor.d/ | sort >"$work/$part/$kind.list"
+				grep -v -e /usr/share/licenses/ -e /copyright -e /changelog -e /lintian/ -e /etc/apparmor.d/ -e selinux | sort >"$work/$part/$kind.list"
 		done
 		diff "$work/$part/deb.list" "$work/$part/rpm.list" || return 1
 		test -s "$work/$part/deb.list"
@@ -85,6 +85,14 @@ manual() {
 	done
 }
 
+# for the policy of this machine's distribution; a host's own is what it is built for there
+selinux_module() {
+	mkdir "$work/selinux"
+	cp packaging/selinux/vgpu.* "$work/selinux/"
+	make -s -C "$work/selinux" -f /usr/share/selinux/devel/Makefile vgpu.pp
+	test -s "$work/selinux/vgpu.pp"
+}
+
 # the service as systemd would judge it: 0 is best, 10 worst
 hardening() {
 	systemd-analyze security --offline=yes --threshold=20 packaging/host/files/mediatord.service
@@ -98,5 +106,6 @@ check 'maintainer scripts of debs' deb_scripts
 check 'scriptlets of rpms' rpm_scripts
 check 'C library' c_library
 check 'manual pages' manual
+check 'SELinux module' selinux_module
 check 'hardening of mediatord.service is 2.0 or better' hardening
 exit $failed

@@ -16,7 +16,7 @@ import (
 // installed is what the machines have before our packages come: a hypervisor's
 // and a guest's dependencies in one root.
 var installed = [...]string{
-	"systemd", "systemd-sysv", "dbus", "udev", "polkitd", "apparmor",
+	"systemd", "systemd-sysv", "dbus", "udev", "polkitd", "apparmor", "rpm",
 	"libvirt-daemon-system", "libvirt-clients", "qemu-system-x86",
 	"dkms", "linux-image-cloud-amd64", "linux-headers-cloud-amd64",
 }

@@ -191,7 +191,7 @@ func TestFindings(t *testing.T) {
 		}, "hook", OK, "libvirtd has seen it"},
 		{"libvirtd does not run", func(h *host) { h.remove("proc/77") }, "hook", OK, "when it starts"},
 		{"no bus policy", func(h *host) { h.remove("usr/share/dbus-1") }, "bus", Problem, "no policy"},
-		{"no bus", func(h *host) { h.Mediatord = func(context.Context) (string, error) { return "", ErrNoBus } }, "mediatord", Problem, "systemctl start dbus"},
+		{"no bus", func(h *host) { h.Mediatord = func(context.Context) (string, error) { return "", ErrNoBus } }, "mediatord", Problem, "and systemctl start dbus"},
 		{"no mediatord", func(h *host) { h.Mediatord = func(context.Context) (string, error) { return "", ErrNoMediatord } }, "mediatord", Problem, "systemctl start mediatord"},
 		{"mediatord hangs", func(h *host) {
 			h.Mediatord = func(context.Context) (string, error) { return "", context.DeadlineExceeded }
@@ -202,7 +202,11 @@ func TestFindings(t *testing.T) {
 		{"no run directory", func(h *host) { h.remove("run") }, "permissions", Problem, "there is no /run/vgpu"},
 		{"QEMU's user", func(h *host) { h.file("etc/passwd", "root:x:0:0::/:/bin/sh\n") }, "permissions", Warning, "--qemu-users"},
 		{"AppArmor", func(h *host) { h.file("sys/module/apparmor/parameters/enabled", "Y\n") }, "apparmor", OK, "is on"},
-		{"SELinux", func(h *host) { h.file("sys/fs/selinux/enforce", "1") }, "selinux", Warning, "audit2allow"},
+		{"SELinux", func(h *host) { h.file("sys/fs/selinux/enforce", "1") }, "selinux", Warning, "selinux-module load"},
+		{"SELinux with our module", func(h *host) {
+			h.file("sys/fs/selinux/enforce", "1")
+			h.file("var/lib/selinux/targeted/active/modules/400/vgpu/cil", "")
+		}, "selinux", OK, "is loaded"},
 		{"no pool", func(h *host) { h.remove("etc/vgpu") }, "pools", Problem, "default.toml.example"},
 		{"bad pool", func(h *host) { h.file("etc/vgpu/pools.d/gold.toml", "slots = 0") }, "pools", Problem, "gold.toml"},
 		{"refused pool", func(h *host) { h.file("sys/kernel/iommu_groups/0/type", "identity\n") }, "pools", Problem, "identity mode"},

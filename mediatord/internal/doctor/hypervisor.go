@@ -56,7 +56,7 @@ func hook(ctx context.Context, h Host) []Finding {
 	entry := h.path(hookPath)
 	link, err := os.Lstat(entry)
 	if err != nil {
-		return problem("libvirt's hook is not installed", "install libvirt-vgpu again: "+hookPath+" leads to /usr/libexec/vgpu/vgpu-qemu-hook")
+		return problem("libvirt's hook is not installed", "install the package libvirt-vgpu, again if it is there: "+hookPath+" leads to /usr/libexec/vgpu/vgpu-qemu-hook")
 	}
 	target := entry
 	if link.Mode()&os.ModeSymlink != 0 {
@@ -158,8 +158,11 @@ func selinux(_ context.Context, h Host) []Finding {
 	if h.word("/sys/fs/selinux/enforce") != "1" {
 		return ok("SELinux does not enforce")
 	}
-	return warning("SELinux enforces: QEMU (svirt_t) needs a policy module to connect to mediatord's socket and to map its memory",
-		"if a start is refused, see ausearch -m avc -c qemu-system-x86; audit2allow makes the module")
+	if modules, err := filepath.Glob(h.path("/var/lib/selinux/*/active/modules/*/vgpu")); err == nil && len(modules) > 0 {
+		return ok("SELinux enforces, and our policy module is loaded")
+	}
+	return warning("SELinux enforces, and the policy module vgpu is not loaded: QEMU (svirt_t) may not connect to mediatord's socket nor map its memory",
+		"dnf install selinux-policy-devel, then /usr/libexec/vgpu/selinux-module load")
 }
 
 // ErrNoBus and ErrNoMediatord are what Host.Mediatord may miss.

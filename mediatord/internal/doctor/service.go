@@ -24,14 +24,14 @@ func policy(_ context.Context, h Host) []Finding {
 			return ok("the message bus has mediatord's policy")
 		}
 	}
-	return problem("the message bus has no policy for mediatord", "install libvirt-vgpu again: it brings /usr/share/"+busPolicy)
+	return problem("the message bus has no policy for mediatord", "install the package libvirt-vgpu, again if it is there: it brings /usr/share/"+busPolicy)
 }
 
 func mediatord(ctx context.Context, h Host) []Finding {
 	version, err := h.Mediatord(ctx)
 	switch {
 	case errors.Is(err, ErrNoBus):
-		return problem("the message bus does not answer", "systemctl start dbus")
+		return problem("the message bus does not answer", "install dbus if it is not there, and systemctl start dbus")
 	case errors.Is(err, ErrNoMediatord):
 		return problem("mediatord is not running", "systemctl start mediatord, and see journalctl -u mediatord")
 	case err != nil:
@@ -45,7 +45,7 @@ func mediatord(ctx context.Context, h Host) []Finding {
 func executor(_ context.Context, h Host) []Finding {
 	info, err := os.Stat(h.path(executorPath))
 	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return problem(executorPath+" is not installed", "install libvirt-vgpu again")
+		return problem(executorPath+" is not installed", "install the package libvirt-vgpu, again if it is there")
 	}
 	return ok("the executor is installed")
 }
