@@ -95,6 +95,36 @@ func (h *host) upgraded(t *testing.T) {
 	})
 }
 
+// stopped stops mediatord and starts it again while a guest computes.
+func (h *host) stopped(t *testing.T) {
+	text, err := h.page.take("Upgrade", 2)
+	must(t, err)
+	stop, start, found := strings.Cut(text, "\n")
+	if !found {
+		t.Fatalf("the page says %q", text)
+	}
+	shell := func(command string) {
+		t.Helper()
+		if _, err := h.Run(h.ctx, "/bin/sh", "-ec", command); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.undisturbed(t, "stopped", func() {
+		before := h.property(t, "MainPID")
+		shell(stop)
+		h.until(t, time.Minute, "mediatord is stopped", func() bool { return h.property(t, "ActiveState") == "inactive" })
+		if state, err := h.Run(h.ctx, "systemctl", "is-active", "vgpu-held.scope"); err != nil {
+			t.Errorf("the holder is %s, %v", state, err)
+		}
+		shell(start)
+		h.otherProcess(t, before)
+		h.until(t, time.Minute, "the holder has ended", func() bool {
+			state, _ := h.Run(h.ctx, "systemctl", "is-active", "vgpu-held.scope")
+			return state == "inactive"
+		})
+	})
+}
+
 // higherVersion puts a package of another version in the place of the present one.
 func (h *host) higherVersion(t *testing.T, version string) {
 	t.Helper()

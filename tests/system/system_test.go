@@ -90,7 +90,7 @@ func TestPackages(t *testing.T) {
 		{"monitor", h.monitor},
 	}
 	for range all {
-		steps = append(steps, step{"kill", h.nextRound(h.killed)}, step{"upgrade", h.upgraded}, step{"reboot", h.rebooted})
+		steps = append(steps, step{"kill", h.nextRound(h.killed)}, step{"upgrade", h.upgraded}, step{"stop", h.stopped}, step{"reboot", h.rebooted})
 	}
 	for _, step := range append(steps, step{"remove", h.removed}) {
 		// each needs what those before it did
@@ -117,10 +117,9 @@ func (h *host) nextRound(do func(*testing.T)) func(*testing.T) {
 // older ones.
 func copyPackages(t *testing.T, directory string) {
 	t.Helper()
-	version, err := os.ReadFile(filepath.Join(built(".."), "packaging", "VERSION"))
-	must(t, err)
+	version := packagedVersion(t)
 	for _, name := range []string{"libvirt-vgpu", "libvirt-vgpu-guest"} {
-		file := name + "_" + strings.TrimSpace(string(version)) + "-1_amd64.deb"
+		file := name + "_" + version + "-1_amd64.deb"
 		data, err := os.ReadFile(filepath.Join(built("packages"), file))
 		if errors.Is(err, os.ErrNotExist) {
 			t.Fatalf("%v: run make packages", err)
@@ -148,6 +147,7 @@ func (h *host) guestPackage(t *testing.T, directory string) guestFiles {
 	if _, err := m.Run(h.ctx, "getent", "group", "vgpu"); err != nil {
 		t.Error(err)
 	}
+	h.udevRules(t, m)
 	files, err := makeGuest(h.ctx, m, directory)
 	must(t, err)
 	if out, err := m.Run(h.ctx, "apt-get", "purge", "-y", "libvirt-vgpu-guest"); err != nil {

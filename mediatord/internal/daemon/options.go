@@ -33,6 +33,7 @@ type options struct {
 	metrics                                                   []string
 	logFormat, logLevel                                       string
 	environmentFile                                           string
+	hold                                                      bool
 }
 
 // NewCommand is mediatord; it logs to stderr and ends cleanly with its context.
@@ -65,6 +66,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 		return err
 	})
 	o.declare(cmd.Flags())
+	cmd.AddCommand(newHoldCommand())
 	return cmd
 }
 
@@ -87,6 +89,7 @@ func (o *options) declare(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.metrics, "metrics", nil, "where to serve Prometheus metrics: unix:/PATH, 127.0.0.1:PORT, or both with a comma (default: nowhere)")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warning or error")
+	f.BoolVar(&o.hold, "hold", false, "leave what running domains need with a process of its own when systemd stops the service, as its store does not")
 	f.StringVar(&o.environmentFile, "environment-file", "", "file whose "+optionsVariable+" is looked at when the configuration is read again")
 }
 

@@ -30,7 +30,12 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	if err != nil {
 		return err
 	}
-	settings.Store, settings.Kept = fdstore.Open(os.Getenv("NOTIFY_SOCKET"), activation.Files(true), log)
+	held, safe, err := fdstore.TakeHeld(o.heldSocket())
+	if err != nil {
+		log.WithError(err).Error("what an earlier mediatord left when it was stopped is lost")
+	}
+	settings.Store, settings.Kept = fdstore.Open(os.Getenv("NOTIFY_SOCKET"), activation.Files(true), held, log)
+	safe()
 	settings.Scopes = scope.New()
 	pools, err := config.Load(o.pools)
 	if err != nil && len(settings.Kept) == 0 {
@@ -107,6 +112,9 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	select {
 	case <-watched:
 	case <-time.After(libvirtEnds): // in a call that libvirt does not answer
+	}
+	if settings.Store != nil {
+		o.leave(m, settings, log)
 	}
 	end()
 	return err

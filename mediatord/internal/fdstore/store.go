@@ -40,9 +40,10 @@ type Store struct {
 	address string
 	log     logrus.FieldLogger
 
-	mu     sync.Mutex // guards the rest
-	socket int        // -1 = none yet
-	last   uint64
+	mu      sync.Mutex // guards the rest
+	socket  int        // -1 = none yet
+	last    uint64
+	entries map[string]*os.File // packed, by name
 }
 
 // Entry is one thing that is kept, until Forget.
@@ -59,32 +60,54 @@ type Entry struct {
 // Open makes the store of the service manager that listens at address, the value
 // of NOTIFY_SOCKET; without one it is nil. files are what the manager passed on
 // from an earlier process, named by it (activation.Files); those that are no
-// entries are closed.
-func Open(address string, files []*os.File, log logrus.FieldLogger) (*Store, []*Entry) {
+// entries are closed. held are entries that a holder had in the meantime, which the
+// manager is given again.
+func Open(address string, files, held []*os.File, log logrus.FieldLogger) (*Store, []*Entry) {
 	if address == "" {
 		closeAll(files)
+		closeAll(held)
 		return nil, nil
 	}
-	s := &Store{address: address, log: log, socket: -1}
-	var entries []*Entry
+	s := &Store{address: address, log: log, socket: -1, entries: map[string]*os.File{}}
+	var all []*Entry
 	for _, file := range files {
-		number, err := strconv.ParseUint(strings.TrimPrefix(file.Name(), namePrefix), 10, 64)
-		if err != nil || !strings.HasPrefix(file.Name(), namePrefix) {
+		if e := s.entry(file); e != nil {
+			all = append(all, e)
+		}
+	}
+	for _, file := range held {
+		if s.entries[file.Name()] != nil { // the manager has it too
 			_ = file.Close()
 			continue
 		}
-		s.last = max(s.last, number)
-		e := &Entry{store: s, name: file.Name()}
-		e.Label, e.Files, err = unpack(file)
-		_ = file.Close()
-		if err != nil {
-			log.WithError(err).Warnf("entry %s of the file descriptor store is lost", e.name)
-			e.Forget()
+		e := s.entry(file)
+		if e == nil {
 			continue
 		}
-		entries = append(entries, e)
+		if err := s.store(e.name, file); err != nil {
+			log.WithError(err).Warnf("entry %s does not outlive this process", e.name)
+		}
+		all = append(all, e)
 	}
-	return s, entries
+	return s, all
+}
+
+// entry unpacks what an earlier process has kept; nil if it is none.
+func (s *Store) entry(file *os.File) *Entry {
+	number, err := strconv.ParseUint(strings.TrimPrefix(file.Name(), namePrefix), 10, 64)
+	if err != nil || !strings.HasPrefix(file.Name(), namePrefix) {
+		_ = file.Close()
+		return nil
+	}
+	s.last = max(s.last, number)
+	e := &Entry{store: s, name: file.Name()}
+	s.entries[e.name] = file
+	if e.Label, e.Files, err = unpack(file); err != nil {
+		s.log.WithError(err).Warnf("entry %s of the file descriptor store is lost", e.name)
+		e.Forget()
+		return nil
+	}
+	return e
 }
 
 // Keep makes an entry of files, which stay the caller's. The entry of a nil Store
@@ -97,16 +120,22 @@ func (s *Store) Keep(label any, files ...syscall.Conn) (*Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keeping files over a restart: %w", err)
 	}
-	defer packed.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
 	e := &Entry{store: s, name: namePrefix + strconv.FormatUint(s.last, 10)}
-	// Without FDPOLL=0 systemd drops a socket whose other end is closed.
-	if err := s.notify("FDSTORE=1\nFDPOLL=0\nFDNAME="+e.name, packed); err != nil {
+	if err := s.store(e.name, packed); err != nil {
+		_ = packed.Close()
 		return nil, fmt.Errorf("keeping files over a restart: %w", err)
 	}
+	s.entries[e.name] = packed
 	return e, nil
+}
+
+// store has the manager keep an entry.
+func (s *Store) store(name string, packed *os.File) error {
+	// Without FDPOLL=0 systemd drops a socket whose other end is closed.
+	return s.notify("FDSTORE=1\nFDPOLL=0\nFDNAME="+name, packed)
 }
 
 // Forget removes the entry from the store. It does nothing to a nil Entry.
@@ -116,6 +145,10 @@ func (e *Entry) Forget() {
 	}
 	e.store.mu.Lock()
 	defer e.store.mu.Unlock()
+	if packed := e.store.entries[e.name]; packed != nil {
+		_ = packed.Close()
+		delete(e.store.entries, e.name)
+	}
 	if err := e.store.notify("FDSTOREREMOVE=1\nFDNAME="+e.name, nil); err != nil {
 		e.store.log.WithError(err).Warnf("removing %s from the file descriptor store failed", e.name)
 	}

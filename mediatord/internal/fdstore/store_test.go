@@ -44,7 +44,7 @@ type label struct{ What string }
 
 func TestEntriesComeBackWhole(t *testing.T) {
 	manager := newManager(t)
-	store, kept := fdstore.Open(manager.Address, nil, quiet())
+	store, kept := fdstore.Open(manager.Address, nil, nil, quiet())
 	if len(kept) != 0 {
 		t.Fatalf("an empty store has %v", kept)
 	}
@@ -74,7 +74,7 @@ func TestEntriesComeBackWhole(t *testing.T) {
 	}
 
 	for round := range 2 { // reading an entry does not use it up
-		_, kept = fdstore.Open(manager.Address, filesOf(t, manager), quiet())
+		_, kept = fdstore.Open(manager.Address, filesOf(t, manager), nil, quiet())
 		if len(kept) != 2 {
 			t.Fatalf("round %d: %d entries", round, len(kept))
 		}
@@ -98,7 +98,7 @@ func TestEntriesComeBackWhole(t *testing.T) {
 		}
 	}
 	first.Forget()
-	again, kept := fdstore.Open(manager.Address, filesOf(t, manager), quiet())
+	again, kept := fdstore.Open(manager.Address, filesOf(t, manager), nil, quiet())
 	if len(kept) != 1 || len(kept[0].Files) != fdstore.MaxFiles {
 		t.Fatalf("after forgetting one of two: %v", kept)
 	}
@@ -127,7 +127,7 @@ func TestStrangeFilesAreClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	stranger, broken := os.NewFile(uintptr(fd), "my.socket"), os.NewFile(file.Fd(), "vgpu-7")
-	if _, kept := fdstore.Open(manager.Address, []*os.File{stranger, broken}, quiet()); len(kept) != 0 {
+	if _, kept := fdstore.Open(manager.Address, []*os.File{stranger, broken}, nil, quiet()); len(kept) != 0 {
 		t.Errorf("entries %v", kept)
 	}
 	if _, err := stranger.Stat(); err == nil {
@@ -139,14 +139,14 @@ func TestStrangeFilesAreClosed(t *testing.T) {
 }
 
 func TestWithoutManagerNothingIsKept(t *testing.T) {
-	store, kept := fdstore.Open("", nil, quiet())
+	store, kept := fdstore.Open("", nil, nil, quiet())
 	entry, err := store.Keep(label{"x"}, os.Stdin)
 	if store != nil || kept != nil || entry != nil || err != nil {
 		t.Errorf("%v, %v, %v, %v", store, kept, entry, err)
 	}
 	entry.Forget()
 	entry.Drop()
-	if store, _ := fdstore.Open("/nonexistent", nil, quiet()); store != nil {
+	if store, _ := fdstore.Open("/nonexistent", nil, nil, quiet()); store != nil {
 		if _, err := store.Keep(label{"x"}); err == nil {
 			t.Error("kept by a manager that is not there")
 		}
