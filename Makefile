@@ -20,14 +20,19 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without; one set of flags, so that tests reuse what build compiled
 export GOFLAGS := -tags=libvirt_dlopen -trimpath
 
-.PHONY: sim all build deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
+.PHONY: sim all build toolchain deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
 
 all: build
+
+# before anything is installed or built
+toolchain:
+	@command -v gcc >/dev/null || { echo "gcc is needed: apt-get install gcc" >&2; exit 1; }
+	@$(GO) list -m >/dev/null || { echo "Go $$(sed -n 's/^go //p' go.mod) or newer is needed; Debian's is older: see https://go.dev/dl/" >&2; exit 1; }
 
 deps:
 	@packaging/develop/install-deps.sh
 
-build: deps go-binaries guest kernel-module programs
+build: toolchain deps go-binaries guest kernel-module programs
 
 go-binaries:
 	CGO_ENABLED=0 $(GO) build -o $(BUILD)/bin/vgpu-qemu-hook ./hooks/cmd/vgpu-qemu-hook

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"libvirt.org/go/libvirt"
 
@@ -29,7 +30,7 @@ type mediatorCalls interface {
 func withDomain(uri, name string, work func(domain.Target) error) error {
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
-		return fmt.Errorf("cannot reach libvirt at %s: %s", uri, domain.Text(err))
+		return unreachable(uri, err)
 	}
 	defer conn.Close()
 	d, err := lookupDomain(conn, name)
@@ -38,6 +39,16 @@ func withDomain(uri, name string, work func(domain.Target) error) error {
 	}
 	defer d.Free()
 	return work(d)
+}
+
+// unreachable says why libvirt is not there, and what to do if it is not even
+// installed.
+func unreachable(uri string, err error) error {
+	text := domain.Text(err)
+	if strings.Contains(text, "libvirt.so") {
+		text = "libvirt is not installed on this host: install libvirt-daemon-system, or name another host with --connect"
+	}
+	return fmt.Errorf("cannot reach libvirt at %s: %s", uri, text)
 }
 
 func lookupDomain(conn *libvirt.Connect, name string) (*libvirt.Domain, error) {

@@ -69,7 +69,7 @@ func newListCommand(address, uri *string) *cobra.Command {
 func listDomains(uri string, s status) ([]listed, error) {
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach libvirt at %s: %s", uri, domain.Text(err))
+		return nil, unreachable(uri, err)
 	}
 	defer conn.Close()
 	domains, err := conn.ListAllDomains(0)

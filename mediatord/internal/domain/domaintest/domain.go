@@ -42,7 +42,7 @@ type Domain struct {
 	KeepsDevice bool
 	// Before is called before each call that reads or changes a configuration.
 	Before func()
-	Calls       *[]string // what was called, with libvirt's flags
+	Calls  *[]string // what was called, with libvirt's flags
 }
 
 // GetXMLDesc implements domain.Target.
