@@ -308,6 +308,9 @@ func (h *host) monitor(t *testing.T) {
 	if text, err := h.Run(h.ctx, "bash", "-c", ask); err != nil || !strings.Contains(text, `domain="one"`) {
 		t.Errorf("metrics are %q, %v", text, err)
 	}
+	if state, err := h.Run(h.ctx, "systemctl", "is-active", "vgpu-metrics.service"); err != nil {
+		t.Errorf("what passes metrics on is %s, %v", state, err)
+	}
 }
 
 // typed types a block of the page in the machine and returns what it printed.
