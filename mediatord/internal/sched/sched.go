@@ -22,8 +22,14 @@ import (
 	"time"
 )
 
-// soonest and latest bound the time to the next decision while domains compete.
-const soonest = 200 * time.Microsecond
+const (
+	// soonest bounds the time to the next decision while domains compete.
+	soonest = 200 * time.Microsecond
+	// steady is how long domains have had work without a pause when nobody waits for their turns:
+	// then they are longTurn times as long, and less is lost between them.
+	steady   = 100 * time.Millisecond
+	longTurn = 2
+)
 
 // Scheduler is the policy for one GPU.
 type Scheduler struct {
@@ -47,6 +53,7 @@ type Domain struct {
 	lease    Lease
 	served   Time // when it last got GPU time, or began to want it
 	seen     Time // when it was last active
+	since    Time // when it last became active
 	stopped  Time // when it left the run set
 	came     bool // is active, and was not at the last decision
 	delayed  bool // others had work on the GPU when it came
@@ -106,7 +113,7 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 		d.seen = now
 	}
 	if came {
-		d.served = now
+		d.served, d.since = now, now
 		if arrived := min(r.Arrived, now); arrived > gone {
 			d.beat.came(arrived, arrived-gone)
 		}
@@ -160,7 +167,8 @@ func (s *Scheduler) Decide(now Time) {
 	if g.armed {
 		limit = 1
 	}
-	set := s.choose(top, limit)
+	turn := s.turn(now, top, g.armed)
+	set := s.choose(top, limit, turn)
 	for _, d := range s.domains {
 		if d.running && !slices.Contains(set, d) {
 			d.running, d.stopped = false, now
@@ -186,7 +194,7 @@ func (s *Scheduler) Decide(now Time) {
 	}
 	s.console(now, g.atWork)
 	if active > 1 {
-		s.wake(now + s.turnLeft(set))
+		s.wake(now + s.turnLeft(set, turn))
 	}
 }
 
@@ -257,9 +265,19 @@ func (s *Scheduler) admit(now Time, set []*Domain, limit int) []*Domain {
 	})
 }
 
+// turn is how far a domain of a class may get ahead now.
+func (s *Scheduler) turn(now Time, class Class, armed bool) time.Duration {
+	for _, d := range s.domains {
+		if armed || d.report.Active && d.settings.Class == class && now-d.since < steady {
+			return s.options.Turn
+		}
+	}
+	return longTurn * s.options.Turn
+}
+
 // choose makes the run set of a class: those that run go on until they are a turn
 // ahead; then who is furthest behind comes first.
-func (s *Scheduler) choose(class Class, limit int) []*Domain {
+func (s *Scheduler) choose(class Class, limit int, length time.Duration) []*Domain {
 	type candidate struct {
 		*Domain
 		key float64
@@ -270,7 +288,7 @@ func (s *Scheduler) choose(class Class, limit int) []*Domain {
 		if !d.report.Active || d.settings.Class != class {
 			continue
 		}
-		turn := float64(s.options.Turn) * s.rate(d)
+		turn := float64(length) * s.rate(d)
 		key := d.virtual
 		if d.running {
 			key -= turn
@@ -301,14 +319,14 @@ func (s *Scheduler) choose(class Class, limit int) []*Domain {
 }
 
 // turnLeft is the time until a member of the set may have had its turn.
-func (s *Scheduler) turnLeft(set []*Domain) time.Duration {
-	left := s.options.Turn
+func (s *Scheduler) turnLeft(set []*Domain, turn time.Duration) time.Duration {
+	left := turn
 	for _, d := range set {
 		rate := s.rate(d)
 		for _, o := range s.domains {
 			if o.report.Active && o.settings.Class == d.settings.Class && o != d {
 				ahead := (d.virtual - o.virtual) / rate
-				left = min(left, s.options.Turn-time.Duration(ahead))
+				left = min(left, turn-time.Duration(ahead))
 			}
 		}
 	}

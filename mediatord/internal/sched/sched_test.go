@@ -122,3 +122,51 @@ func TestChangedClassStartsLevel(t *testing.T) {
 		t.Errorf("it came back %v behind", time.Duration(behind))
 	}
 }
+
+// Domains that have had work for long take longer turns, until somebody comes who has not: that
+// one waits for a short turn at most.
+func TestLongTurnsGiveWayToNewcomers(t *testing.T) {
+	o := Defaults()
+	s := New(o)
+	a, b := add(s, Normal), add(s, Normal)
+	busy := Report{Active: true, Waiting: true, Arrived: ms}
+	s.Report(ms, a, busy)
+	s.Report(ms, b, busy)
+	now := Time(ms)
+	longest, begun := time.Duration(0), now
+	var running *Domain
+	step := func() {
+		s.Decide(now)
+		for _, d := range []*Domain{a, b} {
+			if d.Running() && d != running {
+				longest, begun, running = max(longest, now-begun), now, d
+			}
+		}
+		now += ms / 2
+		if running != nil {
+			s.Report(now, running, Report{Active: true, Waiting: true, Used: ms / 2})
+		}
+	}
+	for now < 90*ms {
+		step()
+	}
+	if longest > o.Turn+o.Turn/2+ms {
+		t.Errorf("domains that have just come take turns of %v", longest)
+	}
+	longest = 0
+	for now < 400*ms {
+		step()
+	}
+	if longest < 2*o.Turn-ms || longest > 3*o.Turn+ms {
+		t.Errorf("domains that have long had work take turns of %v", longest)
+	}
+	c := add(s, Normal)
+	came := now
+	s.Report(now, c, Report{Active: true, Waiting: true, Arrived: now})
+	for step(); !c.Running() && now < came+time.Second; {
+		step()
+	}
+	if now > came+o.Turn+ms {
+		t.Errorf("a newcomer waits for %v", now-came)
+	}
+}
