@@ -22,7 +22,7 @@ type Configured struct {
 // which it makes no difference to them; of [sharing] that is all but "leases".
 func live(key string) bool {
 	switch key {
-	case "slots", "memory", "max_memory", "overcommit", "weight", "priorities", "isolation", "warm":
+	case "slots", "mode", "memory", "max_memory", "overcommit", "weight", "priorities", "isolation", "warm":
 		return true
 	}
 	return strings.HasPrefix(key, "parking.") || strings.HasPrefix(key, "sharing.") && key != "sharing.leases"
