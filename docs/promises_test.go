@@ -72,11 +72,13 @@ func TestPromisesAreKept(t *testing.T) {
 				if !strings.Contains(stages, `"`+stage+`"`) {
 					t.Errorf("line %d: tests/device/run.py has no stage %s", number+1, stage)
 				}
-			default:
+			case strings.Contains(what, "/") || tests(t, what) != "":
 				directory, source = what, tests(t, what)
 				if !strings.Contains(source, "\nfunc Test") && !strings.Contains(source, "\nfunc Fuzz") {
 					t.Errorf("line %d: %s has no tests", number+1, what)
 				}
+			case !strings.Contains(source, `"`+what+`"`): // a step of the test before it
+				t.Errorf("line %d: no test of %s has a step %q", number+1, directory, what)
 			}
 			keepers++
 		}
