@@ -32,6 +32,9 @@ func (p *Process) HostRegister(_ wire.Call, in wire.HostRegister) driver.Result 
 	if p.pins[in.VA] != nil || in.Size == 0 {
 		return driver.ErrorInvalidValue
 	}
+	if len(p.pins) >= maxPins {
+		return driver.ErrorOutOfMemory
+	}
 	if !p.checkHost(in.VA, in.Size) {
 		return driver.ErrorUnknown
 	}
@@ -44,6 +47,9 @@ func (p *Process) HostRegister(_ wire.Call, in wire.HostRegister) driver.Result 
 	p.pins[in.VA] = pin
 	return driver.Success
 }
+
+// maxPins bounds the registrations of a process: without a context no driver does.
+const maxPins = 1 << 16
 
 // HostUnregister implements wire.Handler.
 func (p *Process) HostUnregister(_ wire.Call, in wire.HostUnregister) driver.Result {

@@ -74,3 +74,20 @@ func TestRegisteringWhatTheExecutorUses(t *testing.T) {
 	delete(h.driver.Fail, "HostRegister")
 	h.must("host_register", va, 4096)
 }
+
+// Without a context no driver is asked, which would end it at some point.
+func TestRegistrationsAreBounded(t *testing.T) {
+	h := newHarness(t)
+	h.Own(0, 1)
+	va := guesttest.FreeRange(t, window.ChunkSize)
+	h.must("host_pages", va, 0, window.ChunkSize)
+	for i := range uint64(maxPins - 1) {
+		h.process.pins[i] = &hostPin{va: i}
+	}
+	h.must("host_register", va, 4096)
+	if r, _ := h.call("host_register", va+4096, 4096); r != driver.ErrorOutOfMemory {
+		t.Errorf("one too many: %d", r)
+	}
+	h.must("host_unregister", va)
+	h.must("host_register", va+4096, 4096)
+}
