@@ -66,7 +66,7 @@ def endless(host, expect):
     expect("the neighbour computes on, correctly", code == 0 and "correct after" in neighbours)
     events = [json.loads(line) for line in host.vgpuctl("events", "--format", "json").stdout.splitlines()]
     expect("one event tells of it", [e["kind"] for e in events].count("watchdog-fired") == 1)
-    verified = re.findall(r'msg="([^"]*(?:is back|cannot be told|still holds)[^"]*)"', host.log())
+    verified = re.findall(r'msg="([^"]*executor that was ended[^"]*)"', host.log())
     return {"seconds": round(took, 2), "said": said[-300:], "verified": verified}
 
 
@@ -90,12 +90,13 @@ def sampled(host, seconds):
 
 def accounting(host, expect):
     """Two programs that keep the GPU busy: their charged shares, and what the driver sampled of their executors meanwhile."""
-    programs = [begin(host, "tests/spin", "30", "2") for _ in range(2)]
-    settled(lambda: sum(len(s["channels"]) for s in slots(host)) == 2, 60)
-    time.sleep(2)
+    programs = [begin(host, "tests/spin", "10" if host.rehearsal else "30", "2") for _ in range(2)]
 
     def charged():
-        return {c["executor_pid"]: c["statistics"]["GPUTime"] / 1e9 for s in slots(host) for c in s["channels"]}
+        return {c["executor_pid"]: c["statistics"]["GPUTime"] / 1e9 for s in slots(host) for c in s["channels"] if c["executor_pid"]}
+
+    settled(lambda: sum(used > 0 for used in charged().values()) == 2, 60)
+    time.sleep(1)
 
     before, start = charged(), time.monotonic()
     samples = {} if host.rehearsal else sampled(host, 10)
@@ -105,7 +106,7 @@ def accounting(host, expect):
     for program in programs:
         end(program, 90)
     ours = {pid: (after[pid] - before[pid]) / seconds for pid in before if pid in after}
-    expect("two executors are charged", len(ours) == 2 and all(share > 0.2 for share in ours.values()))
+    expect("two executors are charged", len(ours) == 2 and all(share > (0.01 if host.rehearsal else 0.2) for share in ours.values()))
     expect("together no more than the GPU", sum(ours.values()) < 1.05)
     nvml = {pid: sum(samples[pid]) / len(samples[pid]) / 100 for pid in ours if samples.get(pid)}
     # without the driver's numbers of processes (another PID namespace) there is nothing to compare
