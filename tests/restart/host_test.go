@@ -36,7 +36,7 @@ type host struct {
 // newHost starts mediatord with a pool, which more lines say more about.
 func newHost(t *testing.T, pool ...string) *host {
 	t.Helper()
-	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady", "tests/spin"} {
+	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady", "tests/spin", "tests/tenant"} {
 		if _, err := os.Stat(built(name)); err != nil {
 			t.Fatalf("%v: run make build", err)
 		}
@@ -142,6 +142,7 @@ func (h *host) nothingKept() {
 // status is what vgpuctl says of slots.
 type status struct {
 	Slots []struct {
+		UUID      string `json:"uuid"`
 		Name      string `json:"name"`
 		State     string `json:"state"`
 		Connected bool   `json:"connected"`

@@ -1,0 +1,165 @@
+package restart
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// tenant is a running tests/programs/tenant.
+type tenant struct {
+	*program
+	asks  io.WriteCloser
+	count int
+}
+
+func (h *host) tenant(mib int) *tenant {
+	h.Helper()
+	args := []string{"--bus", h.address, "run", "--memory", "256MiB", "--lib-dir", built("guest"), "--", built("tests/tenant"), fmt.Sprint(mib)}
+	cmd := exec.CommandContext(h.Context(), built("bin/vgpuctl"), args...)
+	asks, err := cmd.StdinPipe()
+	if err != nil {
+		h.Fatal(err)
+	}
+	t := &tenant{program: h.begin(cmd), asks: asks}
+	t.said("holds")
+	return t
+}
+
+// ask has the program do something and waits until it has said so once more.
+func (t *tenant) ask(what, answer string) {
+	t.Helper()
+	before := strings.Count(t.output.String(), answer)
+	if _, err := io.WriteString(t.asks, what+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	t.until(what, func() bool { return strings.Count(t.output.String(), answer) > before })
+}
+
+// right has the program use its memory and compare all of it.
+func (t *tenant) right() {
+	t.Helper()
+	t.ask("touch", "touched in")
+	t.ask("check", "right")
+}
+
+// parkings is what vgpuctl says of parking.
+type parkings struct {
+	Pools []struct {
+		Host uint64 `json:"parked_host_memory"`
+	} `json:"pools"`
+	Slots []struct {
+		Used     uint64 `json:"memory_used"`
+		Parked   uint64 `json:"memory_parked"`
+		Channels []struct {
+			ExecutorPID int    `json:"executor_pid"`
+			Parked      uint64 `json:"parked"`
+		} `json:"channels"`
+	} `json:"slots"`
+}
+
+func (h *host) parkings() parkings {
+	h.Helper()
+	out, err := exec.Command(built("bin/vgpuctl"), "--bus", h.address, "status", "--json").Output()
+	var p parkings
+	if err == nil {
+		err = json.Unmarshal(out, &p)
+	}
+	if err != nil {
+		h.Fatalf("vgpuctl status: %v\n%s", err, out)
+	}
+	return p
+}
+
+// parked waits until so many processes are, with host memory behind them.
+func (h *host) parked(processes int) {
+	h.Helper()
+	h.until(fmt.Sprintf("parking of %d", processes), func() bool {
+		count := 0
+		p := h.parkings()
+		for _, s := range p.Slots {
+			if s.Parked > 0 && s.Parked <= s.Used {
+				count++
+			}
+		}
+		return count == processes && (p.Pools[0].Host > 0) == (processes > 0)
+	})
+}
+
+// TestIdleProcessesAreParked parks who is idle and nobody else, wakes them with
+// right memory, and does so through restarts of mediatord.
+func TestIdleProcessesAreParked(t *testing.T) {
+	h := newHost(t, "[parking]", `after = "1s"`, `host_memory = "64MiB"`)
+	steady := h.run(t.Context(), built("tests/steady"), "600")
+	steady.said("started")
+	one, other := h.tenant(24), h.tenant(8)
+	h.parked(2)
+	one.right()
+	h.parked(2) // again
+	h.kill()
+	h.start()
+	h.parked(2)
+	other.right()
+	one.right()
+	h.parked(2)
+	h.kill()
+	one.right() // without mediatord
+	h.start()
+	h.parked(2)
+	out, err := exec.Command(built("bin/vgpuctl"), "--bus", h.address, "events").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "process-parked") {
+		t.Errorf("events: %v\n%s", err, out)
+	}
+	_ = steady.cmd.Process.Signal(syscall.SIGTERM)
+	steady.correct()
+	// The end of a parked process gives the host memory back, kill -9 of its executor too.
+	_ = one.asks.Close()
+	if err := <-one.done; err != nil {
+		t.Errorf("it ended with %v: %s", err, one.output)
+	}
+	h.parked(1)
+	for _, s := range h.parkings().Slots {
+		for _, c := range s.Channels {
+			if err := syscall.Kill(c.ExecutorPID, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	h.parked(0)
+	_, _ = io.WriteString(other.asks, "touch\n")
+	if err := <-other.done; err == nil || !strings.Contains(other.output.String(), "result 719") {
+		t.Errorf("without its executor it ended with %v: %s", err, other.output)
+	}
+}
+
+// TestParkingOnRequest parks when the operator says so, as far as the host memory
+// goes.
+func TestParkingOnRequest(t *testing.T) {
+	h := newHost(t, "[parking]", `after = "never"`, `host_memory = "64MiB"`)
+	fits, large := h.tenant(40), h.tenant(40)
+	park := func() (said string) {
+		for _, s := range h.status().Slots {
+			out, err := exec.Command(built("bin/vgpuctl"), "--bus", h.address, "park", s.UUID).CombinedOutput()
+			if err != nil {
+				t.Errorf("vgpuctl park: %v", err)
+			}
+			said += string(out)
+		}
+		return said
+	}
+	said := park()
+	if strings.Count(said, "1 of 1 processes are parked") != 1 || strings.Count(said, "0 of 1 processes") != 1 ||
+		!strings.Contains(said, "of the pool's 64MiB for parked processes") || !strings.Contains(said, "parking.host_memory") {
+		t.Errorf("vgpuctl park said\n%s", said)
+	}
+	h.parked(1)
+	fits.right()
+	large.right()
+	h.parked(0)
+	h.until("parking of whom there is room for", func() bool { return strings.Contains(park(), "1 of 1 processes are parked") })
+	h.parked(1)
+}
