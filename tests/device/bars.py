@@ -63,7 +63,19 @@ BARS = [
     ("PyTorch eager 1B decode", pytorch, False, 1.00, "tokens/s"),
     ("cuInit to the end of the first kernel", of_bench("first_kernel_ms"), True, 1.0, "ms"),
 ]
-ABSOLUTE = [("a launch's cost to the calling thread, p50", of_bench("launch_call.p50"), 0.15, "us")]
+
+
+def woken(mib):
+    """Seconds of a call while the memory is on the GPU, and behind parking."""
+    def values(results):
+        of = next(one for one in results["parking"]["wake"] if one["mib"] == mib)
+        return [[value / 1000 for value in of[side]] for side in ("awake_ms", "wake_ms")]
+    return values
+
+
+ABSOLUTE = [("a launch's cost to the calling thread, p50", of_bench("launch_call.p50"), 0.15, "us"),
+            ("next call of a parked process of 1 GiB (awake, parked)", woken(1024), 0.5, "s"),
+            ("next call of a parked process of 16 GiB (awake, parked)", woken(16384), 1.5, "s")]
 
 
 def spread(values):
@@ -88,7 +100,11 @@ def rows(results):
         found.append((f"{name}, {unit}", spread(native), spread(virtual), f"{ratio:.3f}", f"{'at most' if less else 'at least'} {bar:g}",
                       verdict(reached), "" if reached else REASONS.get(name, "")))
     for name, values, bar, unit in ABSOLUTE:
-        native, virtual = values(results)
+        try:
+            native, virtual = values(results)
+        except (KeyError, StopIteration):
+            missing.append(name)
+            continue
         found.append((f"{name}, {unit}", spread(native), spread(virtual), "", f"at most {bar:g} {unit}",
                       verdict(statistics.median(virtual) <= bar), ""))
     try:

@@ -38,7 +38,7 @@ class Host:
     A pool for each GPU: "default" has `gpu`, the first of `more` is "second", and so on.
     """
 
-    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool=None, options=()):
+    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool=None, options=(), slots=8):
         names = ["default", "second", *(f"gpu{number}" for number in range(3, 2 + len(more)))]
         self.gpus = dict(zip(names, [gpu, *more]))
         self.pools = list(self.gpus)
@@ -48,6 +48,7 @@ class Host:
         # more lines of the pool file
         self.pool = os.environ.get("VGPU_POOL", "").replace(";", "\n") + "\n" if pool is None else pool
         self.options = options  # of mediatord, after the usual ones
+        self.slots = slots
         self.address = f"unix:path={work}/bus"
         self.processes = []
         self.hides = False
@@ -68,7 +69,7 @@ class Host:
             file.write(BUS_CONFIG.format(socket=f"{self.work}/bus"))
         for pool, gpu in self.gpus.items():
             with open(f"{self.work}/pools/{pool}.toml", "w") as file:
-                file.write(f'gpus = ["{gpu}"]\nslots = 8\novercommit = 4.0\nisolation = "none"\nwarm = {self.warm}\n')
+                file.write(f'gpus = ["{gpu}"]\nslots = {self.slots}\novercommit = 4.0\nisolation = "none"\nwarm = {self.warm}\n')
                 if self.memory:
                     file.write(f'memory = "{self.memory}"\n')
                 file.write(self.pool)

@@ -16,8 +16,9 @@ import traceback
 import machine
 from host import Host
 
-STAGES = ("functions", "bench", "scale", "modules", "launchpath", "pinned", "memory", "llama", "vm", "conformance", "programs", "walls", "residue", "monitoring", "watchdog", "sharing", "restart")
-REHEARSAL = {"launchpath": {"launches": 50_000}, "pinned": {"mib": 8}, "memory": {"mib": 8}, "sharing": {"seconds": 1, "step": (4, 500, 20000), "hogs": (1000, 5000), "sweep_seconds": 0.6,
+STAGES = ("functions", "bench", "scale", "modules", "launchpath", "pinned", "memory", "llama", "vm", "conformance", "programs", "walls", "residue", "monitoring", "watchdog", "parking", "sharing", "restart")
+REHEARSAL = {"parking": {"sizes": (64,), "rounds": 2, "tenants": 3, "mib": 16},
+             "launchpath": {"launches": 50_000}, "pinned": {"mib": 8}, "memory": {"mib": 8}, "sharing": {"seconds": 1, "step": (4, 500, 20000), "hogs": (1000, 5000), "sweep_seconds": 0.6,
                          "decoding": {"gpu_layers": 0, "prompt": 32, "tokens": 40, "threads": 2, "pace": 20, "learn": 5, "start": 10, "fast_tokens": 200,
                                       "shape": ("2", "512", "1024", "8", "2", "4096")}},
              "scale": {"counts": (1, 2), "rounds": 1, "milliseconds": 200}, "modules": {"size": 4 << 20, "rounds": 1},
