@@ -14,7 +14,6 @@ import (
 type tenant struct {
 	*program
 	asks  io.WriteCloser
-	count int
 }
 
 func (h *host) tenant(mib int) *tenant {
