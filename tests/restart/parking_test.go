@@ -13,7 +13,7 @@ import (
 // tenant is a running tests/programs/tenant.
 type tenant struct {
 	*program
-	asks  io.WriteCloser
+	asks io.WriteCloser
 }
 
 func (h *host) tenant(mib int) *tenant {
