@@ -139,11 +139,18 @@ func TestSharesOnTheSoftwareGPU(t *testing.T) {
 	heavy.post(2000, time.Millisecond)
 	light.post(2000, time.Millisecond)
 	heavy.await("both at work", func() bool { return heavy.used() > 20*time.Millisecond && light.used() > 20*time.Millisecond })
-	h, l := heavy.used(), light.used()
-	time.Sleep(1200 * time.Millisecond)
-	h, l = heavy.used()-h, light.used()-l
-	if share := float64(h) / float64(h+l); share < .70 || share > .80 {
-		t.Errorf("%v and %v: the share is %.3f, should be 0.75", h, l, share)
+	beforeHeavy, beforeLight, began := heavy.used(), light.used(), time.Now()
+	// Neither is ever more than a turn ahead, so on a slow machine the share comes closer with time; both have work for all of it.
+	for {
+		time.Sleep(200 * time.Millisecond)
+		h, l := heavy.used()-beforeHeavy, light.used()-beforeLight
+		share, took := float64(h)/float64(h+l), time.Since(began)
+		if took > 1200*time.Millisecond && share > .70 && share < .80 {
+			return
+		}
+		if took > 2200*time.Millisecond {
+			t.Fatalf("%v and %v: the share is %.3f, should be 0.75", h, l, share)
+		}
 	}
 }
 
