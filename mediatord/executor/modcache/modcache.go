@@ -1,7 +1,8 @@
 // Package modcache keeps device code images by their SHA-256 on disk, shared by
 // the executors of a domain, so that a guest process sends an image's bytes only
 // if no process sent them before. What is read is hashed again: a file changed
-// by anybody is as good as none.
+// by anybody is as good as none. Beside an image lies what an executor found out
+// about it (a note), which is worth as much as that executor's word.
 package modcache
 
 import (
@@ -79,6 +80,45 @@ func (c *Cache) Put(sum [sha256.Size]byte, image []byte) error {
 	}
 	if err := c.evict(time.Now()); err != nil {
 		return fmt.Errorf("evicting from module cache: %w", err)
+	}
+	return nil
+}
+
+// MaxNote bounds a note in bytes.
+const MaxNote = 16 << 20
+
+// Note returns what was noted of an image under a name, false if nothing was. A note
+// whose bytes are not what was written is removed.
+func (c *Cache) Note(sum [sha256.Size]byte, name string) ([]byte, bool) {
+	path := c.path(sum) + "." + name
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > sha256.Size+MaxNote {
+		return nil, false
+	}
+	b, err := io.ReadAll(io.LimitReader(f, info.Size()))
+	if err != nil || len(b) < sha256.Size || sha256.Sum256(b[sha256.Size:]) != [sha256.Size]byte(b[:sha256.Size]) {
+		_ = os.Remove(path)
+		return nil, false
+	}
+	now := time.Now()
+	_ = os.Chtimes(path, now, now)
+	return b[sha256.Size:], true
+}
+
+// PutNote notes something of an image under a name of letters and digits. Notes count
+// against the limit like images; a longer one than MaxNote is not kept.
+func (c *Cache) PutNote(sum [sha256.Size]byte, name string, note []byte) error {
+	if len(note) > MaxNote || int64(len(note)) > c.limit {
+		return nil
+	}
+	hash := sha256.Sum256(note)
+	if err := c.write(c.path(sum)+"."+name, append(hash[:], note...)); err != nil {
+		return fmt.Errorf("storing note %s of module %x: %w", name, sum[:4], err)
 	}
 	return nil
 }

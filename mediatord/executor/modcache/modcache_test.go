@@ -119,3 +119,41 @@ func TestOpenWantsADirectory(t *testing.T) {
 		t.Error("opened a file")
 	}
 }
+
+func TestNotes(t *testing.T) {
+	c, _ := open(t, 1000)
+	sum := put(t, c, "image")
+	if _, ok := c.Note(sum, "sm90"); ok {
+		t.Error("a note that was never put")
+	}
+	if err := c.PutNote(sum, "sm90", []byte("note")); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := c.Note(sum, "sm90"); !ok || string(got) != "note" {
+		t.Errorf("got %q, %v", got, ok)
+	}
+	if _, ok := c.Note(sum, "sm80"); ok {
+		t.Error("a note of another name")
+	}
+	path := c.path(sum) + ".sm90"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-1]++
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := c.Note(sum, "sm90"); ok {
+		t.Error("a changed note")
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Error("the changed note is still there")
+	}
+	if err := c.PutNote(sum, "sm90", make([]byte, 1001)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := c.Note(sum, "sm90"); ok {
+		t.Error("a note beyond the limit was kept")
+	}
+}

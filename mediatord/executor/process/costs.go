@@ -72,16 +72,11 @@ func (c *costs) ended(number uint32) {
 }
 
 // load reserves what an image will take when it is loaded in a context.
-func (c *costs) load(of handle.Owner, context uint32, code []byte) driver.Result {
-	f, err := image.Measurement(code, c.facts.Arch)
-	if errors.Is(err, image.ErrSize) {
-		return driver.ErrorNotSupported
-	}
-	// What cannot be taken apart the driver will refuse too.
-	if r := c.memory.reserve(f.Loaded); r != driver.Success {
+func (c *costs) load(of handle.Owner, context uint32, d image.Description) driver.Result {
+	if r := c.memory.reserve(d.Loaded); r != driver.Success {
 		return r
 	}
-	c.code[of] = &codeCost{context, f.Loaded, f.Kernels}
+	c.code[of] = &codeCost{context, d.Loaded, d.Kernels}
 	return driver.Success
 }
 
@@ -109,6 +104,19 @@ func (c *costs) unload(of handle.Owner) {
 		c.memory.free(cost.bytes)
 		delete(c.code, of)
 	}
+}
+
+// reserveCode reserves what an image will take, of which it says what it is. One that
+// cannot be taken apart takes nothing: the driver will refuse it too.
+func (p *Process) reserveCode(of handle.Owner, context uint32, code completeImage) (image.Description, driver.Result) {
+	d, err := p.images.describe(code, p.costs.facts.Arch)
+	if errors.Is(err, image.ErrSize) {
+		return d, driver.ErrorNotSupported
+	}
+	if err != nil {
+		p.Log.WithError(err).Debug("loading an image that cannot be taken apart")
+	}
+	return d, p.costs.load(of, context, d)
 }
 
 // useFunction notes that a module's function is about to be used.

@@ -2,6 +2,8 @@ package process
 
 import (
 	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"hash"
 
 	"github.com/sirupsen/logrus"
@@ -24,7 +26,7 @@ type images struct {
 	total   uint64
 	cache   *modcache.Cache
 	log     logrus.FieldLogger
-	storing chan struct{} // holds a token while one image is being stored
+	storing chan struct{} // holds a token while something is being stored
 }
 
 type upload struct {
@@ -97,21 +99,21 @@ func (i *images) appended(u *upload, before int) driver.Result {
 		return driver.ErrorInvalidImage
 	}
 	u.good = true
-	i.store(u.sum, u.data)
+	i.keep("image", func(c *modcache.Cache) error { return c.Put(u.sum, u.data) })
 	return driver.Success
 }
 
-// store writes to the cache beside the consumer, one image at a time: the cache
+// keep writes to the cache beside the consumer, one thing at a time: the cache
 // is a help, not a duty.
-func (i *images) store(sum [sha256.Size]byte, data []byte) {
+func (i *images) keep(what string, put func(*modcache.Cache) error) {
 	if i.cache == nil {
 		return
 	}
 	go func() {
 		i.storing <- struct{}{}
 		defer func() { <-i.storing }()
-		if err := i.cache.Put(sum, data); err != nil {
-			i.log.WithError(err).Warn("image not cached")
+		if err := put(i.cache); err != nil {
+			i.log.WithError(err).Warnf("%s not cached", what)
 		}
 	}()
 }
@@ -127,20 +129,49 @@ func (p *Process) ImageDrop(_ wire.Call, in wire.ImageDrop) driver.Result {
 	return driver.Success
 }
 
-// imageBytes are the bytes of a complete, measured image.
-func (p *Process) imageBytes(number uint32) ([]byte, driver.Result) {
+// completeImage is an image that the process has sent, exactly its bytes.
+type completeImage struct {
+	bytes []byte
+	sum   [sha256.Size]byte // of what was sent
+}
+
+func (p *Process) completeImage(number uint32) (completeImage, driver.Result) {
 	u := p.images.uploads[number]
 	if u == nil {
-		return nil, driver.ErrorInvalidValue
+		return completeImage{}, driver.ErrorInvalidValue
 	}
 	if !u.good {
-		return nil, driver.ErrorInvalidImage
+		return completeImage{}, driver.ErrorInvalidImage
 	}
 	kind, data, err := image.Measure(u.data)
 	if err != nil {
 		p.Log.WithError(err).Warn("image refused")
-		return nil, driver.ErrorInvalidImage
+		return completeImage{}, driver.ErrorInvalidImage
 	}
 	p.Log.Debugf("loading %s of %d bytes", kind, len(data))
-	return data, driver.Success
+	return completeImage{data, u.sum}, driver.Success
+}
+
+// describe says what an image is for a GPU of that compute capability: as some executor
+// of the domain has noted before, since taking 100 MB of code apart takes a second.
+func (i *images) describe(of completeImage, arch uint32) (image.Description, error) {
+	name := fmt.Sprintf("sm%d", arch)
+	if i.cache != nil {
+		if note, ok := i.cache.Note(of.sum, name); ok {
+			var d image.Description
+			if json.Unmarshal(note, &d) == nil {
+				return d, nil
+			}
+		}
+	}
+	d, err := image.Describe(of.bytes, arch)
+	if err != nil {
+		return d, err
+	}
+	note, err := json.Marshal(d)
+	if err != nil {
+		return d, fmt.Errorf("noting what an image is: %w", err)
+	}
+	i.keep("an image's description", func(c *modcache.Cache) error { return c.PutNote(of.sum, name, note) })
+	return d, nil
 }

@@ -20,15 +20,16 @@ func (p *Process) ModuleLoad(_ wire.Call, in wire.ModuleLoad) (wire.ModuleLoadRe
 		return wire.ModuleLoadReply{}, r
 	}
 	of := handle.Owner{Kind: driver.KindModule, Number: in.M}
-	if r := p.costs.load(of, p.tables.Context, image); r != driver.Success {
+	description, r := p.reserveCode(of, p.tables.Context, image)
+	if r != driver.Success {
 		return wire.ModuleLoadReply{}, r
 	}
-	m, r := p.Driver.ModuleLoad(image, jit)
+	m, r := p.Driver.ModuleLoad(image.bytes, jit)
 	if r != driver.Success {
 		p.costs.unload(of)
 	} else {
 		p.tables.Put(driver.KindModule, in.M, uint64(m))
-		p.lookForPrintf(image)
+		p.expectPrinting(description)
 	}
 	return wire.ModuleLoadReply{Logs: api.JITLogs(jit.Info, jit.Error, window.RepDataMax)}, r
 }
@@ -43,28 +44,29 @@ func (p *Process) LibraryLoad(_ wire.Call, in wire.LibraryLoad) (wire.LibraryLoa
 		return wire.LibraryLoadReply{}, r
 	}
 	of := handle.Owner{Kind: driver.KindLibrary, Number: in.L}
-	if r := p.costs.load(of, everyContext, image); r != driver.Success {
+	description, r := p.reserveCode(of, everyContext, image)
+	if r != driver.Success {
 		return wire.LibraryLoadReply{}, r
 	}
-	l, r := p.Driver.LibraryLoad(image, jit)
+	l, r := p.Driver.LibraryLoad(image.bytes, jit)
 	if r != driver.Success {
 		p.costs.unload(of)
 	} else {
 		p.tables.Put(driver.KindLibrary, in.L, uint64(l))
-		p.lookForPrintf(image)
+		p.expectPrinting(description)
 	}
 	return wire.LibraryLoadReply{Logs: api.JITLogs(jit.Info, jit.Error, window.RepDataMax)}, r
 }
 
-func (p *Process) loadArguments(number, options uint32, pairs []byte) ([]byte, *driver.JIT, driver.Result) {
+func (p *Process) loadArguments(number, options uint32, pairs []byte) (completeImage, *driver.JIT, driver.Result) {
 	if uint64(len(pairs)) != uint64(options)*8 {
-		return nil, nil, p.violate("loading image %d: %d bytes for %d options", number, len(pairs), options)
+		return completeImage{}, nil, p.violate("loading image %d: %d bytes for %d options", number, len(pairs), options)
 	}
 	jit, ok := decodeJIT(pairs)
 	if !ok {
-		return nil, nil, driver.ErrorInvalidValue
+		return completeImage{}, nil, driver.ErrorInvalidValue
 	}
-	image, r := p.imageBytes(number)
+	image, r := p.completeImage(number)
 	return image, jit, r
 }
 

@@ -108,6 +108,41 @@ func TestCachedImagesNeedNoBytes(t *testing.T) {
 	h.must("library_load", 1, 2, 0, "")
 }
 
+func TestWhatAnImageIsIsNoted(t *testing.T) {
+	cache, err := modcache.Open(t.TempDir(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := inContext(t, func(c *Config) { c.Cache = cache })
+	before, sum, name := h.used(), sha256.Sum256([]byte(text)), fmt.Sprintf("sm%d", h.process.costs.facts.Arch)
+	h.image(1, []byte(text))
+	h.must("library_load", 1, 1, 0, "")
+	if got := h.used() - before; got != uint64(len(text)+1) {
+		t.Errorf("text of %d bytes costs %d", len(text), got)
+	}
+	if !h.WaitFor(func() bool { _, ok := cache.Note(sum, name); return ok }) {
+		t.Fatal("no note reaches the cache")
+	}
+	if err := cache.PutNote(sum, name, []byte(`{"Loaded": 5000}`)); err != nil {
+		t.Fatal(err)
+	}
+	h.must("library_unload", 1)
+	h.must("library_load", 1, 1, 0, "")
+	if got := h.used() - before; got != 5000 {
+		t.Errorf("noted as 5000 bytes it costs %d", got)
+	}
+	if err := cache.PutNote(sum, name, []byte(`{`)); err != nil {
+		t.Fatal(err)
+	}
+	h.must("library_load", 2, 1, 0, "")
+	if got := h.used() - before; got != 5000+uint64(len(text)+1) {
+		t.Errorf("without a readable note both cost %d", got)
+	}
+	if !h.WaitFor(func() bool { note, _ := cache.Note(sum, name); return len(note) > 1 }) {
+		t.Error("no readable note took its place")
+	}
+}
+
 func TestLoadReturnsLogs(t *testing.T) {
 	h := inContext(t)
 	h.image(1, []byte(text))

@@ -109,8 +109,7 @@ type Process struct {
 	room          roomWish
 	asserted      atomic.Bool // an assertion of a kernel has failed
 
-	prints  atomic.Bool   // code that may print is loaded
-	looking chan struct{} // holds a token while one image is searched
+	prints bool // code that may print is loaded
 }
 
 // New makes the state of a process that has asked for nothing yet.
@@ -123,7 +122,6 @@ func New(c Config) *Process {
 		bindless: bindless{},
 		linkers:  map[uint32]*linker{},
 		refused:  map[uint32]uint64{},
-		looking:  make(chan struct{}, 1),
 
 		statistics: statistics{account: c.Account, number: c.Number},
 	}

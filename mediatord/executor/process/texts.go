@@ -15,31 +15,12 @@ type Printer interface {
 	Take(limit int, withErrors bool) (out, errors []byte)
 }
 
-// quickLook bounds the images that are searched for a call of printf before
-// their load returns; longer ones are searched beside the consumer.
-const quickLook = 256 << 10
-
-// lookForPrintf tells the process when it has loaded code that may print: from
+// expectPrinting tells the process when it has loaded code that may print: from
 // then on it asks, when it waits, for what was printed.
-func (p *Process) lookForPrintf(code []byte) {
-	look := func() {
-		if image.Refers(code, "vprintf") {
-			p.prints.Store(true)
-			p.Channel.SetPrints()
-		}
-	}
-	switch {
-	case p.prints.Load():
-	case len(code) <= quickLook:
-		look()
-	default:
-		go func() {
-			p.looking <- struct{}{}
-			defer func() { <-p.looking }()
-			if !p.prints.Load() {
-				look()
-			}
-		}()
+func (p *Process) expectPrinting(d image.Description) {
+	if d.Prints && !p.prints {
+		p.prints = true
+		p.Channel.SetPrints()
 	}
 }
 

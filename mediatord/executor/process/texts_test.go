@@ -86,19 +86,17 @@ func TestTextComesInPieces(t *testing.T) {
 }
 
 func TestCodeThatPrintsIsNoticed(t *testing.T) {
-	for name, tc := range map[string]struct {
-		code string
-		want uint32
-	}{
-		"prints":     {".version 7.0 call vprintf\x00", 1},
-		"is silent":  {".version 7.0 ret\x00", 0},
-		"long":       {".version 7.0 " + strings.Repeat("x", quickLook) + "vprintf\x00", 1},
-		"long quiet": {".version 7.0 " + strings.Repeat("x", quickLook) + "\x00", 0},
-	} {
+	for _, op := range []string{"module_load", "library_load"} {
 		h, _ := printing(t)
-		h.process.lookForPrintf([]byte(tc.code))
-		if !h.WaitFor(func() bool { return h.word(window.ChPrints) == tc.want }) {
-			t.Errorf("%s: word is %d", name, h.word(window.ChPrints))
+		h.image(1, []byte(".version 7.0 ret"))
+		h.image(2, []byte(".version 7.0 call vprintf"))
+		h.must(op, 1, 1, 0, "")
+		if got := h.word(window.ChPrints); got != 0 {
+			t.Errorf("%s of silent code: word is %d", op, got)
+		}
+		h.must(op, 2, 2, 0, "")
+		if got := h.word(window.ChPrints); got != 1 {
+			t.Errorf("%s of code that prints: word is %d", op, got)
 		}
 	}
 }

@@ -5,71 +5,90 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrSize: PTX text that says only by computing how much memory it wants.
 var ErrSize = errors.New("size of a variable is not a number")
 
-// Footprint is the device memory that an image takes.
-type Footprint struct {
-	Loaded  uint64            // bytes, as soon as it is loaded: variables, and text that must be compiled
-	Kernels map[string]uint64 // bytes of each kernel's code: the driver loads it when it is used
+// Description is what counts of an image before a driver loads it.
+type Description struct {
+	Loaded  uint64            // bytes of device memory as soon as it is loaded: variables, and text that must be compiled
+	Kernels map[string]uint64 `json:",omitempty"` // bytes of each kernel's code: the driver loads it when it is used
+	Prints  bool              `json:",omitempty"` // it names the device's own vprintf
 }
 
-// Measurement is what an image, as Measure returned it, takes on a GPU of compute
-// capability arch (90 for 9.0, 0: any). Of a fatbin only the one entry counts that a
-// driver would choose, or the largest. An image that cannot be taken apart fails with
-// ErrImage.
-func Measurement(b []byte, arch uint32) (Footprint, error) {
+var printer = []byte("vprintf")
+
+// Describe says what an image, as Measure returned it, is for a GPU of compute
+// capability arch (90 for 9.0, 0: any). Of a fatbin one entry's memory counts: machine
+// code for exactly this GPU, which drivers prefer to all else (CUDA driver API,
+// CUjit_fallback), or, without such code, the entry that takes most of those that may
+// run. Only what may count is unpacked: reading a fatbin's PTX takes ten times as long
+// as reading its machine code. An image that cannot be taken apart fails with ErrImage.
+func Describe(b []byte, arch uint32) (Description, error) {
 	if len(b) >= 4 {
 		switch binary.LittleEndian.Uint32(b) {
 		case magicFatbin:
-			return measureFatbin(b, arch)
+			return describeFatbin(b, arch)
 		case magicELF:
-			return measureELF(b)
+			return describeELF(b)
 		}
 	}
-	return measureText(b)
+	return describeText(b)
 }
 
-func measureText(b []byte) (Footprint, error) {
+func describeText(b []byte) (Description, error) {
 	variables, err := ptxVariables(b)
-	return Footprint{Loaded: variables + uint64(len(b))}, err
+	return Description{Loaded: variables + uint64(len(b)), Prints: bytes.Contains(b, printer)}, err
 }
 
-func measureFatbin(b []byte, arch uint32) (Footprint, error) {
+func describeFatbin(b []byte, arch uint32) (Description, error) {
 	list, err := Entries(b)
 	if err != nil {
-		return Footprint{}, err
+		return Description{}, err
 	}
-	var most Footprint
+	exact := slices.DeleteFunc(slices.Clone(list), func(e Entry) bool { return e.Kind != EntryCubin || e.Arch != arch })
+	if most, whole, err := largest(exact); len(exact) > 0 && whole {
+		return most, err
+	}
+	most, _, err := largest(slices.DeleteFunc(list, func(e Entry) bool { return arch != 0 && !e.runsOn(arch) }))
+	return most, err
+}
+
+// largest is the entry that takes most; it prints if any does. They are not whole if
+// one could not be taken apart, of which its claims count.
+func largest(list []Entry) (most Description, whole bool, err error) {
+	whole, prints := true, false
 	for _, e := range list {
-		if arch != 0 && !e.runsOn(arch) {
-			continue
-		}
-		var f Footprint
+		var d Description
 		code, err := e.Code()
 		switch {
 		case err != nil: // what is packed so no driver of today unpacks
-			f.Loaded = max(e.size, uint64(len(e.payload)))
 		case e.Kind == EntryCubin:
-			f, err = measureELF(code)
+			d, err = describeELF(code)
 		case e.Kind == EntryPTX:
-			f, err = measureText(code)
+			d, err = describeText(code)
 		}
 		if errors.Is(err, ErrSize) {
-			return Footprint{}, err
+			return Description{}, true, err
 		}
-		if f.total() > most.total() {
-			most = f
+		if err != nil {
+			whole = false
+			d.Loaded = max(e.size, uint64(len(e.payload)))
+		}
+		prints = prints || d.Prints
+		if d.total() > most.total() {
+			most = d
 		}
 	}
-	return most, nil
+	most.Prints = prints
+	return most, whole, nil
 }
 
-func (f Footprint) total() uint64 {
-	sum := f.Loaded
-	for _, bytes := range f.Kernels {
+func (d Description) total() uint64 {
+	sum := d.Loaded
+	for _, bytes := range d.Kernels {
 		sum += bytes
 	}
 	return sum
@@ -97,17 +116,17 @@ const (
 	sharedSections   = ".nv.shared"
 )
 
-// measureELF sums up the sections that are loaded.
-func measureELF(b []byte) (Footprint, error) {
+// describeELF sums up the sections that are loaded.
+func describeELF(b []byte) (Description, error) {
 	if _, err := elfSize(b); err != nil {
-		return Footprint{}, err
+		return Description{}, err
 	}
 	le := binary.LittleEndian
-	f := Footprint{Kernels: map[string]uint64{}}
+	d := Description{Kernels: map[string]uint64{}, Prints: bytes.Contains(b, printer)}
 	shoff, count := le.Uint64(b[elfSHOff:]), uint64(le.Uint16(b[elfSHNum:]))
 	if shoff == 0 {
-		f.Loaded = uint64(len(b))
-		return f, nil
+		d.Loaded = uint64(len(b))
+		return d, nil
 	}
 	if count == 0 {
 		count = le.Uint64(b[shoff+sectionLength:])
@@ -132,15 +151,15 @@ func measureELF(b []byte) (Footprint, error) {
 		}
 		length := le.Uint64(h[sectionLength:])
 		if sum += length; sum < length {
-			return Footprint{}, fmt.Errorf("%w: ELF sections of more than 2^64 bytes", ErrImage)
+			return Description{}, fmt.Errorf("%w: ELF sections of more than 2^64 bytes", ErrImage)
 		}
 		if kernel, ok := ofKernel(name); ok {
-			f.Kernels[kernel] += length
+			d.Kernels[kernel] += length
 		} else if !bytes.HasPrefix(name, []byte(sharedSections)) {
-			f.Loaded += length
+			d.Loaded += length
 		}
 	}
-	return f, nil
+	return d, nil
 }
 
 // ofKernel says which kernel's a section is, if it is one's.

@@ -81,7 +81,7 @@ type section struct {
 	flags, length uint64
 }
 
-func TestFootprints(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	cubin := func(length uint64) []byte {
 		return elfOf(section{".text.k", 6, 1000}, section{".nv.constant0.k", 2, 500}, section{".nv.constant3", 2, 24}, section{".nv.global", 3, length}, section{".nv.shared.k", 3, 48 << 10}, section{".debug", 0, 1 << 30})
 	}
@@ -104,11 +104,13 @@ func TestFootprints(t *testing.T) {
 			entry(EntryCubin, 80, 0, 0x11, cubin(1<<30), 0, 0), entry(EntryCubin, 90, 0, 0x11, cubin(1<<20), 0, 0), entry(EntryCubin, 100, 0, 0x11, cubin(1<<31), 0, 0)), 90, 24 + 1<<20},
 		{"any GPU", fatbin(entry(EntryCubin, 80, 0, 0x11, cubin(1<<30), 0, 0), entry(EntryCubin, 90, 0, 0x11, cubin(1<<20), 0, 0)), 0, 24 + 1<<30},
 		{"text for an older GPU", fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(text), 0, 0)), 90, 5000000 + uint64(len(text)+7)&^7},
+		{"text beside code for this GPU", fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(text), 0, 0), entry(EntryCubin, 90, 0, 0x11, cubin(1<<20), 0, 0)), 90, 24 + 1<<20},
+		{"text beside code that cannot be taken apart", fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(text), 0, 0), entry(EntryCubin, 90, 0, 0x11, []byte("12345678"), 0, 0)), 90, 5000000 + uint64(len(text)+7)&^7},
 		{"packed code", fatbin(entry(EntryCubin, 90, 0, 0x11|flagZstd, packed, len(packed), whole)), 90, 24 + 3<<20},
 		{"packed by nobody we know", fatbin(entry(EntryCubin, 90, 0, 0x11|flagOldCompression, []byte("12345678"), 8, 999)), 90, 999},
 		{"nothing for this GPU", fatbin(entry(EntryCubin, 80, 0, 0x11, cubin(1<<30), 0, 0)), 90, 0},
 	} {
-		got, err := Measurement(tc.image, tc.arch)
+		got, err := Describe(tc.image, tc.arch)
 		if err != nil || got.Loaded != tc.want {
 			t.Errorf("%s: %d, %v, want %d", tc.name, got.Loaded, err, tc.want)
 		}
@@ -117,21 +119,41 @@ func TestFootprints(t *testing.T) {
 		}
 	}
 	overflowing := elfOf(section{".a", 2, 1 << 63}, section{".b", 2, 1 << 63})
-	if _, err := Measurement(overflowing, 90); !errors.Is(err, ErrImage) {
+	if _, err := Describe(overflowing, 90); !errors.Is(err, ErrImage) {
 		t.Errorf("sections beyond 2^64: %v", err)
 	}
-	if _, err := Measurement(fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(".version 7.0\n.global .u8 a[N];"), 0, 0)), 90); !errors.Is(err, ErrSize) {
+	if _, err := Describe(fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(".version 7.0\n.global .u8 a[N];"), 0, 0)), 90); !errors.Is(err, ErrSize) {
 		t.Errorf("an expression in a fatbin: %v", err)
 	}
 }
 
-func FuzzMeasurement(f *testing.F) {
+func FuzzDescribe(f *testing.F) {
 	f.Add([]byte(".version 7.0\n.global .u8 a[3];"))
 	f.Add(elfOf(section{".nv.global", 3, 77}))
 	f.Add(fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(".version"), 0, 0)))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if _, data, err := Measure(b); err == nil {
-			_, _ = Measurement(data, 90) // it ends, and does not panic
+			_, _ = Describe(data, 90) // it ends, and does not panic
 		}
 	})
+}
+
+func TestPrintingIsSeen(t *testing.T) {
+	silent, prints := elfOf(section{".text.k", 6, 100}), elfOf(section{".text.vprintf", 6, 100})
+	for name, tc := range map[string]struct {
+		image []byte
+		want  bool
+	}{
+		"text":                         {[]byte(".version 7.0 call vprintf"), true},
+		"other text":                   {[]byte(".version 7.0 call printer"), false},
+		"cubin":                        {prints, true},
+		"other cubin":                  {silent, false},
+		"one of several that may run":  {fatbin(entry(EntryCubin, 90, 0, 0x11, silent, 0, 0), entry(EntryCubin, 90, 0, 0x11, prints, 0, 0)), true},
+		"text that is not used":        {fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(".version vprintf"), 0, 0), entry(EntryCubin, 90, 0, 0x11, silent, 0, 0)), false},
+		"text where nothing else runs": {fatbin(entry(EntryPTX, 70, 70, 0x11, []byte(".version vprintf"), 0, 0), entry(EntryCubin, 80, 0, 0x11, silent, 0, 0)), true},
+	} {
+		if got, err := Describe(tc.image, 90); err != nil || got.Prints != tc.want {
+			t.Errorf("%s: %v, %v", name, got.Prints, err)
+		}
+	}
 }
