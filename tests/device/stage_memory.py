@@ -14,6 +14,8 @@ def stage(host, mib=MIB):
     if result["status"]:
         return {"good": False, "run": result}
     speeds = json.loads("\n".join(result["lines"]))
-    for way, of in speeds.items():
-        print(f"{way:28} {statistics.median(of):8.1f} GB/s ({min(of):.1f} to {max(of):.1f})")
+    for reading, ways in speeds.items():
+        print(reading)
+        for way, of in ways.items():
+            print(f"  {way:28} {statistics.median(of):8.1f} GB/s ({min(of):.1f} to {max(of):.1f})")
     return {"good": True, "mib": mib, "speeds": speeds, "said": result["stderr"]}
