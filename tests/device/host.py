@@ -143,9 +143,14 @@ class Host:
             return False
 
 
+def ends(text, keep):
+    """Beginning and end of a text."""
+    return text if len(text) <= 2 * keep else f"{text[:keep]}\n[{len(text) - 2 * keep} characters]\n{text[-keep:]}"
+
+
 def run(command, seconds, environment=None, watcher=None, keep=2000):
-    """Runs a command; a dict with exit status (124: took too long), output lines, the last `keep` characters of stderr,
-    and seconds."""
+    """Runs a command; a dict with exit status (124: took too long), output lines, the last `keep` characters of stderr
+    (and as many of its beginning, where a crash says its cause), and seconds."""
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **(environment or {})}, cwd=PAYLOAD)
@@ -162,7 +167,7 @@ def run(command, seconds, environment=None, watcher=None, keep=2000):
             process.kill()
             out, err = process.communicate()
         status = 124
-    result = {"status": status, "lines": out.splitlines(), "stderr": err[-keep:],
+    result = {"status": status, "lines": out.splitlines(), "stderr": ends(err, keep),
               "seconds": round(time.monotonic() - start, 3)}
     if watcher:
         result["watched"] = watcher.stop()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,8 @@ func onEmptyDriver(t *testing.T, library string, page *lease.Page) (h *harness, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	runtime.LockOSThread() // a context is current in a thread
+	t.Cleanup(runtime.UnlockOSThread)
 	h = newHarness(t, func(c *Config) { c.Driver, c.Lease, c.Clock = gpu, page, lease.NewClock() })
 	h.must("primary_retain", 0)
 	h.Context = primary
@@ -181,7 +184,14 @@ func TestABurstDoesWhatRecordsDoOneByOne(t *testing.T) {
 func TestABurstGivesWayToMediatord(t *testing.T) {
 	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)
 	ended := make(chan error, 1)
-	go func() { ended <- h.consumer.Run() }()
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if r := h.process.enter(primary); r != driver.Success {
+			t.Errorf("entering the context: %d", r)
+		}
+		ended <- h.consumer.Run()
+	}()
 	resumed := func() int {
 		count := 0
 		for _, m := range h.sent() {

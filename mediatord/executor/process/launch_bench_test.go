@@ -32,16 +32,19 @@ const benchKernel = ".version 7.0\n.target sm_52\n.address_size 64\n.visible .en
 // numbers 1.
 type benched struct {
 	*harness
-	gpu    *cuda.Driver
-	launch driver.Launch
-	record []byte
-	tail   uint64
+	gpu     *cuda.Driver
+	context driver.Context
+	launch  driver.Launch
+	record  []byte
+	tail    uint64
 }
 
 // newBenched takes the driver that VGPU_BENCH_DRIVER names, else one that does
 // nothing. terms nil: there is no lease.
 func newBenched(b *testing.B, terms *lease.Terms) *benched {
 	b.Helper()
+	runtime.LockOSThread() // a context is current in a thread
+	b.Cleanup(runtime.UnlockOSThread)
 	library := os.Getenv("VGPU_BENCH_DRIVER")
 	if library == "" {
 		library = cudatest.BuildEmptyDriver(b)
@@ -60,6 +63,14 @@ func newBenched(b *testing.B, terms *lease.Terms) *benched {
 	})
 	x.must("primary_retain", 0)
 	x.Context = primary
+	context, _ := x.process.tables.Get(driver.KindContext, primary)
+	x.context = driver.Context(context)
+	b.Cleanup(func() { // the next one's memory may lie where this one's is registered
+		x.synchronize(b)
+		if r := x.process.PrimaryRelease(wire.Call{}, wire.PrimaryRelease{}); r != driver.Success {
+			b.Errorf("releasing the context: %d", r)
+		}
+	})
 	module, r := gpu.ModuleLoad([]byte(benchKernel), &driver.JIT{})
 	if r != driver.Success {
 		b.Fatalf("loading the kernel: %d", r)
@@ -120,17 +131,33 @@ func (x *benched) fill(count int) {
 // step consumes launches until there have been so many since the start.
 func (x *benched) step(b *testing.B, launches uint64) {
 	for x.process.statistics.Launches < launches {
-		if _, err := x.consumer.Step(); err != nil {
+		consumed, err := x.consumer.Step()
+		if err != nil {
 			b.Fatal(err)
 		}
+		if consumed {
+			continue
+		}
+		if r, opcode := x.TakeAsync(); r != 0 {
+			b.Fatalf("%s failed: %d", wire.Name(uint16(opcode)), r)
+		}
+	}
+}
+
+// synchronize waits for the GPU and leaves the context current.
+func (x *benched) synchronize(b *testing.B) {
+	r := x.gpu.Synchronize(x.context)
+	if r == driver.Success {
+		r = x.gpu.SetCurrent(x.context)
+	}
+	if r != driver.Success {
+		b.Fatalf("waiting for the GPU: %d", r)
 	}
 }
 
 // rounds times batches of launches; what the GPU has left is waited for in
 // between.
 func (x *benched) rounds(b *testing.B, prepare, run func(count int)) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	var times []time.Duration
 	b.ResetTimer()
 	for done := 0; done < b.N; done += launchBatch {
@@ -138,9 +165,15 @@ func (x *benched) rounds(b *testing.B, prepare, run func(count int)) {
 		start := time.Now()
 		run(launchBatch)
 		times = append(times, time.Since(start))
-		x.gpu.Synchronize(0x100)
+		x.synchronize(b)
 	}
 	report(b, times)
+}
+
+func must(b *testing.B, r driver.Result, err error) {
+	if r != driver.Success || err != nil {
+		b.Fatalf("launching: %d, %v", r, err)
+	}
 }
 
 // report gives the least and the median batch: others share the processor.
@@ -163,7 +196,7 @@ func BenchmarkLaunch(b *testing.B) {
 		x := newBenched(b, nil)
 		x.rounds(b, nothing, func(count int) {
 			for range count {
-				x.gpu.Launch(&x.launch)
+				must(b, x.gpu.Launch(&x.launch), nil)
 			}
 		})
 	})
@@ -172,7 +205,8 @@ func BenchmarkLaunch(b *testing.B) {
 		payload := x.record[window.RecPayload:]
 		x.rounds(b, nothing, func(count int) {
 			for range count {
-				_, _, _ = wire.Dispatch(wire.Call{Context: primary}, wire.OpLaunch, payload, nil, x.process.native, x.process, &x.process.tables)
+				_, r, err := wire.Dispatch(wire.Call{Context: primary}, wire.OpLaunch, payload, nil, x.process.native, x.process, &x.process.tables)
+				must(b, r, err)
 			}
 		})
 	})
@@ -181,7 +215,8 @@ func BenchmarkLaunch(b *testing.B) {
 		r := channel.Record{Opcode: wire.OpLaunch, Call: wire.Call{Context: primary, Reply: window.NoReply}, Payload: x.record[window.RecPayload:]}
 		x.rounds(b, nothing, func(count int) {
 			for range count {
-				_, _, _ = x.process.Execute(&r, nil)
+				_, result, err := x.process.Execute(&r, nil)
+				must(b, result, err)
 			}
 		})
 	})
@@ -198,7 +233,6 @@ func BenchmarkLaunch(b *testing.B) {
 			runtime.LockOSThread()
 			x.fill(total)
 		}()
-		runtime.LockOSThread()
 		b.ResetTimer()
 		start := time.Now()
 		x.step(b, uint64(total))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing.
+ * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing. As with
+ * NVIDIA's, a thread launches nothing without a current context.
  * What the executor costs beside the driver can be measured on it. Launches and fences are written to the file that
  * VGPU_EMPTY_DRIVER_LOG names when cuInit is called, a line each. Functions that fill nothing in are added by cudatest.go.
  */
@@ -13,9 +14,10 @@
 
 typedef uintptr_t handle;
 
-enum { INVALID_VALUE = 1, LAUNCH_FAILED = 719, REFUSED_GRID = 1313 };
+enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, LAUNCH_FAILED = 719, REFUSED_GRID = 1313, PRIMARY = 0x10000 };
 
 static int lines = -1;
+static __thread handle current __attribute__((tls_model("initial-exec")));
 
 int cuInit(unsigned int flags)
 {
@@ -31,7 +33,15 @@ int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, 0; }
 int cuDeviceGetByPCIBusId(int *device, const char *address) { return *device = 0, (void)address, 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) { return *value = 1024, (void)attribute, (void)device, 0; }
 int cuDeviceGetDefaultMemPool(handle *pool, int device) { return *pool = 0x600, (void)device, 0; }
-int cuDevicePrimaryCtxRetain(handle *context, int device) { return *context = 0x100, (void)device, 0; }
+int cuDevicePrimaryCtxRetain(handle *context, int device) { return *context = PRIMARY, (void)device, 0; }
+/* NVIDIA's driver follows the pointer that it is given: a context that is none ends the process. */
+int cuCtxSetCurrent(handle context)
+{
+	if (context && context != PRIMARY)
+		abort();
+	return current = context, 0;
+}
+int cuCtxSynchronize(void) { return current ? 0 : INVALID_CONTEXT; }
 int cuStreamCreateWithPriority(handle *stream, unsigned int flags, int priority)
 {
 	static handle last = 0x10000;
@@ -41,6 +51,8 @@ int cuStreamCreateWithPriority(handle *stream, unsigned int flags, int priority)
 int cuStreamIsCapturing(handle stream, int *status) { return *status = 0, (void)stream, 0; }
 int cuStreamWriteValue32_v2(handle stream, uint64_t address, uint32_t value, unsigned int flags)
 {
+	if (!current)
+		return INVALID_CONTEXT;
 	__atomic_store_n((uint32_t *)address, value, __ATOMIC_RELEASE);
 	if (lines >= 0)
 		dprintf(lines, "write %zx at %zu in a page: %u, %u\n", stream, (size_t)address % 4096 / 4, value, flags);
@@ -75,6 +87,8 @@ int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned i
 
 	size_t size = extra ? *(size_t *)extra[3] : 0;
 
+	if (!current)
+		return INVALID_CONTEXT;
 	if (size)
 		memcpy((void *)packed, extra[1], size);
 	if (lines >= 0) {
