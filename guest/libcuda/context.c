@@ -214,9 +214,14 @@ VG_EXPORT CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int f
 	return CUDA_SUCCESS;
 }
 
+/* The first version does not change what is active (measured, driver 580). */
 VG_EXPORT CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned int flags)
 {
-	return cuDevicePrimaryCtxSetFlags_v2(device, flags);
+	int result = device_check(device);
+
+	if (!result && vg_context_flags_valid(flags) && atomic_load(&primary.retained))
+		return CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE;
+	return result ? result : cuDevicePrimaryCtxSetFlags_v2(device, flags);
 }
 
 int vg_context_push(struct vg_thread *t, struct vg_context *c)
@@ -237,6 +242,11 @@ int vg_context_push(struct vg_thread *t, struct vg_context *c)
 	return 0;
 }
 
+void vg_context_pop(struct vg_thread *t)
+{
+	t->current = t->depth ? t->stack[--t->depth] : NULL;
+}
+
 /* The caller holds no lock; the object is as good as gone for other threads from here on. */
 static int context_destroy(struct vg_thread *t, struct vg_context *c)
 {
@@ -244,7 +254,7 @@ static int context_destroy(struct vg_thread *t, struct vg_context *c)
 	atomic_store(&c->retained, 0);
 	context_end(c);
 	if (t->current == c)
-		t->current = t->depth ? t->stack[--t->depth] : NULL;
+		vg_context_pop(t);
 	return vg_op_ctx_destroy(t, c->object.number);
 }
 
@@ -413,6 +423,7 @@ VG_EXPORT CUresult cuCtxGetCurrent(CUcontext *context)
 	return CUDA_SUCCESS;
 }
 
+/* Takes the place of the current context; NULL takes it off the stack, so that the one below is current again. */
 VG_EXPORT CUresult cuCtxSetCurrent(CUcontext context)
 {
 	struct vg_thread *t = vg_thread_get();
@@ -424,7 +435,10 @@ VG_EXPORT CUresult cuCtxSetCurrent(CUcontext context)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (context && t->in_callback)
 		return CUDA_ERROR_NOT_PERMITTED;
-	t->current = context;
+	if (context)
+		t->current = context;
+	else
+		vg_context_pop(t);
 	return CUDA_SUCCESS;
 }
 
@@ -435,6 +449,8 @@ VG_EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context)
 
 	if (result)
 		return result;
+	if (!context)
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!t || !vg_context_valid(context))
 		return CUDA_ERROR_INVALID_CONTEXT;
 	return vg_context_push(t, context);
@@ -456,7 +472,7 @@ VG_EXPORT CUresult cuCtxPopCurrent_v2(CUcontext *context)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (context)
 		*context = t->current;
-	t->current = t->depth ? t->stack[--t->depth] : NULL;
+	vg_context_pop(t);
 	return CUDA_SUCCESS;
 }
 

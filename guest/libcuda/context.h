@@ -12,6 +12,8 @@ struct vg_context *vg_context_new(unsigned int flags, unsigned int api_version);
 
 /* Makes c the thread's current context: 0 or OUT_OF_MEMORY. */
 int vg_context_push(struct vg_thread *t, struct vg_context *c);
+/* The one below becomes current; none at the bottom of the stack. */
+void vg_context_pop(struct vg_thread *t);
 
 bool vg_context_flags_valid(unsigned int flags);
 

@@ -126,7 +126,7 @@ VG_EXPORT CUresult cuGreenCtxDestroy(CUgreenCtx handle)
 	unlink_green(g->context->base, g->context);
 	end(g->context);
 	if (t->current == g->context)
-		t->current = t->depth ? t->stack[--t->depth] : NULL;
+		vg_context_pop(t);
 	result = vg_op_green_destroy(t, g->object.number);
 	cuDevicePrimaryCtxRelease_v2(0);
 	return result;

@@ -47,6 +47,7 @@ static bool first_calls(void)
 	NOTE(cuCtxPushCurrent(made));
 	DO(cu.CtxSetCurrent(context));
 	CODE(cuCtxPushCurrent(NULL));
+	CODE(cu.CtxPushCurrent(NULL));
 	NOTE(cuCtxDestroy(made));
 	CODE(cuCtxDestroy(NULL));
 	DO(cu.CtxSetCurrent(context));
@@ -59,15 +60,35 @@ static bool first_calls(void)
 	return true;
 }
 
-/* Calls about a context that need not be the current one. */
+/* Empties the thread's stack of contexts. */
+static bool without_context(void)
+{
+	CUcontext current;
+
+	for (int i = 0; i < 100; i++) {
+		DO(cu.CtxGetCurrent(&current));
+		if (!current)
+			return true;
+		DO(cu.CtxPopCurrent(&current));
+	}
+	return check_reason("contexts without end");
+}
+
+/* Calls about a context that need not be the current one; NULL is the current one, or nothing. */
 static bool named_contexts(void)
 {
 	BIND(cuCtxCreate_v2, CUcontext *, unsigned int, CUdevice);
 	BIND(cuCtxDestroy_v2, CUcontext);
 	BIND(cuCtxGetDevice_v2, CUdevice *, CUcontext);
 	BIND(cuCtxSynchronize_v2, CUcontext);
-	unsigned int factor = 3, addend = 1, word = 0;
+	BIND(cuCtxGetId, CUcontext, unsigned long long *);
+	BIND(cuCtxGetApiVersion, CUcontext, unsigned int *);
+	BIND(cuCtxRecordEvent, CUcontext, CUevent);
+	BIND(cuCtxWaitEvent, CUcontext, CUevent);
+	unsigned int factor = 3, addend = 1, word = 0, version;
+	unsigned long long id, same;
 	CUcontext made;
+	CUevent event;
 	CUdeviceptr memory;
 	CUdevice found = 99;
 	int n = 1;
@@ -79,6 +100,11 @@ static bool named_contexts(void)
 	THAT(found == device);
 	DO(cuCtxGetDevice_v2(&found, NULL));
 	THAT(found == device);
+	DO(cuCtxGetId(context, &id));
+	DO(cuCtxGetId(NULL, &same));
+	THAT(id == same);
+	NOTE(cuCtxGetApiVersion(NULL, &version));
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
 	DO(cu.MemAlloc(&memory, 4));
 	DO(cu.MemsetD32(memory, 5, 1));
 	DO(launch_1d(kernels.step, 1, NULL, PARAMETERS(&memory, &factor, &addend, &n)));
@@ -94,10 +120,116 @@ static bool named_contexts(void)
 	NOTE(cuCtxGetDevice_v2(&found, made));
 	CODE(cuCtxGetDevice_v2(NULL, context));
 	DO(cu.MemFree(memory));
-	DO(cu.CtxSetCurrent(NULL));
-	CODE(cuCtxSynchronize_v2(NULL));
-	CODE(cuCtxGetDevice_v2(&found, NULL));
+	if (!without_context())
+		return false;
+	NOTE(cuCtxSynchronize_v2(NULL));
+	NOTE(cuCtxGetDevice_v2(&found, NULL));
+	NOTE(cuCtxGetId(NULL, &id));
+	NOTE(cuCtxGetApiVersion(NULL, &version));
+	NOTE(cuCtxRecordEvent(NULL, event));
+	NOTE(cuCtxWaitEvent(NULL, event));
 	NOTE(cuCtxSynchronize_v2(context));
+	NOTE(cuCtxGetDevice_v2(&found, context));
+	NOTE(cuCtxGetId(context, &id));
+	NOTE(cuCtxGetApiVersion(context, &version));
+	NOTE(cuCtxRecordEvent(context, event));
+	NOTE(cuCtxWaitEvent(context, event));
+	DO(cu.CtxSetCurrent(context));
+	NOTE(cuCtxGetId(context, NULL));
+	NOTE(cuCtxGetApiVersion(context, NULL));
+	NOTE(cuCtxRecordEvent(context, NULL));
+	NOTE(cuCtxWaitEvent(context, NULL));
+	DO(cu.EventDestroy(event));
+	return true;
+}
+
+/* Who is current, in a word. */
+static bool note_current(CUcontext made)
+{
+	CUcontext current = NULL;
+
+	DO(cu.CtxGetCurrent(&current));
+	check_note("%s", !current ? "none" : current == context ? "primary" : current == made ? "made" : "another");
+	return true;
+}
+
+/* A thread's contexts are a stack: what replaces its top, what takes it off, what an ended one in it is. */
+static bool stack(void)
+{
+	BIND(cuCtxCreate_v2, CUcontext *, unsigned int, CUdevice);
+	BIND(cuCtxDestroy_v2, CUcontext);
+	CUcontext made = NULL, popped = NULL;
+
+	USE_DEVICE;
+	if (!without_context())
+		return false;
+	/* SetCurrent on an empty stack, over one, and of nothing */
+	DO(cu.CtxSetCurrent(context));
+	DO(cu.CtxPushCurrent(context));
+	DO(cuCtxCreate_v2(&made, 0, device));
+	if (!note_current(made))
+		return false;
+	DO(cu.CtxSetCurrent(context));
+	for (int i = 0; i < 4; i++) {
+		NOTE(cu.CtxSetCurrent(NULL));
+		if (!note_current(made))
+			return false;
+	}
+	NOTE(cu.CtxPopCurrent(&popped));
+	/* nothing is left of it when others come */
+	DO(cu.CtxSetCurrent(made));
+	DO(cu.CtxSetCurrent(context));
+	NOTE(cu.CtxPopCurrent(NULL));
+	NOTE(cu.CtxPopCurrent(&popped));
+	DO(cuCtxDestroy_v2(made));
+	if (!without_context())
+		return false;
+	DO(cuCtxCreate_v2(&made, 0, device));
+	NOTE(cuCtxDestroy_v2(made));
+	if (!note_current(made))
+		return false;
+	NOTE(cu.CtxGetCurrent(NULL));
+	NOTE(cuCtxDestroy_v2(context));
+	DO(cu.CtxSetCurrent(context));
+	DO(cu.CtxSynchronize());
+	return true;
+}
+
+/* A handle whose context has ended: where it is current, where it lies below, and in calls that name it. */
+static bool ended_contexts(void)
+{
+	BIND(cuCtxCreate_v2, CUcontext *, unsigned int, CUdevice);
+	BIND(cuCtxDestroy_v2, CUcontext);
+	BIND(cuCtxGetId, CUcontext, unsigned long long *);
+	BIND(cuCtxGetApiVersion, CUcontext, unsigned int *);
+	CUcontext made, popped = NULL;
+	unsigned long long id;
+	unsigned int version;
+
+	USE_DEVICE;
+	DO(cuCtxCreate_v2(&made, 0, device));
+	DO(cu.CtxPushCurrent(context));
+	NOTE(cuCtxDestroy_v2(made));
+	if (!note_current(made))
+		return false;
+	NOTE(cu.CtxPopCurrent(&popped));
+	if (!note_current(made))
+		return false;
+	NOTE(cu.CtxPopCurrent(&popped));
+	check_note("%s", popped == made ? "made" : popped == context ? "primary" : "another");
+	if (!note_current(made))
+		return false;
+	NOTE(cuCtxGetId(made, &id));
+	NOTE(cuCtxGetApiVersion(made, &version));
+	NOTE(cu.CtxPushCurrent(made));
+	if (!note_current(made) || !without_context())
+		return false;
+	NOTE(cu.CtxSetCurrent(made));
+	if (!note_current(made) || !without_context())
+		return false;
+	NOTE(cuCtxDestroy_v2(made));
+	DO(cu.CtxSetCurrent(context));
+	DO(cu.CtxSynchronize());
 	return true;
 }
 
@@ -178,6 +310,8 @@ static const struct check checks[] = {
 	{ "life", life },
 	{ "first_calls", first_calls },
 	{ "named_contexts", named_contexts },
+	{ "stack", stack },
+	{ "ended_contexts", ended_contexts },
 	{ "caches", caches },
 	{ "reset", reset },
 };
