@@ -21,8 +21,7 @@ enum { STATUS_NONE, STATUS_ACTIVE, STATUS_INVALIDATED };
  */
 static struct {
 	pthread_mutex_t lock;
-	_Atomic unsigned int forbidding;	/* active captures whose mode is not relaxed */
-	_Atomic unsigned int global;		/* of these, with global mode */
+	_Atomic(struct vg_capture *) forbidding;	/* active captures whose mode is not relaxed */
 	uint64_t next_id;
 } captures = { .lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1 };
 
@@ -89,23 +88,45 @@ int vg_capture_break_event(struct vg_event *event)
 
 int vg_capture_forbids(struct vg_thread *t)
 {
-	if (__builtin_expect(atomic_load_explicit(&captures.forbidding, memory_order_relaxed) == 0, 1))
+	int result = 0;
+
+	if (__builtin_expect(!atomic_load_explicit(&captures.forbidding, memory_order_relaxed), 1))
 		return 0;
 	if (t->capture_mode == MODE_RELAXED)
 		return 0;
-	if (t->capture_mode == MODE_GLOBAL && atomic_load(&captures.global))
-		return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	return t->captures_begun ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : 0;
+	pthread_mutex_lock(&captures.lock);
+	for (struct vg_capture *c = atomic_load(&captures.forbidding); c; c = c->next)
+		if (c->thread == t->number || (t->capture_mode == MODE_GLOBAL && c->mode == MODE_GLOBAL)) {
+			atomic_store(&c->invalid, true);
+			result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+		}
+	pthread_mutex_unlock(&captures.lock);
+	return result;
 }
 
-static void count(struct vg_thread *t, const struct vg_capture *c, int step)
+static void forbid(struct vg_capture *c)
 {
-	if (c->mode == MODE_RELAXED)
-		return;
-	atomic_fetch_add(&captures.forbidding, (unsigned int)step);
-	if (c->mode == MODE_GLOBAL)
-		atomic_fetch_add(&captures.global, (unsigned int)step);
-	t->captures_begun += (unsigned int)step;
+	pthread_mutex_lock(&captures.lock);
+	c->id = captures.next_id++;
+	if (c->mode != MODE_RELAXED) {
+		c->next = atomic_load(&captures.forbidding);
+		atomic_store(&captures.forbidding, c);
+	}
+	pthread_mutex_unlock(&captures.lock);
+}
+
+static void permit(const struct vg_capture *c)
+{
+	struct vg_capture *before;
+
+	pthread_mutex_lock(&captures.lock);
+	before = atomic_load(&captures.forbidding);
+	if (before == c)
+		atomic_store(&captures.forbidding, c->next);
+	for (; before; before = before->next)
+		if (before->next == c)
+			before->next = c->next;
+	pthread_mutex_unlock(&captures.lock);
 }
 
 /* A graph that a capture adds to, and the edges from what its first nodes come behind. */
@@ -146,13 +167,10 @@ static CUresult begin(CUstream handle, unsigned int mode, bool per_thread, const
 	}
 	c->graph = into ? into->graph : NULL;
 	c->into = into;
-	pthread_mutex_lock(&captures.lock);
-	c->id = captures.next_id++;
-	pthread_mutex_unlock(&captures.lock);
 	c->thread = t->number;
 	c->mode = mode;
 	c->origin = s;
-	count(t, c, 1);
+	forbid(c);
 	atomic_store_explicit(&s->capture, c, memory_order_release);
 	return CUDA_SUCCESS;
 }
@@ -218,6 +236,26 @@ static void keep(struct vg_capture *c, struct vg_graph *g)
 	c->references = NULL;
 }
 
+static void over(struct vg_capture *c, struct vg_graph *g)
+{
+	permit(c);
+	c->origin = NULL;
+	c->graph = NULL;
+	keep(c, g);
+	vg_capture_forget_dependencies(c);
+}
+
+void vg_capture_abandon(struct vg_stream *s)
+{
+	struct vg_capture *c = atomic_load(&s->capture);
+
+	if (!c || c->origin != s)
+		return;
+	atomic_store(&c->invalid, true);
+	leave(s->context, c);
+	over(c, NULL);
+}
+
 /* Takes the capture's graph from the executor; NULL when there is none. The graph lock is held. */
 static CUresult take(struct vg_thread *t, struct vg_stream *s, struct vg_capture *c, struct vg_graph **out)
 {
@@ -264,11 +302,7 @@ static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 	result = take(t, s, c, &g);
 	vg_graphs_unlock();
 	leave(s->context, c);
-	count(t, c, -1);
-	c->origin = NULL;
-	c->graph = NULL;
-	keep(c, g);
-	vg_capture_forget_dependencies(c);
+	over(c, g);
 	*out = g;
 	return result;
 }

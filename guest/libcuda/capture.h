@@ -30,7 +30,10 @@ void vg_capture_forget_dependencies(struct vg_capture *c);
 /* The graph of the stream's capture keeps the callback as long as it may be run. */
 void vg_capture_keep_callback(struct vg_stream *s, uint32_t callback);
 
-/* What calls that cannot be captured answer while a capture forbids them to this thread: 0 or 900. */
+/* The stream ends: with it the capture that began in it, which nobody can end any more. */
+void vg_capture_abandon(struct vg_stream *s);
+
+/* What calls that cannot be captured answer while captures forbid them to this thread: 0, or 900, and these are broken. */
 int vg_capture_forbids(struct vg_thread *t);
 
 #endif

@@ -100,6 +100,7 @@ struct vg_context {
 /* Streams that take part in one capture point here; freed when the last one lets go. */
 struct vg_capture {
 	uint64_t id;
+	struct vg_capture *next;	/* of those that forbid calls, while it is active */
 	uint32_t thread;	/* that began it */
 	unsigned int mode;	/* 0 global, 1 thread local, 2 relaxed */
 	struct vg_stream *origin;	/* NULL: the capture has ended */

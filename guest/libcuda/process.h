@@ -42,7 +42,6 @@ struct vg_thread {
 	unsigned int depth, capacity;
 	struct vg_stream *per_thread;	/* its CU_STREAM_PER_THREAD of the primary context */
 	unsigned int capture_mode;	/* cuThreadExchangeStreamCaptureMode */
-	unsigned int captures_begun;	/* active, not relaxed, begun by this thread */
 	bool in_callback;		/* runs the program's callbacks; has no context and gets none */
 };
 

@@ -89,6 +89,7 @@ static void stream_unlink(struct vg_stream *s)
 {
 	struct vg_context *c = s->context;
 
+	vg_capture_abandon(s);
 	pthread_mutex_lock(&c->lock);
 	if (s->previous)
 		s->previous->next = s->next;
