@@ -8,6 +8,7 @@
 #include "calls.h"
 #include "description.h"
 #include "enter.h"
+#include "module.h"
 #include "process.h"
 
 /* CUdevice_attribute ids used here */
@@ -208,16 +209,22 @@ VG_EXPORT CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *text)
 	return 0;
 }
 
-VG_EXPORT CUresult cuModuleGetLoadingMode(int *mode)
+bool vg_loads_eagerly(void)
 {
 	const char *wanted = getenv("CUDA_MODULE_LOADING");
+
+	return wanted && strcasecmp(wanted, "EAGER") == 0;
+}
+
+VG_EXPORT CUresult cuModuleGetLoadingMode(int *mode)
+{
 	int result = vg_enter_local();
 
 	if (result)
 		return result;
 	if (!mode)
 		return CUDA_ERROR_INVALID_VALUE;
-	*mode = wanted && strcasecmp(wanted, "EAGER") == 0 ? 1 : 2;	/* 2: lazy */
+	*mode = vg_loads_eagerly() ? 1 : 2;	/* 2: lazy */
 	return 0;
 }
 

@@ -173,8 +173,9 @@ VG_EXPORT CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const
 
 	if (result)
 		return result;
-	if (!library || library->object.kind != VG_LIBRARY)
-		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_library_check(library);
+	if (result)
+		return result;
 	if (!kernel || !name)
 		return CUDA_ERROR_INVALID_VALUE;
 	return vg_module_find(t, library, name, kernel);
@@ -275,6 +276,19 @@ VG_EXPORT CUresult cuModuleEnumerateFunctions(CUfunction *functions, unsigned in
 	return functions ? enumerate(t, functions, count, module) : CUDA_ERROR_INVALID_VALUE;
 }
 
+VG_EXPORT CUresult cuLibraryGetKernelCount(unsigned int *count, CUlibrary library)
+{
+	struct vg_thread *t;
+	int result = vg_enter_library(&t);
+
+	if (result)
+		return result;
+	if (!count)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = vg_library_check(library);
+	return result ? result : vg_op_library_kernel_count(t, count, library->object.number);
+}
+
 VG_EXPORT CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int count, CUlibrary library)
 {
 	struct vg_thread *t;
@@ -282,7 +296,8 @@ VG_EXPORT CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int cou
 
 	if (result)
 		return result;
-	if (!library || library->object.kind != VG_LIBRARY)
-		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_library_check(library);
+	if (result)
+		return result;
 	return kernels ? enumerate(t, kernels, count, library) : CUDA_ERROR_INVALID_VALUE;
 }

@@ -176,6 +176,20 @@ VG_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *image, int 
 	return result ? result : load(t, library, VG_LIBRARY, image, &jit);
 }
 
+/* Unless told to load eagerly, the driver opens a library's file when something in it is asked for (measured, 580). */
+static int library_missing(struct vg_thread *t, CUlibrary *out, int why)
+{
+	struct vg_module *m = vg_object_new(VG_LIBRARY, sizeof *m);
+
+	if (!m)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	m->missing = why;
+	module_init(t, m);
+	module_list(m);
+	*out = m;
+	return 0;
+}
+
 VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, int *jit_options, void **jit_values,
 					 unsigned int jit_count, int *options, void **values, unsigned int count)
 {
@@ -191,7 +205,9 @@ VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, i
 	result = check_library_options(count, options);
 	if (!result)
 		result = vg_jit_read(&jit, jit_count, jit_options, jit_values);
-	return result ? result : load_file(t, library, VG_LIBRARY, name, &jit);
+	if (!result)
+		result = load_file(t, library, VG_LIBRARY, name, &jit);
+	return result == CUDA_ERROR_FILE_NOT_FOUND && !vg_loads_eagerly() ? library_missing(t, library, result) : result;
 }
 
 static void forget_globals(struct vg_module *m)
@@ -246,8 +262,10 @@ VG_EXPORT CUresult cuModuleUnload(CUmodule module)
 
 	if (result)
 		return result;
-	if (!module || module->object.kind != VG_MODULE || module->library)
+	if (!module || module->object.kind != VG_MODULE)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (module->library)	/* and ends with it */
+		return CUDA_ERROR_NOT_PERMITTED;
 	result = vg_op_module_unload(t, module->object.number);
 	if (result)
 		return result;
@@ -266,7 +284,7 @@ VG_EXPORT CUresult cuLibraryUnload(CUlibrary library)
 		return result;
 	if (!library || library->object.kind != VG_LIBRARY)
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = vg_op_library_unload(t, library->object.number);
+	result = library->missing ? 0 : vg_op_library_unload(t, library->object.number);
 	if (result)
 		return result;
 	pthread_mutex_lock(&modules.lock);
@@ -285,8 +303,9 @@ VG_EXPORT CUresult cuLibraryGetModule(CUmodule *module, CUlibrary library)
 
 	if (result)
 		return result;
-	if (!library || library->object.kind != VG_LIBRARY)
-		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_library_check(library);
+	if (result)
+		return result;
 	if (!module)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&library->lock);
@@ -354,8 +373,9 @@ VG_EXPORT CUresult cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibr
 
 	if (result)
 		return result;
-	if (!library || library->object.kind != VG_LIBRARY)
-		return CUDA_ERROR_INVALID_HANDLE;
+	result = vg_library_check(library);
+	if (result)
+		return result;
 	if (!name || (!address && !size))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_library_global(t, library->object.number, &base, &bytes, name, (uint32_t)strlen(name));

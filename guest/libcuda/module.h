@@ -21,6 +21,7 @@ struct vg_module {
 	struct vg_function *functions;	/* found so far */
 	struct vg_module *library;	/* this is the module of that library */
 	struct vg_module *module;	/* of this library, once asked for */
+	int missing;			/* of a library whose file could not be opened: what its uses answer */
 	struct vg_context *context;	/* a module ends with it, a library does not */
 	struct vg_module *next, *previous;	/* all modules and libraries */
 };
@@ -51,6 +52,9 @@ struct vg_function {
 	unsigned int next_occupancy;
 };
 
+/* CUDA_MODULE_LOADING asks for it. */
+bool vg_loads_eagerly(void);
+
 /* Asks for attributes and parameters of a kernel. */
 int vg_function_learn(struct vg_function *f);
 
@@ -77,6 +81,14 @@ int vg_blocks_together(struct vg_function *f, uint64_t blocks, int block_size, s
 static inline uint32_t vg_function_kind(const struct vg_function *f)
 {
 	return f->object.kind == VG_KERNEL;
+}
+
+/* A library whose content is at hand: 0, CUDA_ERROR_INVALID_HANDLE, or why there is none. */
+static inline int vg_library_check(const struct vg_module *library)
+{
+	if (!library || library->object.kind != VG_LIBRARY)
+		return CUDA_ERROR_INVALID_HANDLE;
+	return library->missing;
 }
 
 /* Names of all functions of a module or kernels of a library, NUL separated; free() them. */

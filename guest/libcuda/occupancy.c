@@ -160,8 +160,10 @@ static CUresult clusters(int *out, CUfunction f, const CUlaunchConfig *c, cluste
 {
 	struct vg_thread *t;
 	CUlaunchConfig plain;
-	int result = begin(&t, f);
+	int result = vg_enter(&t);
 
+	if (!result)	/* here no function is an argument that is missing (measured, driver 580) */
+		result = f ? vg_function_check(f) : CUDA_ERROR_INVALID_VALUE;
 	if (result)
 		return result;
 	if (!out || !c || c->numAttrs > 16 || (c->numAttrs && !c->attrs))

@@ -63,15 +63,76 @@ static bool files(void)
 	DO(cu.LibraryUnload(library));
 	unlink(path);
 	CODE(cuModuleLoad(&module, path));
-	CODE(cuLibraryLoadFromFile(&library, path, NULL, NULL, 0, NULL, NULL, 0));
 	CODE(cuModuleLoad(&module, "/"));
 	CODE(cuModuleLoad(&module, NULL));
 	CODE(cuModuleLoad(NULL, path));
 	CODE(cuLibraryLoadFromFile(NULL, path, NULL, NULL, 0, NULL, NULL, 0));
+	CODE(cuLibraryLoadFromFile(&library, NULL, NULL, NULL, 0, NULL, NULL, 0));
 	if (!file_of(path, "no image", 8))
 		return false;
 	CODE(cuModuleLoad(&module, path));
-	CODE(cuLibraryLoadFromFile(&library, path, NULL, NULL, 0, NULL, NULL, 0));
+	unlink(path);
+	if (!file_of(path, "", 0))
+		return false;
+	CODE(cuModuleLoad(&module, path));
+	unlink(path);
+	return true;
+}
+
+/* A library's file may be looked at when it is loaded or when something in it is asked for: both answers are noted. */
+static bool library_from(const char *path)
+{
+	BIND(cuLibraryLoadFromFile, CUlibrary *, const char *, int *, void **, unsigned int, int *, void **, unsigned int);
+	BIND(cuLibraryGetKernelCount, unsigned int *, CUlibrary);
+	BIND(cuLibraryEnumerateKernels, CUkernel *, unsigned int, CUlibrary);
+	BIND(cuLibraryGetModule, CUmodule *, CUlibrary);
+	CUresult result;
+	unsigned int count = 0;
+	CUdeviceptr address;
+	CUlibrary library;
+	CUkernel kernel;
+	CUmodule module;
+	size_t size;
+
+	check_line = __LINE__;
+	result = cuLibraryLoadFromFile(&library, path, NULL, NULL, 0, NULL, NULL, 0);
+	check_note("%d", result);
+	if (result)
+		return true;
+	NOTE(cu.LibraryGetKernel(&kernel, library, "write_word"));
+	NOTE(cuLibraryGetKernelCount(&count, library));
+	check_note("(%u)", count);
+	NOTE(cuLibraryEnumerateKernels(&kernel, 1, library));
+	NOTE(cuLibraryGetModule(&module, library));
+	NOTE(cu.LibraryGetGlobal(&address, &size, library, "nothing"));
+	NOTE(cu.LibraryUnload(library));
+	return true;
+}
+
+static bool library_files(void)
+{
+	char path[64];
+
+	USE_DEVICE;
+	check_note("never there");
+	if (!library_from("/tmp/conformance-nothing"))
+		return false;
+	check_note("once there");
+	if (!file_of(path, kernels_ptx, strlen(kernels_ptx)) || !library_from(path))
+		return false;
+	unlink(path);
+	if (!library_from(path))
+		return false;
+	check_note("a directory");
+	if (!library_from("/tmp"))
+		return false;
+	check_note("no image");
+	if (!file_of(path, "no image", 8) || !library_from(path))
+		return false;
+	unlink(path);
+	check_note("empty");
+	if (!file_of(path, "", 0) || !library_from(path))
+		return false;
 	unlink(path);
 	return true;
 }
@@ -210,6 +271,67 @@ static bool owners(void)
 	CODE(cuKernelGetLibrary(&found, NULL));
 	CODE(cuLibraryGetModule(NULL, library));
 	CODE(cuLibraryGetModule(&module, NULL));
+	CODE(cu.KernelGetFunction(NULL, kernel));
+	CODE(cu.KernelGetFunction(&function, NULL));
+	CODE(cu.LibraryGetKernel(NULL, library, "write_word"));
+	CODE(cu.LibraryGetKernel(&kernel, NULL, "write_word"));
+	CODE(cu.LibraryGetKernel(&kernel, library, NULL));
+	CODE(cu.LibraryGetKernel(&kernel, library, "no_such_kernel"));
+	CODE(cu.LibraryGetKernel(&kernel, library, ""));
+	CODE(cu.ModuleGetFunction(NULL, module, "write_word"));
+	CODE(cu.ModuleGetFunction(&function, NULL, "write_word"));
+	CODE(cu.ModuleGetFunction(&function, module, NULL));
+	CODE(cu.ModuleGetFunction(&function, module, "no_such_function"));
+	CODE(cu.ModuleGetFunction(&function, module, ""));
+	DO(cu.LibraryUnload(library));
+	CODE(cu.LibraryUnload(NULL));
+	CODE(cu.ModuleUnload(NULL));
+	return true;
+}
+
+/* Global variables of modules and libraries, and attributes of functions, with something missing. */
+static bool missing_arguments(void)
+{
+	CUdeviceptr address;
+	CUlibrary library;
+	CUkernel kernel;
+	size_t size;
+	int value;
+
+	USE_DEVICE;
+	DO(cu.LibraryLoadData(&library, kernels_ptx, NULL, NULL, 0, NULL, NULL, 0));
+	DO(cu.LibraryGetKernel(&kernel, library, "step"));
+	NOTE(cu.ModuleGetGlobal(&address, NULL, kernels.module, "global_counter"));
+	NOTE(cu.ModuleGetGlobal(NULL, &size, kernels.module, "global_counter"));
+	NOTE(cu.ModuleGetGlobal(NULL, NULL, kernels.module, "global_counter"));
+	CODE(cu.ModuleGetGlobal(&address, &size, NULL, "global_counter"));
+	CODE(cu.ModuleGetGlobal(&address, &size, kernels.module, NULL));
+	CODE(cu.ModuleGetGlobal(&address, &size, kernels.module, "no_such_variable"));
+	CODE(cu.ModuleGetGlobal(&address, &size, kernels.module, "step"));
+	NOTE(cu.LibraryGetGlobal(&address, NULL, library, "global_counter"));
+	NOTE(cu.LibraryGetGlobal(NULL, &size, library, "global_counter"));
+	NOTE(cu.LibraryGetGlobal(NULL, NULL, library, "global_counter"));
+	CODE(cu.LibraryGetGlobal(&address, &size, NULL, "global_counter"));
+	CODE(cu.LibraryGetGlobal(&address, &size, library, NULL));
+	CODE(cu.LibraryGetGlobal(&address, &size, library, "no_such_variable"));
+
+	CODE(cu.FuncGetAttribute(NULL, 0, kernels.step));
+	CODE(cu.FuncGetAttribute(&value, 0, NULL));
+	CODE(cu.FuncGetAttribute(NULL, 0, NULL));
+	CODE(cu.FuncGetAttribute(&value, -1, kernels.step));
+	for (int attribute = 8; attribute < 18; attribute++)
+		NOTE(cu.FuncGetAttribute(&value, attribute, kernels.step));
+	CODE(cu.FuncSetAttribute(NULL, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1024));
+	CODE(cu.FuncSetAttribute(kernels.step, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, -1));
+	CODE(cu.FuncSetAttribute(kernels.step, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 1 << 24));
+	CODE(cu.FuncSetAttribute(kernels.step, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, 0));
+	CODE(cu.FuncSetAttribute(kernels.step, 1000, 0));
+	CODE(cu.KernelGetAttribute(NULL, 0, kernel, device));
+	CODE(cu.KernelGetAttribute(&value, 0, NULL, device));
+	CODE(cu.KernelGetAttribute(&value, 0, kernel, 77));
+	CODE(cu.KernelGetAttribute(&value, 1000, kernel, device));
+	CODE(cu.KernelGetAttribute(&value, -1, kernel, device));
+	DO(cu.CtxSynchronize());
 	DO(cu.LibraryUnload(library));
 	return true;
 }
@@ -273,6 +395,8 @@ static bool settings(void)
 		NOTE(cuFuncSetCacheConfig(kernels.reduce_sum, config));
 		NOTE(cuKernelSetCacheConfig(kernel, config, device));
 	}
+	CODE(cuFuncSetCacheConfig(kernels.reduce_sum, -1));
+	CODE(cuKernelSetCacheConfig(kernel, -1, device));
 	CODE(cuFuncSetCacheConfig(NULL, 0));
 	CODE(cuKernelSetCacheConfig(NULL, 0, device));
 	CODE(cuKernelSetCacheConfig(kernel, 0, 77));
@@ -284,6 +408,7 @@ static bool settings(void)
 static bool parameters_of_kernels(void)
 {
 	BIND(cuKernelGetParamInfo, CUkernel, size_t, size_t *, size_t *);
+	BIND(cuFuncGetParamInfo, CUfunction, size_t, size_t *, size_t *);
 	size_t offset = 99, size = 99;
 	CUlibrary library;
 	CUkernel kernel;
@@ -298,15 +423,21 @@ static bool parameters_of_kernels(void)
 	CODE(cuKernelGetParamInfo(kernel, 4, &offset, &size));
 	CODE(cuKernelGetParamInfo(kernel, 0, NULL, &size));
 	CODE(cuKernelGetParamInfo(NULL, 0, &offset, &size));
+	CODE(cuKernelGetParamInfo(NULL, 0, NULL, NULL));
+	CODE(cuFuncGetParamInfo(kernels.saxpy, 99, &offset, &size));
+	CODE(cuFuncGetParamInfo(kernels.saxpy, 0, NULL, &size));
+	CODE(cuFuncGetParamInfo(NULL, 0, &offset, &size));
 	DO(cu.LibraryUnload(library));
 	return true;
 }
 
 static const struct check checks[] = {
 	{ "files", files },
+	{ "library_files", library_files },
 	{ "fat_binary", fat_binary },
 	{ "lists", lists },
 	{ "owners", owners },
+	{ "missing_arguments", missing_arguments },
 	{ "loading_state", loading_state },
 	{ "settings", settings },
 	{ "parameters_of_kernels", parameters_of_kernels },

@@ -489,20 +489,7 @@ extern int cuFuncSetAttribute();
 
 extern int cuFuncSetBlockShape();
 
-VG_EXPORT int cuFuncSetCacheConfig(void *f, uint32_t config)
-{
-	struct vg_thread *t;
-	uint32_t f_number;
-	int result = vg_enter(&t);
-
-	if (result)
-		return result;
-	result = vg_number(VG_FUNCTION, f, &f_number);
-	if (result)
-		return result;
-	result = vg_op_function_set_cache_config(t, f_number, config);
-	return result;
-}
+extern int cuFuncSetCacheConfig();
 
 VG_EXPORT int cuFuncSetSharedMemConfig(void *f, uint32_t config)
 {
@@ -986,22 +973,7 @@ extern int cuLibraryGetGlobal();
 
 extern int cuLibraryGetKernel();
 
-VG_EXPORT int cuLibraryGetKernelCount(uint32_t *count, void *l)
-{
-	struct vg_thread *t;
-	uint32_t l_number;
-	int result = vg_enter(&t);
-
-	if (result)
-		return result;
-	if (!count)
-		return VG_INVALID_VALUE;
-	result = vg_number(VG_LIBRARY, l, &l_number);
-	if (result)
-		return result;
-	result = vg_op_library_kernel_count(t, count, l_number);
-	return result;
-}
+extern int cuLibraryGetKernelCount();
 
 VG_EXPORT int cuLibraryGetManaged(void)
 {
