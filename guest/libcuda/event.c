@@ -288,9 +288,8 @@ static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 
 	if (!result)
 		result = find(&t, end);
-	if (!result && !milliseconds)
-		result = CUDA_ERROR_INVALID_VALUE;
-	if (!result && (((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end)))
+	/* a place that is missing counts as a handle (measured, driver 580) */
+	if (!result && (!milliseconds || ((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end)))
 		result = CUDA_ERROR_INVALID_HANDLE;
 	return result ? result : vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number);
 }

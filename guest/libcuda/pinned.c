@@ -15,7 +15,9 @@
 #include "spaces.h"
 #include "stream.h"
 
-#define HOSTALLOC_FLAGS 7u	/* portable, device map, write combined */
+#define HOSTALLOC_PORTABLE 1u
+#define HOSTALLOC_MAPPED 2u
+#define HOSTALLOC_FLAGS 7u	/* these and write combined */
 
 static int map(struct vg_thread *t, uint64_t address, uint64_t offset, uint64_t size)
 {
@@ -146,8 +148,9 @@ VG_EXPORT CUresult cuMemHostGetFlags(unsigned int *flags, void *host)
 
 	if (result)
 		return result;
-	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r) || r.kind == VG_RANGE_MANAGED)
+	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r))
 		return CUDA_ERROR_INVALID_VALUE;
-	*flags = r.flags | 2; /* always mapped for the device under unified addressing */
+	/* always mapped for the device under unified addressing; managed memory is every context's too */
+	*flags = r.kind == VG_RANGE_MANAGED ? HOSTALLOC_PORTABLE | HOSTALLOC_MAPPED : r.flags | HOSTALLOC_MAPPED;
 	return CUDA_SUCCESS;
 }

@@ -16,6 +16,7 @@ enum {
 };
 
 #define NO_ORDINAL (-2)
+#define P2P_TOKENS 16	/* CUDA_POINTER_ATTRIBUTE_P2P_TOKENS */
 
 /* An attribute's value in r; NULL: memory that CUDA does not know. */
 static int attribute(void *out, int id, uint64_t address, const struct vg_range *r)
@@ -81,11 +82,17 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 		word = managed;
 		break;
 	case ATTR_SYNC_MEMOPS:
+		word = managed;	/* as is ever since it was allocated (measured, driver 580) */
+		break;
 	case ATTR_IS_GPU_DIRECT_RDMA_CAPABLE:
 	case ATTR_HW_DECOMPRESS:
 		break;
 	case ATTR_P2P_TOKENS:
-		return CUDA_ERROR_NOT_SUPPORTED;
+		/* managed memory has none, and says so (measured); those of other memory mean something to a driver of the host */
+		if (!managed)
+			return CUDA_ERROR_NOT_SUPPORTED;
+		memset(out, 0, P2P_TOKENS);
+		return 0;
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}

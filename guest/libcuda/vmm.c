@@ -315,7 +315,11 @@ VG_EXPORT CUresult cuMemGetAccess(unsigned long long *flags, const void *locatio
 
 	if (result)
 		return result;
-	if (!flags || !l || l->type != LOCATION_DEVICE || l->id != 0 || !vg_device_range(address, 1))
+	if (!flags || !l || l->type != LOCATION_DEVICE)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (l->id < 0 || l->id >= vg_process.device_count)
+		return CUDA_ERROR_INVALID_DEVICE;
+	if (!vg_device_range(address, 1))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_mem_get_access(t, address, &value);
 	*flags = value;

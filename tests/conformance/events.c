@@ -63,7 +63,10 @@ static bool errors(void)
 	*gate = 1;
 	DO(cu.EventSynchronize(timed));
 	CODE(cuEventElapsedTime_v2(NULL, timed, timed));
+	CODE(cu.EventElapsedTime(NULL, timed, timed));
+	CODE(cuEventElapsedTime_v2(NULL, NULL, timed));
 	CODE(cuEventElapsedTime_v2(&milliseconds, NULL, timed));
+	CODE(cuEventElapsedTime_v2(&milliseconds, timed, NULL));
 	CODE(cuEventElapsedTime_v2(&milliseconds, timed, never));
 	DO(cuStreamDestroy(stream));
 	CODE(cuEventDestroy(NULL));

@@ -130,6 +130,17 @@ static bool access_of_mappings(void)
 	check_note("%llu read-only", flags);
 	CODE(cuMemGetAccess(&flags, &here, range + size));	/* nothing is mapped there */
 	CODE(cuMemGetAccess(&flags, &nowhere, range));
+	CODE(cuMemGetAccess(&flags, &nowhere, range + size));
+	CODE(cuMemGetAccess(NULL, &nowhere, range));
+	for (int id = -3; id < 0; id++) {
+		nowhere.id = id;
+		CODE(cuMemGetAccess(&flags, &nowhere, range));
+	}
+	nowhere.id = 0;
+	for (int type = -1; type <= 5; type++) {
+		nowhere.type = type;
+		NOTE(cuMemGetAccess(&flags, &nowhere, range));
+	}
 	CODE(cuMemGetAccess(NULL, &here, range));
 	CODE(cuMemGetAccess(&flags, NULL, range));
 	DO(cu.MemAlloc(&linear, 4096));
