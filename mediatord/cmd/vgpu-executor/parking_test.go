@@ -203,6 +203,23 @@ func TestParkedMemoryComesBack(t *testing.T) {
 	}
 }
 
+// Who is parked again at once has host memory of the last time being zeroed.
+func TestParksAgainAtOnce(t *testing.T) {
+	const large = 96 * mib
+	g, e := parkable(t)
+	g.Must("mem_block", device+256*mib, large)
+	full := uint64(large + blockSize + 2*mib)
+	for round := range uint32(10) {
+		if m := park(e, 2*int(full)); m.Parked != full || m.Host != full {
+			t.Fatalf("round %d: park: %+v", round, m)
+		}
+		g.Post("graph_launch", 1, 1)
+		if got := word(g, device); got != canary+round+1 {
+			t.Fatalf("round %d: the block holds %#x", round, got)
+		}
+	}
+}
+
 // Fences and events are answered without the memory.
 func TestParkedProcessMayWait(t *testing.T) {
 	g, e := parkable(t)

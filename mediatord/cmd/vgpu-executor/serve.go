@@ -188,7 +188,11 @@ func start(o options, wl *walls, early *prepared, conn *control.Conn, log logrus
 		Interrupt: fdInterrupt, Sender: conn, Log: log, Granularity: granularity, Calls: calls, Printer: printed, Lease: page, Clock: lease.NewClock(),
 	})
 	consumer, err := channel.NewConsumer(c, p, fdDoorbell)
-	return p, consumer, err
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Wake = consumer.Wake
+	return p, consumer, nil
 }
 
 // sinceStart is the time from this process's start to then, to 10 ms.

@@ -4,8 +4,7 @@ import "libvirt-vgpu/plugin/window"
 
 // Driver is one GPU as one executor sees it. An executor calls it from its
 // consumer thread, except Synchronize, which waits and therefore runs on a
-// thread of its own beside the others, and HostUnregister and SetCurrent, with
-// which another thread gives host memory back. Handles come from the same Driver;
+// thread of its own beside the others. Handles come from the same Driver;
 // whoever calls has looked them up, so a backend need not expect foreign ones.
 //
 // Slices passed in are private to the executor and valid during the call; a

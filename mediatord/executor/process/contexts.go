@@ -118,9 +118,6 @@ func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
 	if p.retained == 0 {
 		return driver.Success // a reset has released it
 	}
-	if p.retained == 1 {
-		p.parking.settle()
-	}
 	r := p.Driver.PrimaryRelease()
 	if p.retained--; p.retained == 0 {
 		p.ended(primary)
@@ -130,7 +127,6 @@ func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
 
 // PrimaryReset implements wire.Handler. The process retains anew afterwards.
 func (p *Process) PrimaryReset(wire.Call, wire.PrimaryReset) driver.Result {
-	p.parking.settle()
 	r := p.Driver.PrimaryReset()
 	for ; p.retained > 0; p.retained-- {
 		p.Driver.PrimaryRelease()
@@ -167,7 +163,6 @@ func (p *Process) CtxDestroy(_ wire.Call, in wire.CtxDestroy) driver.Result {
 	if !ok || in.C == primary {
 		return driver.ErrorInvalidContext
 	}
-	p.parking.settle()
 	r := p.Driver.ContextDestroy(driver.Context(native))
 	if r == driver.Success {
 		p.ended(in.C)

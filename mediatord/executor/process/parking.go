@@ -2,9 +2,9 @@ package process
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"libvirt-vgpu/mediatord/executor/control"
 	"libvirt-vgpu/mediatord/executor/driver"
@@ -22,7 +22,7 @@ type parking struct {
 	moved  []*moved // nil: not parked
 	buffer *swap.Buffer
 	bytes  atomic.Uint64 // that moved
-	host   atomic.Uint64 // of buffers, those being given back included
+	host   atomic.Uint64 // of buffers, those being given back or kept included
 	// telling keeps what mediatord hears in order.
 	telling sync.Mutex
 	// returning is closed when an earlier buffer is given back; nil: there is none.
@@ -43,15 +43,39 @@ func needsMemory(opcode uint16) bool {
 	return true
 }
 
-// settle waits until no buffer is being given back: that needs its context.
-func (k *parking) settle() {
-	if k.returning != nil {
-		<-k.returning
-		k.returning = nil
-	}
+// returnWithin bounds how long a wish waits for the buffer of the last time, which is
+// zeroed meanwhile.
+const returnWithin = 15 * time.Second
+
+// parkWish is mediatord's wish to park.
+type parkWish struct {
+	limit   uint64 // of host memory in bytes
+	session int    // of mediatord
+	waited  bool   // for the buffer of the last time
 }
 
-// settled is settle without waiting.
+// defers says that a wish waits until the buffer of the last time is given back. It
+// comes again then.
+func (p *Process) defers(w parkWish) bool {
+	if w.waited || p.Parked() || p.parking.settled() {
+		return false
+	}
+	w.waited = true
+	returned := p.parking.returning
+	go func() {
+		late := time.NewTimer(returnWithin)
+		defer late.Stop()
+		select {
+		case <-returned:
+		case <-late.C:
+		}
+		p.wish(w)
+		p.Wake()
+	}()
+	return true
+}
+
+// settled says that no buffer is being given back.
 func (k *parking) settled() bool {
 	if k.returning == nil {
 		return true
@@ -125,6 +149,7 @@ func (p *Process) park(limit uint64) (why string) {
 		return why
 	}
 	p.trimPools()
+	limit -= min(limit, p.parking.host.Load()) // what could not be given back
 	list, size := p.movable(limit)
 	if size == 0 {
 		return fmt.Sprintf("it has no memory that can be moved to %d bytes of host memory", limit)
@@ -134,11 +159,13 @@ func (p *Process) park(limit uint64) (why string) {
 		return err.Error()
 	}
 	p.parking.host.Add(size)
+	began := time.Now()
 	registered, why := p.copyOut(list, buffer)
 	if why != "" {
 		p.giveBack(buffer, registered)
 		return why
 	}
+	p.Log.Debugf("parking: %d bytes copied in %v", size, time.Since(began))
 	p.parking.moved, p.parking.buffer = list, buffer
 	p.parking.bytes.Store(size)
 	for i, m := range list {
@@ -219,12 +246,16 @@ func (p *Process) wake() driver.Result {
 	if r := p.enter(p.registrar); r != driver.Success {
 		return r
 	}
-	list := p.parking.moved
-	if r := p.inRoom(p.parking.bytes.Load(), func() driver.Result { return p.bringIn(list) }); r != driver.Success {
+	began := time.Now()
+	list, size := p.parking.moved, p.parking.bytes.Load()
+	if r := p.inRoom(size, func() driver.Result { return p.bringIn(list) }); r != driver.Success {
 		return r
 	}
+	mapped := time.Now()
 	r := p.copyIn(list)
+	copied := time.Now()
 	p.unparked()
+	p.Log.Debugf("parking: %d bytes woke: %v to have memory, %v to copy, %v to unlock pages", size, mapped.Sub(began), copied.Sub(mapped), time.Since(copied))
 	p.tellParking("", false)
 	return r
 }
@@ -274,36 +305,37 @@ func (p *Process) unparked() {
 	p.giveBack(buffer, buffer.Pieces())
 }
 
-// giveBack zeroes a buffer and returns it to the kernel, on a thread of its own:
-// the guest process need not wait for that. registered is how many of its pieces
-// the device may reach.
+// giveBack takes a buffer from the device and returns it to the kernel. registered
+// is how many of its pieces the device may reach. A driver may wait for all work of
+// the context then, so this must happen while there is none: before the record that
+// wakes is executed, whose work may wait for one behind it. What takes longest,
+// zeroing, is done by a thread of its own.
 func (p *Process) giveBack(buffer *swap.Buffer, registered int) {
-	native, _ := p.tables.Get(driver.KindContext, p.registrar)
+	for i := range registered {
+		address, _ := buffer.Extent(i)
+		if err := p.hostUnregister(address); err != nil { // the device might still write there, so the memory stays
+			p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
+			return
+		}
+	}
 	done := make(chan struct{})
 	p.parking.returning = done
 	go func() {
 		defer close(done)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		size := buffer.Size()
-		p.Driver.SetCurrent(driver.Context(native))
-		defer p.Driver.SetCurrent(0)
-		for i := range registered {
-			address, _ := buffer.Extent(i)
-			err := p.hostUnregister(address)
-			if err == nil {
-				err = buffer.Return(i)
-			}
-			if err != nil { // the device might still write there, so the memory stays
-				p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
-				return
-			}
+		began, size := time.Now(), buffer.Size()
+		var err error
+		for i := 0; i < registered && err == nil; i++ {
+			err = buffer.Return(i)
 		}
-		if err := buffer.Close(); err != nil {
+		if err == nil {
+			err = buffer.Close()
+		}
+		if err != nil {
 			p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
 			return
 		}
 		p.parking.host.Add(-size)
+		p.Log.Debugf("parking: %d bytes of host memory given back in %v", size, time.Since(began))
 		p.tellParking("", false)
 	}()
 }

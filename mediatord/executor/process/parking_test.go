@@ -2,6 +2,7 @@ package process
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,9 @@ func (h *harness) park() {
 // lastParking is what mediatord heard last, when all host memory that can be is
 // given back.
 func (h *harness) lastParking() control.Message {
-	h.process.parking.settle()
+	if !h.WaitFor(func() bool { return h.process.parking.settled() }) {
+		h.T.Fatal("host memory is not given back")
+	}
 	all := h.sent()
 	for i := len(all) - 1; i >= 0; i-- {
 		if all[i].Type == control.Parking {
@@ -64,6 +67,96 @@ func TestNoRoomToWakeFailsThatCallAlone(t *testing.T) {
 	}
 	if m := h.lastParking(); m.Parked != 0 || m.Host != 0 {
 		t.Errorf("mediatord heard %+v", m)
+	}
+}
+
+// answers are what mediatord heard to its wishes.
+func (h *harness) answers() (all []control.Message) {
+	for _, m := range h.sent() {
+		if m.Type == control.Parking && m.Answer {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// touch is a record that needs the memory.
+func (h *harness) touch() driver.Result {
+	return h.post("copy_dtod", window.DeviceBase, window.DeviceBase+mib, 16, 0)
+}
+
+// A wish that comes while host memory of the last time is still being zeroed is
+// done when it is gone.
+func TestParksAgainAtOnce(t *testing.T) {
+	h := parked(t, nil)
+	h.host = make(chan struct{})
+	for round := range 10 {
+		if r := h.touch(); r != driver.Success {
+			t.Fatalf("round %d: waking: %d", round, r)
+		}
+		before := len(h.answers())
+		h.park()
+		if answers := h.answers(); len(answers) != before {
+			t.Fatalf("round %d: answered with %+v", round, answers[before])
+		}
+		h.host <- struct{}{}
+		if !h.WaitFor(func() bool { _, err := h.consumer.Step(); return err != nil || len(h.answers()) > before }) {
+			t.Fatalf("round %d: no answer", round)
+		}
+		if m := h.answers()[before]; m.Parked != 6*mib || m.Host != 6*mib || m.Message != "" {
+			t.Fatalf("round %d: mediatord heard %+v", round, m)
+		}
+	}
+}
+
+// Host memory is out of the device's reach before the record runs that woke: the
+// driver may wait for the context's work, and that for a later record.
+func TestHostMemoryIsUnlockedBeforeWork(t *testing.T) {
+	h := parked(t, nil)
+	h.driver.Calls()
+	h.touch()
+	var order []string
+	for _, call := range h.driver.Calls() {
+		if name, _, _ := strings.Cut(call, " "); name == "HostUnregister" || name == "CopyDtoD" {
+			order = append(order, name)
+		}
+	}
+	if !slices.Equal(order, []string{"HostUnregister", "CopyDtoD"}) {
+		t.Errorf("the driver was asked for %v", order)
+	}
+}
+
+// Memory that the driver does not let go is kept, and counts against the next
+// wish's limit.
+func TestLockedHostMemoryCounts(t *testing.T) {
+	h := parked(t, map[string]driver.Result{"HostUnregister": driver.ErrorInvalidValue})
+	if r := h.touch(); r != driver.Success {
+		t.Errorf("waking: %d", r)
+	}
+	if m := h.lastParking(); m.Parked != 0 || m.Host != 6*mib {
+		t.Errorf("mediatord heard %+v", m)
+	}
+	h.process.Park(11 * mib)
+	h.interrupted()
+	if m := h.lastParking(); m.Parked != 4*mib || m.Host != 10*mib {
+		t.Errorf("with room for 5 MiB: %+v", m)
+	}
+}
+
+// A wish of a mediatord that has gone meanwhile is nobody's.
+func TestWishEndsWithMediatord(t *testing.T) {
+	h := inContext(t)
+	h.must("mem_block", window.DeviceBase, 4*mib)
+	h.process.Park(testQuota)
+	h.process.Resume()
+	h.process.wish(parkWish{limit: testQuota, waited: true}) // that waited for host memory
+	h.interrupted()
+	if answers := h.answers(); len(answers) > 0 || h.process.Parked() {
+		t.Errorf("answers %+v", answers)
+	}
+	h.park()
+	if !h.process.Parked() {
+		t.Errorf("the next mediatord's wish: %+v", h.sent())
 	}
 }
 

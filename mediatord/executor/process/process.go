@@ -65,6 +65,8 @@ type Process struct {
 	// Walls names what stands around this process, for a mediatord that starts
 	// anew. It is set before the control socket is read.
 	Walls string
+	// Wake has the consumer call Interrupted soon. It is set when there is one.
+	Wake func()
 
 	tables    handle.Tables
 	native    *native

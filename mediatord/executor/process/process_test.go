@@ -35,6 +35,10 @@ type harness struct {
 	consumer *channel.Consumer
 	base     uint64 // of pinned memory
 
+	// host is received from before mediatord hears that no host memory holds parked
+	// memory any more; nil: nobody waits.
+	host chan struct{}
+
 	mu       sync.Mutex
 	messages []control.Message
 	// makeRoom answers wishes for room; nil: there is none.
@@ -43,6 +47,9 @@ type harness struct {
 
 // Send implements Sender.
 func (h *harness) Send(m control.Message) error {
+	if h.host != nil && m.Type == control.Parking && m.Host == 0 && !m.Answer {
+		<-h.host
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.messages = append(h.messages, m)
@@ -92,6 +99,7 @@ func newHarness(t testing.TB, change ...func(*Config)) *harness {
 	if h.consumer, err = channel.NewConsumer(c, h.process, int(h.Doorbell.Fd())); err != nil {
 		t.Fatal(err)
 	}
+	h.process.Wake = h.consumer.Wake
 	return h
 }
 

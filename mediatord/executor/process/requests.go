@@ -16,7 +16,8 @@ type requests struct {
 	export   []*parcel.Parcel
 	acquired []*parcel.Parcel
 	resume   bool
-	park     *uint64
+	park     *parkWish
+	session  int // of mediatord: how many have taken over
 }
 
 // Revoke asks to drop a chunk. The consumer must be woken.
@@ -48,7 +49,17 @@ func (p *Process) Acquired(got *parcel.Parcel) {
 func (p *Process) Park(limit uint64) {
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
-	p.requests.park = &limit
+	p.requests.park = &parkWish{limit: limit, session: p.requests.session}
+}
+
+// wish repeats a wish to park, if nobody has another one by now. The consumer must
+// be woken.
+func (p *Process) wish(w parkWish) {
+	p.requests.mu.Lock()
+	defer p.requests.mu.Unlock()
+	if p.requests.park == nil && p.requests.session == w.session {
+		p.requests.park = &w
+	}
 }
 
 // Resume tells that another mediatord listens, which knows of nothing that was
@@ -58,6 +69,8 @@ func (p *Process) Resume() {
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
 	p.requests.resume = true
+	p.requests.park = nil
+	p.requests.session++
 }
 
 // Interrupted implements channel.Executor.
@@ -95,8 +108,8 @@ func (p *Process) Interrupted() error {
 			return err
 		}
 	}
-	if park != nil {
-		p.tellParking(p.park(*park), true)
+	if park != nil && !p.defers(*park) {
+		p.tellParking(p.park(park.limit), true)
 	}
 	return p.violation
 }

@@ -2,7 +2,6 @@ package soft
 
 import (
 	"slices"
-	"sync"
 
 	"libvirt-vgpu/mediatord/executor/driver"
 )
@@ -10,7 +9,6 @@ import (
 // registrations is host memory that is registered. The software GPU maps whole
 // pages; registrations that share a page share its mapping.
 type registrations struct {
-	mu         sync.Mutex        // guards the rest
 	registered map[uint64]uint64 // size by address
 	extents    []hostExtent      // by start
 }
@@ -41,8 +39,6 @@ func (h *registrations) overlaps(address, size uint64) bool {
 // HostRegister implements driver.DeviceMemory.
 func (d *Driver) HostRegister(address, size uint64) driver.Result {
 	h := &d.host
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.overlaps(address, size) {
 		return driver.ErrorHostRegistered
 	}
@@ -76,8 +72,6 @@ func (d *Driver) HostRegister(address, size uint64) driver.Result {
 
 // HostUnregister implements driver.DeviceMemory.
 func (d *Driver) HostUnregister(address uint64) driver.Result {
-	d.host.mu.Lock()
-	defer d.host.mu.Unlock()
 	size, ok := d.host.registered[address]
 	if !ok {
 		return driver.ErrorHostNotRegistered
