@@ -5,8 +5,10 @@ Every tenant (tests/programs/tenant.c) compares its memory, graph, event and pin
 them are right, and everybody who was to be parked was.
 """
 import json
+import queue
 import statistics
 import subprocess
+import threading
 import time
 
 from host import Host
@@ -15,26 +17,55 @@ from machine import WORK, payload
 SIZES = (1024, 16384)  # MiB
 ROUNDS = 5
 TENANTS, TENANT_MIB = 100, 100
+STARTED_AT_ONCE = 8
 AFTER = 2              # seconds of idleness, when they take turns
+# Bounds in seconds: of the stage, of one size's rounds, of one parking, of another answer
+STAGE_SECONDS, ROUNDS_SECONDS, PARK_SECONDS, ANSWER_SECONDS = 145, 45, 25, 30
+
+
+class Deadline:
+    """How long something may still take."""
+
+    def __init__(self, seconds, within=None):
+        self.end = min(time.monotonic() + seconds, within.end if within else float("inf"))
+
+    def left(self, at_most=1e9):
+        return max(0.0, min(at_most, self.end - time.monotonic()))
+
+    def over(self):
+        return self.left() == 0
 
 
 class Tenant:
-    def __init__(self, host, mib, memory):
+    """tests/tenant, which begins to fill its memory at once."""
+
+    def __init__(self, host, mib, memory, deadline):
         self.mib = mib
+        self.deadline = deadline
         self.process = subprocess.Popen(host.virtual([payload("tests/tenant"), str(mib)], memory=memory), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.await_line("holds")
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
 
     def await_line(self, beginning):
         """The rest of the first line that begins so; other lines belong to the library."""
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if line.startswith("FAILED"):
-                break
+        deadline, said = Deadline(ANSWER_SECONDS, self.deadline), []
+        while True:
+            try:
+                line = self.lines.get(timeout=deadline.left())
+            except queue.Empty:
+                line = None
+            if line is None or line.startswith("FAILED"):
+                raise RuntimeError(f"no '{beginning}' of the tenant of {self.mib} MiB in time: it said"
+                                   f" {''.join([*said, line or ''])[-500:]!r}, status {self.process.poll()}")
             if line.startswith(beginning):
                 return line[len(beginning):].strip()
-        raise RuntimeError(f"the tenant of {self.mib} MiB said {''.join(said)[-500:]!r}, ended with {self.process.poll()}")
+            said.append(line)
 
     def ask(self, word, beginning):
         self.process.stdin.write(word + "\n")
@@ -46,8 +77,12 @@ class Tenant:
         return float(self.ask("touch", "touched in"))
 
     def end(self):
-        self.process.stdin.close()
-        return self.process.wait(60)
+        try:
+            self.process.stdin.close()
+            return self.process.wait(1 + self.deadline.left(20))
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            return self.process.wait(10)
 
 
 def slots(host):
@@ -55,75 +90,111 @@ def slots(host):
 
 
 def settled(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not (holds := condition()) and time.monotonic() < deadline:
+    deadline = Deadline(seconds)
+    while not (holds := condition()) and not deadline.over():
         time.sleep(0.1)
     return holds
 
 
-def park(host):
-    """Parks the one slot that there is; seconds until its memory is in host memory, and what vgpuctl said last."""
-    command = [payload("bin/vgpuctl"), "--bus", host.address, "park", slots(host)[0]["uuid"]]
-    settled(lambda: slots(host)[0]["memory_parked"] == 0, 10)  # it is told a little later that the last call woke it
-    for _ in range(20):
+def logged(host, since):
+    """What mediatord and executors have logged of parking, and what went wrong, since the log was that long."""
+    telling = ("parking: ", "process parked", "process resumed", "level=error", "level=warn", "level=fatal")
+    return [line[:400] for line in host.log()[since:].splitlines() if any(mark in line for mark in telling)][-30:]
+
+
+def park(host, deadline):
+    """Parks the one slot that there is; seconds until its memory is in host memory, None if it is not, and what vgpuctl said last."""
+    text = ""
+    settled(lambda: slots(host)[0]["memory_parked"] == 0, deadline.left(10))  # it is told a little later that the last call woke it
+    while not deadline.over():
         start = time.monotonic()
-        said = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        said = subprocess.run([payload("bin/vgpuctl"), "--bus", host.address, "park", slots(host)[0]["uuid"]], capture_output=True, text=True,
+                              timeout=ANSWER_SECONDS)
         text = said.stdout + said.stderr
-        if "it has work" in text:  # its last call was a moment ago
-            time.sleep(0.5)
-            continue
         # the call gives up before large memory has moved; the executor does not
-        parked = settled(lambda: slots(host)[0]["memory_parked"] > 0, 90)
-        return time.monotonic() - start if parked else None, text
+        answers = "does not answer" not in text
+        if settled(lambda: slots(host)[0]["memory_parked"] > 0, deadline.left(0.5 if answers else PARK_SECONDS)):
+            return time.monotonic() - start, text
     return None, text
 
 
-def wake(host, mib, rounds, expect):
-    tenant = Tenant(host, mib, f"{mib + 2048}MiB")
-    awake = [tenant.touch() for _ in range(rounds)]
-    parking, woken = [], []
-    for _ in range(rounds):
-        seconds, said = park(host)
-        expect(f"a tenant of {mib} MiB is parked: {said.strip()[-300:]}", seconds is not None)
-        if seconds is None:
-            break
-        parking.append(seconds)
-        woken.append(tenant.touch())
-    tenant.ask("check", "right")
-    expect(f"the tenant of {mib} MiB ends well", tenant.end() == 0)
+def wake(host, mib, rounds, whole, expect):
+    began, deadline, problems = len(host.log()), Deadline(ROUNDS_SECONDS, whole), []
+    awake, parking, woken = [], [], []
+    tenant = Tenant(host, mib, f"{mib + 2048}MiB", whole)
+    try:
+        tenant.await_line("holds")
+        awake = [tenant.touch() for _ in range(rounds)]
+        while len(woken) < rounds and not deadline.over():
+            seconds, said = park(host, Deadline(PARK_SECONDS, whole))
+            if seconds is None:
+                problems.append(f"a tenant of {mib} MiB is not parked in round {len(woken) + 1}: {said.strip()[-300:]}")
+                break
+            parking.append(seconds)
+            woken.append(tenant.touch())
+        if len(woken) < 2:
+            problems.append(f"a tenant of {mib} MiB was parked {len(woken)} times")
+        tenant.ask("check", "right")
+    except Exception as error:
+        problems.append(f"a tenant of {mib} MiB: {error!r}")
+    if (status := tenant.end()) != 0:
+        problems.append(f"the tenant of {mib} MiB ends with {status}")
     if woken:
         print(f"{mib} MiB: parked in {statistics.median(parking):.2f} s, next call {statistics.median(woken):.1f} ms"
-              f" ({min(woken):.1f} to {max(woken):.1f}), awake {statistics.median(awake):.3f} ms")
-    return {"mib": mib, "awake_ms": awake, "park_seconds": parking, "wake_ms": woken}
+              f" ({min(woken):.1f} to {max(woken):.1f}), awake {statistics.median(awake):.3f} ms, {len(woken)} rounds")
+    log = logged(host, began)
+    for problem in problems:
+        expect(problem, False)
+    for line in log if problems else []:
+        print("  log:", line)
+    return {"mib": mib, "awake_ms": awake, "park_seconds": parking, "wake_ms": woken, "log": log}
 
 
-def turns(host, count, mib, rounds, expect):
+def turns(host, count, mib, rounds, whole, expect):
     """Each is asked in turn, so that by the time of the next round it has been idle for long."""
+    def parked():
+        return sum(slot["memory_parked"] > 0 for slot in slots(host))
+
     start = time.monotonic()
-    tenants = [Tenant(host, mib, "2GiB") for _ in range(count)]
-    begun = time.monotonic() - start
-    woken = []
-    for _ in range(rounds):
-        everybody = settled(lambda: sum(slot["memory_parked"] > 0 for slot in slots(host)) == count, 30 + 10 * AFTER)
-        expect("everybody is parked before a round", everybody)
+    result = {"tenants": count, "mib": mib, "rounds": rounds, "wake_ms": []}
+    tenants, woken = [], result["wake_ms"]
+    try:
+        while len(tenants) < count:
+            several = [Tenant(host, mib, "2GiB", whole) for _ in range(min(STARTED_AT_ONCE, count - len(tenants)))]
+            tenants += several
+            for tenant in several:
+                tenant.await_line("holds")
+        result["start_seconds"] = time.monotonic() - start
+        for number in range(rounds):
+            everybody = settled(lambda: parked() == count, whole.left(20 + AFTER))
+            expect(f"{parked()} of {count} are parked before round {number + 1}", everybody)
+            for tenant in tenants:
+                woken.append(tenant.touch())
         for tenant in tenants:
-            woken.append(tenant.touch())
+            tenant.ask("check", "right")
+    except Exception as error:
+        expect(f"{count} tenants: {error!r}", False)
+        result["log"] = logged(host, 0)
+        for line in result["log"]:
+            print("  log:", line)
     for tenant in tenants:
-        tenant.ask("check", "right")
+        tenant.process.stdin.close()
     ended = [tenant.end() for tenant in tenants]
-    expect("all end well", ended == [0] * count)
-    print(f"{count} tenants of {mib} MiB: started in {begun:.1f} s, next call after parking {statistics.median(woken):.1f} ms"
-          f" ({min(woken):.1f} to {max(woken):.1f}), all over after {time.monotonic() - start:.1f} s")
-    return {"tenants": count, "mib": mib, "rounds": rounds, "start_seconds": begun, "wake_ms": woken, "seconds": time.monotonic() - start}
+    expect(f"{sum(status != 0 for status in ended)} of {count} do not end well", ended == [0] * count)
+    result["seconds"] = time.monotonic() - start
+    if woken:
+        print(f"{count} tenants of {mib} MiB: started in {result.get('start_seconds', 0):.1f} s, next call after parking {statistics.median(woken):.1f} ms"
+              f" ({min(woken):.1f} to {max(woken):.1f}), all over after {result['seconds']:.1f} s")
+    return result
 
 
 def stage(host, names=None, sizes=SIZES, rounds=ROUNDS, tenants=TENANTS, mib=TENANT_MIB):
-    problems = []
+    problems, whole = [], Deadline(STAGE_SECONDS)
 
     def expect(what, holds):
         if not holds:
             problems.append(what)
-            print("  not so:", what)
+            print("  not so:", what, flush=True)
 
     def own(name, pool, **more):
         work = f"{WORK}-{name}"
@@ -131,11 +202,11 @@ def stage(host, names=None, sizes=SIZES, rounds=ROUNDS, tenants=TENANTS, mib=TEN
 
     result = {}
     if not names or "wake" in names:
-        with own("wake", '[parking]\nafter = "never"\nhost_memory = "40GiB"\n') as one:
-            result["wake"] = [wake(one, size, rounds, expect) for size in sizes]
+        with own("wake", '[parking]\nafter = "never"\nhost_memory = "60GiB"\n') as one:
+            result["wake"] = [wake(one, size, rounds, whole, expect) for size in sizes]
     if not names or "turns" in names:
-        with own("turns", f'[parking]\nafter = "{AFTER}s"\nhost_memory = "40GiB"\n', slots=tenants) as many:
-            result["turns"] = turns(many, tenants, mib, 2, expect)
+        with own("turns", f'[parking]\nafter = "{AFTER}s"\nhost_memory = "60GiB"\n', slots=tenants) as many:
+            result["turns"] = turns(many, tenants, mib, 2, whole, expect)
             events = many.vgpuctl("events", "--format", "json").stdout.splitlines()
             kinds = [json.loads(line)["kind"] for line in events]
             result["turns"]["events"] = {kind: kinds.count(kind) for kind in ("process-parked", "process-resumed")}
