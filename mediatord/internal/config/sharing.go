@@ -25,6 +25,7 @@ type sharingTable struct {
 	Patience    *string  `toml:"patience"`
 	Predict     *bool    `toml:"predict"`
 	Delay       *float64 `toml:"delay"`
+	Least       *float64 `toml:"least"`
 }
 
 const (
@@ -42,11 +43,22 @@ func (p *Pool) setSharing(doc *poolFile) error {
 	if t.Predict != nil {
 		o.Predict = *t.Predict
 	}
-	if t.Delay != nil {
-		if !(*t.Delay >= 0 && *t.Delay <= maxDelay) {
-			return invalid(p.File, "sharing.delay", fmt.Sprintf("is %v", *t.Delay), fmt.Sprintf("0 to %d", maxDelay))
+	for _, part := range []struct {
+		key     string
+		given   *float64
+		value   *float64
+		largest float64
+	}{
+		{"delay", t.Delay, &o.Delay, maxDelay},
+		{"least", t.Least, &o.Least, 1},
+	} {
+		if part.given == nil {
+			continue
 		}
-		o.Delay = *t.Delay
+		if !(*part.given >= 0 && *part.given <= part.largest) {
+			return invalid(p.File, "sharing."+part.key, fmt.Sprintf("is %v", *part.given), fmt.Sprintf("0 to %v", part.largest))
+		}
+		*part.value = *part.given
 	}
 	if t.RunSet != nil {
 		if *t.RunSet < 1 || *t.RunSet > maxRunSet {

@@ -3,14 +3,10 @@ package sched
 import "time"
 
 const (
-	// ahead is how long before the end of a high domain's step others are let in:
-	// until a lease has reached its executor and that the GPU.
-	ahead = 150 * time.Microsecond
-	// oneSlice is what a context surely has of the GPU before the hardware gives it to
-	// another one, on an H200 2 ms.
-	oneSlice = 1500 * time.Microsecond
 	// change is how long the hardware takes from one context to another, on an H200 165 us.
 	change = 165 * time.Microsecond
+	// fresh is how long after a step its gap has just begun.
+	fresh = 2 * change
 	// coarse is the part of a gap from which on a piece of work is large.
 	coarse = 4
 )
@@ -23,17 +19,15 @@ type guard struct {
 	atWork bool
 	// clear is when the GPU should be clear for the next one; Never: nobody knows of one.
 	clear Time
-	// sure says that none comes before clear.
-	sure bool
+	// fresh says that the gap has just begun.
+	fresh bool
 	// coarse is how long large pieces of work are at least, grace how late they may be.
 	coarse, grace time.Duration
-	// left is how much of a step is on the GPU still while others are let in.
-	left time.Duration
 }
 
 // guard looks at the high domains.
 func (s *Scheduler) guard(now Time) guard {
-	g := guard{clear: Never, sure: true, grace: time.Hour}
+	g := guard{clear: Never, fresh: true, grace: time.Hour}
 	for _, d := range s.domains {
 		if d.settings.Class != High {
 			continue
@@ -51,23 +45,19 @@ func (s *Scheduler) guard(now Time) guard {
 			g.atWork = true
 			continue
 		}
-		if d.report.Flying {
-			g.left = max(g.left, d.beat.last+d.beat.usual-now, 0)
-		}
 		s.wake(until)
 		early, late, ok := Time(0), Time(0), false
 		if s.options.Predict {
 			early, late, ok = d.beat.next(now)
 		}
 		if !ok {
-			g.sure = false
 			continue
 		}
-		if begun := d.beat.ended + 2*change; d.report.Flying || now < begun {
+		if begun := d.beat.ended + fresh; now < begun {
 			early -= change // it does not show yet in what the others do
-			if now < begun {
-				s.wake(begun)
-			}
+			s.wake(begun)
+		} else {
+			g.fresh = false
 		}
 		g.clear = min(g.clear, early)
 		g.coarse = max(g.coarse, (d.beat.mean-d.beat.usual)/coarse)
@@ -78,43 +68,26 @@ func (s *Scheduler) guard(now Time) guard {
 }
 
 // working says whether a high domain needs the GPU. One whose steps are alike does
-// until its step is usually done, pauses within it included; and shortly before that, others
-// are let in: what they submit waits for the hardware to have no work of the step.
+// until its step is usually done, pauses within it included. If it never pauses there it has
+// no more need of the GPU when nothing is on it then.
 func (s *Scheduler) working(now Time, d *Domain) bool {
-	earliest, latest, ok := d.beat.within()
-	if !ok {
-		return d.report.Active
-	}
-	if !d.report.Active {
-		if d.beat.gaps > 0 && now < earliest {
-			s.wake(earliest)
-			return true
-		}
-		return false
-	}
-	in := earliest - ahead
+	earliest, _, ok := d.beat.within()
 	switch {
-	case d.beat.gaps > 0 || d.delayed || latest-d.beat.last > oneSlice || now >= latest:
-		return true
-	case now < in:
-		s.wake(in)
+	case !ok:
+		return d.report.Active
+	case d.report.Active:
+		return d.report.Flying || d.report.Waiting || d.beat.gaps > 0 || now < earliest
+	case d.beat.gaps > 0 && now < earliest:
+		s.wake(earliest)
 		return true
 	}
-	s.wake(latest)
 	return false
 }
 
-// lease is that of the one domain of the lower classes that may work. Where it is known
-// when the next high one comes, that bounds it.
+// lease is that of the one domain of the lower classes that may work: little at a time,
+// and where it is known when the next high one comes, only what is done by then. So what is known
+// takes from what domains of lower classes may do and never adds to it: a beat that is
+// foretold wrongly finds no more of their work on the GPU than one that was not foretold.
 func (g guard) lease(o Options) Lease {
-	l := Lease{Budget: o.ArmedBudget, ClearBy: g.clear, Single: true}
-	switch {
-	case g.left > 0:
-		if g.clear != Never {
-			l.ClearBy -= g.left
-		}
-	case g.sure:
-		l.Budget, l.Coarse, l.Grace = max(o.Budget, o.ArmedBudget), g.coarse, g.grace
-	}
-	return l
+	return Lease{Budget: o.ArmedBudget, ClearBy: g.clear, Coarse: g.coarse, Grace: g.grace, Single: true}
 }

@@ -20,8 +20,9 @@ type beat struct {
 	onGrid, onLast spread
 
 	pause   time.Duration // the longest recent gap
-	count   int           // of intervals that fitted
+	count   int           // of intervals that fitted, at most memory; halved by one that did not
 	misfits int           // more than those that fitted
+	between int           // recent beats in between: the interval is a multiple of the true one
 
 	step  spread        // of the steps' lengths around
 	usual time.Duration // their mean; 0: unknown
@@ -34,8 +35,13 @@ const (
 	confident = 4
 	// mostMisfits more than fits end the confidence.
 	mostMisfits = 2
+	// mostBetween beats where none should be end it too.
+	mostBetween = 1
 	// mostLeftOut is how many beats in a row may be left out.
 	mostLeftOut = 8
+	// mostAwaited is how long one that is late is waited for at least, if that is less than
+	// a quarter of the interval.
+	mostAwaited = 2 * time.Millisecond
 	// memory is how many beats the grid is made of.
 	memory = 32
 	// shortest is the shortest interval that is worth keeping clear for.
@@ -56,24 +62,32 @@ func (s *spread) note(off time.Duration) {
 	s.late = max(s.late-s.late/memory, off)
 }
 
-// came notes that the domain became active at now after gap without work.
-func (b *beat) came(now Time, gap time.Duration) {
+// came notes that the domain became active at now after gap without work. disturbed says
+// that others had work on the GPU when the last step began: its length says nothing.
+func (b *beat) came(now Time, gap time.Duration, disturbed bool) {
 	if gap > longest {
 		*b = beat{last: now}
 		return
 	}
+	interval := now - b.last
 	b.pause -= b.pause / 16
-	if 2*gap < b.pause {
+	// A step that others have made longer leaves a short gap as well.
+	if 2*gap < b.pause && (b.count < confident || interval < b.mean*3/4) {
 		b.gaps = min(b.gaps+2, memory)
 		return // still the same step
 	}
 	b.pause = max(b.pause, gap)
-	b.stepEnded()
-	interval := now - b.last
+	b.stepEnded(disturbed)
 	b.last = now
 	if b.mean == 0 {
 		b.restart(now, interval)
 		return
+	}
+	if interval < b.mean*3/4 {
+		if b.between++; b.between > mostBetween {
+			b.restart(now, interval)
+			return
+		}
 	}
 	beats := max((interval+b.mean/2)/b.mean, 1) // some may have been left out
 	off := interval - beats*b.mean
@@ -85,10 +99,13 @@ func (b *beat) came(now Time, gap time.Duration) {
 		if b.misfits++; b.misfits > mostMisfits {
 			b.restart(now, interval)
 		}
+		b.count /= 2
 		return
 	}
 	b.misfits = max(b.misfits-1, 0)
-	b.count++
+	if b.count++; b.count >= memory {
+		b.count, b.between = memory, 0
+	}
 	b.onLast.note(off)
 	b.onGrid.note(onGrid)
 	if onGrid.Abs() > limit { // what went by points in time has moved them
@@ -133,12 +150,12 @@ func (b *beat) wentOn() {
 }
 
 // stepEnded takes the length of the step that began with the last beat.
-func (b *beat) stepEnded() {
+func (b *beat) stepEnded(disturbed bool) {
 	if b.gaps > 0 {
 		b.gaps--
 	}
 	length := b.ended - b.last
-	if length <= 0 {
+	if length <= 0 || disturbed {
 		return
 	}
 	if b.usual == 0 {
@@ -166,7 +183,7 @@ func (b *beat) next(now Time) (early, late Time, ok bool) {
 	}
 	// Waiting for one that is late costs others little, and one that meets them
 	// costs it much.
-	after := max(2*off.late, b.mean/16) + slack
+	after := max(4*off.late, min(b.mean/4, mostAwaited)) + slack
 	beats := max((now-after-from)/b.mean+1, 1)
 	at := from + beats*b.mean
 	if beats > mostLeftOut {

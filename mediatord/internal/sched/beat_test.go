@@ -29,7 +29,7 @@ func rhythm(t *testing.T, next func(i int, r *rand.Rand) Time) (b beat, tooEarly
 			}
 			margin += (at - early) / 100
 		}
-		b.came(at, at-ended)
+		b.came(at, at-ended, false)
 		ended = at + ms
 		b.done(ended)
 	}
@@ -87,6 +87,7 @@ func TestStepsAreKnown(t *testing.T) {
 // of its launches, nobody else gets the GPU; when the step is usually done, others do.
 func TestPausesWithinAStepAreKept(t *testing.T) {
 	o := Defaults()
+	o.Least = 0 // the low one is never served
 	s := New(o)
 	high, low := add(s, High), add(s, Low)
 	decide := func(now Time) time.Duration {
@@ -114,58 +115,143 @@ func TestPausesWithinAStepAreKept(t *testing.T) {
 	}
 }
 
-// Shortly before a steady step is done others are let in, with little.
-func TestOthersAreLetInBeforeTheEnd(t *testing.T) {
-	s := New(Defaults())
+// When a step that is as long as ever is done, others get the GPU at once; after one that is
+// shorter they wait until nothing more comes.
+func TestTheEndOfAStepIsKnown(t *testing.T) {
+	o := Defaults()
+	o.Least = 0 // the low one is never served
+	s := New(o)
 	high, low := add(s, High), add(s, Low)
 	s.Report(ms/2, low, Report{Active: true, Waiting: true, Arrived: ms / 2})
-	for i := range 60 {
-		begin := Time(i+1) * 3 * ms
+	step := func(begin Time, length time.Duration) Lease {
 		s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
 		s.Decide(begin)
+		s.Decide(begin + length - 20*us)
 		if low.Lease().Budget != 0 {
-			t.Fatalf("step %d: the low one has %+v at its beginning", i, low.Lease())
+			t.Fatalf("%v: within a step the low one has %+v", begin, low.Lease())
 		}
-		s.Decide(begin + 950*us)
-		if l := low.Lease(); i > 40 && (l.Budget != Defaults().ArmedBudget || l.ClearBy == Never || high.Lease().Budget == 0) {
-			t.Fatalf("step %d: near its end the low one has %+v, the high one %+v", i, l, high.Lease())
-		}
-		s.Report(begin+ms, high, Report{Used: ms})
-		s.Decide(begin + ms)
-		if l := low.Lease(); i > 40 && (l.Budget != Defaults().Budget || l.ClearBy > begin+3*ms || l.ClearBy < begin+2500*us) {
-			t.Fatalf("step %d: in the gap the low one has %+v", i, l)
+		s.Report(begin+length, high, Report{Active: true, Used: length, Arrived: begin})
+		s.Decide(begin + length)
+		l := low.Lease()
+		s.Report(begin+length+50*us, high, Report{})
+		s.Decide(begin + length + 50*us)
+		return l
+	}
+	for i := range 60 {
+		begin := Time(i+1) * 3 * ms
+		if l := step(begin, ms); i > 20 && (l.Budget != Defaults().ArmedBudget || l.ClearBy > begin+3*ms || l.ClearBy < begin+2500*us) {
+			t.Fatalf("step %d: at its end the low one has %+v", i, l)
 		}
 	}
-	// Nobody is let in early into steps in which the GPU is idle for moments: the hardware would
-	// take others' work then.
-	for i := range 4 {
-		begin := Time(61+i) * 3 * ms
-		s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
-		s.Report(begin+300*us, high, Report{Active: true, Arrived: begin})
-		s.Report(begin+320*us, high, Report{Active: true, Flying: true, Arrived: begin})
-		s.Decide(begin + 950*us)
-		if l := low.Lease(); l.Budget != 0 {
-			t.Fatalf("step %d has a gap, and near its end the low one has %+v", i, l)
+	if l := step(61*3*ms, ms/2); l.Budget != 0 {
+		t.Errorf("after half of a step the low one has %+v", l)
+	}
+}
+
+// Beats that were missed at first, so that every second one is in between those of a grid that
+// fits, are found all the same.
+func TestBeatInBetween(t *testing.T) {
+	var b beat
+	at := Time(0)
+	for range 10 {
+		at += 6 * ms
+		b.came(at, 5*ms, false)
+		b.done(at + ms)
+	}
+	for range 10 {
+		at += 3 * ms
+		b.came(at, 2*ms, false)
+		b.done(at + ms)
+	}
+	if early, late, ok := b.next(at + 2*ms); !ok || early > at+3*ms || early < at+2500*us || late < at+3*ms {
+		t.Errorf("the next is foretold between %v and %v, %v; it comes at %v", early-at, late-at, ok, 3*ms)
+	}
+}
+
+// Steps that others make longer, so that little is left between them, are steps none the less.
+func TestShortGapsBetweenLongSteps(t *testing.T) {
+	var b beat
+	at := Time(0)
+	for i := range 60 {
+		at += 3 * ms
+		length, before := ms, 2*ms
+		if i%4 == 1 {
+			length = 2200 * us
 		}
-		s.Report(begin+ms, high, Report{Used: ms})
-		s.Decide(begin + ms)
+		if i%4 == 2 {
+			before = 800 * us
+		}
+		b.came(at, before, i%4 == 2)
+		b.done(at + length)
 	}
-	for i := range 20 { // without gaps again
-		begin := Time(65+i) * 3 * ms
-		s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
-		s.Decide(begin + 950*us)
-		s.Report(begin+ms, high, Report{Used: ms})
-		s.Decide(begin + ms)
+	early, _, ok := b.next(at + 2*ms)
+	if !ok || early > at+3*ms || early < at+2500*us {
+		t.Errorf("the next is foretold from %v on, %v; it comes at %v", early-at, ok, 3*ms)
 	}
-	// One that takes longer than ever takes the GPU back.
-	begin := Time(85) * 3 * ms
-	s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
-	s.Decide(begin + 950*us)
-	if low.Lease().Budget == 0 {
-		t.Error("the steps have no gaps any more, and the low one has nothing near their end")
+	if b.gaps > 0 || b.usual > 1100*us {
+		t.Errorf("steps of 1 ms, of which some were disturbed, are taken to have gaps (%d) and to last %v", b.gaps, b.usual)
 	}
-	s.Decide(begin + 1400*us)
-	if low.Lease().Budget != 0 {
-		t.Errorf("the step is longer than usual, and the low one has %+v", low.Lease())
+}
+
+// Foreknowledge only holds back: whatever is reported, what lower classes may put on the GPU
+// is no more than without prediction.
+func TestPredictionNeverAdds(t *testing.T) {
+	var held time.Duration
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		o := Defaults()
+		o.Patience = time.Duration(5+r.IntN(200)) * ms
+		o.Delay = float64(r.IntN(3)) / 2
+		plain := o
+		plain.Predict = false
+		twins := []*Scheduler{New(o), New(plain)}
+		var domains [2][]*Domain
+		for i, s := range twins {
+			domains[i] = append(domains[i], add(s, High))
+			domains[i] = append(domains[i], add(s, Low))
+		}
+		every, length := time.Duration(1000+r.IntN(9000))*us, time.Duration(300+r.IntN(600))*us
+		begin := Time(ms)
+		var high Report
+		for now := Time(ms); now < 500*ms; now += time.Duration(10+r.IntN(200)) * us {
+			switch { // steps with pauses within them, and late ones
+			case now < begin:
+				high = Report{}
+			case now < begin+length:
+				high = Report{Active: true, Flying: r.IntN(8) > 0, Arrived: begin}
+			case now < begin+length+50*us:
+				high = Report{Active: true, Arrived: begin}
+			default:
+				high = Report{}
+				begin += every + time.Duration(r.Int64N(int64(50*us)))
+				if r.IntN(20) == 0 {
+					begin += time.Duration(r.Int64N(int64(every)))
+				}
+			}
+			for i, s := range twins {
+				said := high
+				if i == 1 && said.Active && !said.Flying { // nothing is left of it: there is no harm in going on
+					said = Report{}
+				}
+				s.Report(now, domains[i][0], said)
+			}
+			report := Report{Active: true, Waiting: r.IntN(3) > 0, Flying: r.IntN(2) > 0, Arrived: ms}
+			if r.IntN(4) == 0 {
+				report.Used = time.Duration(r.Int64N(int64(100 * us)))
+			}
+			var leases [2]Lease
+			for i, s := range twins {
+				s.Report(now, domains[i][1], report)
+				s.Decide(now)
+				leases[i] = domains[i][1].Lease()
+			}
+			if with, without := leases[0], leases[1]; with.Budget > without.Budget || with.Budget > 0 && with.ClearBy > without.ClearBy {
+				t.Fatalf("seed %d, %v: with prediction the low one has %+v, without %+v, while the high one is %+v", seed, now, with, without, high)
+			}
+			held += leases[1].Budget - leases[0].Budget
+		}
+	}
+	if held == 0 {
+		t.Error("prediction never held anything back")
 	}
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// Delay is the part of a high domain's usual step by which large pieces of others'
 	// work may delay the next one.
 	Delay float64
+	// Least is the part of the GPU's time that a domain of a lower class gets in gaps although its
+	// work is too long for them; 0: it waits for Patience.
+	Least float64
 	// Predict keeps the GPU clear for high domains that come at regular times.
 	Predict bool
 }
@@ -42,7 +45,7 @@ func Defaults() Options {
 	return Options{
 		RunSet: 1, Turn: 5 * time.Millisecond,
 		Budget: 4 * time.Millisecond, ArmedBudget: 250 * time.Microsecond,
-		Armed: 200 * time.Millisecond, Patience: time.Second, Predict: true,
+		Armed: 200 * time.Millisecond, Patience: time.Second, Least: .1, Predict: true,
 	}
 }
 

@@ -55,6 +55,7 @@ type Domain struct {
 	seen     Time // when it was last active
 	since    Time // when it last became active
 	stopped  Time // when it left the run set
+	owed     Time // from when on it may delay a high domain again
 	came     bool // is active, and was not at the last decision
 	delayed  bool // others had work on the GPU when it came
 	beat     beat
@@ -115,7 +116,7 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 	if came {
 		d.served, d.since = now, now
 		if arrived := min(r.Arrived, now); arrived > gone {
-			d.beat.came(arrived, arrived-gone)
+			d.beat.came(arrived, arrived-gone, d.delayed)
 		}
 	}
 	switch {
@@ -127,6 +128,10 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)
 		d.served = now
+		if s.options.Least > 0 {
+			pays := time.Duration(min(float64(r.Used)/s.options.Least, float64(s.options.Patience)))
+			d.owed = min(max(d.owed, now)+pays, now+s.options.Patience)
+		}
 	}
 	d.report = r
 	d.report.Used = 0
@@ -192,7 +197,7 @@ func (s *Scheduler) Decide(now Time) {
 			d.lease.Budget = budget
 		}
 	}
-	s.console(now, g.atWork)
+	s.console(now, g)
 	if active > 1 {
 		s.wake(now + s.turnLeft(set, turn))
 	}
@@ -250,8 +255,8 @@ func (s *Scheduler) admit(now Time, set []*Domain, limit int) []*Domain {
 			places--
 			continue
 		}
-		// A high domain's last work is short, and it comes first on the GPU.
-		if patience := d.stopped + 2*s.options.Budget; d.report.Flying && d.settings.Class != High && now < patience {
+		// A high domain's last work is short, and it comes first on the GPU. Nobody waits for itself.
+		if patience := d.stopped + 2*s.options.Budget; d.report.Flying && d.settings.Class != High && now < patience && !slices.Contains(set, d) {
 			places--
 			s.wake(patience)
 		}
@@ -335,8 +340,9 @@ func (s *Scheduler) turnLeft(set []*Domain, turn time.Duration) time.Duration {
 
 // console gives a domain that higher classes have kept waiting for too long what
 // it waits for: one submission, whatever it takes. While a high domain is at work
-// it waits as long again, for a gap.
-func (s *Scheduler) console(now Time, busy bool) {
+// it waits as long again, for a gap. In a gap that has just begun, of which most is left, it
+// need not have waited for longer than its Least says.
+func (s *Scheduler) console(now Time, g guard) {
 	var longest *Domain
 	for _, d := range s.domains {
 		// What runs under a reservation may wait for ever as well.
@@ -344,10 +350,14 @@ func (s *Scheduler) console(now Time, busy bool) {
 			continue
 		}
 		patience := s.options.Patience
-		if busy {
+		if g.atWork {
 			patience *= 2
 		}
-		if due := d.served + patience; now < due {
+		due := d.served + patience
+		if d.running && g.fresh && s.options.Least > 0 {
+			due = min(due, d.owed)
+		}
+		if now < due {
 			s.wake(due)
 			continue
 		}

@@ -69,17 +69,17 @@ func TestRhythm(t *testing.T) {
 	for i := range 20 {
 		at += 10 * ms
 		late := time.Duration(i%3) * 20 * time.Microsecond
-		b.came(at+late, 7*ms)
-		b.came(at+late+ms, 100*time.Microsecond) // within the step
+		b.came(at+late, 7*ms, false)
+		b.came(at+late+ms, 100*time.Microsecond, false) // within the step
 	}
 	early, late, ok := b.next(at + 2*ms)
-	if !ok || early > at+10*ms || late < at+10*ms || late-early > ms {
+	if !ok || early > at+10*ms || late < at+10*ms || late-early > 3*ms {
 		t.Errorf("next is %v to %v, %v; it comes at %v", early, late, ok, at+10*ms)
 	}
-	if early, _, ok = b.next(at + 12*ms); !ok || early < at+19*ms {
+	if early, _, ok = b.next(at + 14*ms); !ok || early < at+19*ms {
 		t.Errorf("after one that did not come: %v, %v", early, ok)
 	}
-	b.came(at+3*time.Second, 3*time.Second)
+	b.came(at+3*time.Second, 3*time.Second, false)
 	if _, _, ok = b.next(at + 3*time.Second); ok {
 		t.Error("still confident after a long pause")
 	}

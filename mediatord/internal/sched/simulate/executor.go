@@ -20,20 +20,40 @@ type executor struct {
 	active  bool
 	last    sched.Time // when it last had something to do
 	retry   sched.Time
+	taken   sched.Time // when it last took something off its ring
+	asleep  bool       // is being woken
 }
 
 // post puts work on the ring, as the guest process does.
 func (e *executor) post(now sched.Time, length time.Duration, done func(sched.Time)) {
+	e.ring = append(e.ring, &work{length: length, left: length, done: done})
+	switch {
+	case e.asleep:
+	case len(e.ring) == 1 && now-e.taken > e.sim.Hardware.Doze:
+		e.asleep = true
+		e.sim.after(now, e.sim.jitter(e.sim.Hardware.Rouse), func(now sched.Time) {
+			e.asleep = false
+			e.found(now)
+		})
+	default:
+		e.found(now)
+	}
+}
+
+// found begins with what is on the ring.
+func (e *executor) found(now sched.Time) {
 	if !e.active {
 		e.active, e.arrived = true, now
 		e.sim.ringDoorbell(now)
 	}
-	e.ring = append(e.ring, &work{length: length, left: length, done: done})
 	e.consume(now)
 }
 
 // consume submits what the lease allows.
 func (e *executor) consume(now sched.Time) {
+	if e.asleep {
+		return
+	}
 	for len(e.ring) > 0 {
 		w := e.ring[0]
 		predicted := time.Duration(float64(w.length) * e.sim.wrong())
@@ -41,7 +61,7 @@ func (e *executor) consume(now sched.Time) {
 			e.sim.waits(now, e)
 			return
 		}
-		e.ring = e.ring[1:]
+		e.ring, e.taken = e.ring[1:], now
 		e.flying += predicted
 		e.count++
 		done := w.done
@@ -79,7 +99,7 @@ func (e *executor) rest(now sched.Time) {
 func (e *executor) give(now sched.Time, terms lease.Terms) {
 	news := terms.Budget != e.terms.Budget || terms.ClearBy != e.terms.ClearBy
 	e.terms = terms
-	if news && len(e.ring) > 0 {
+	if news && len(e.ring) > 0 && !e.asleep {
 		e.sim.after(now, e.sim.jitter(e.sim.Hardware.Wake), e.consume)
 	}
 }
@@ -87,7 +107,7 @@ func (e *executor) give(now sched.Time, terms lease.Terms) {
 // sample is what mediatord reads.
 func (e *executor) sample(now sched.Time) sched.Sample {
 	e.sim.gpu.advance(now)
-	s := sched.Sample{Busy: e.context.spans, Active: e.active, Waiting: len(e.ring) > 0, Arrived: e.arrived, Flying: e.count > 0}
+	s := sched.Sample{Busy: e.context.spans, Active: e.active, Waiting: len(e.ring) > 0 && !e.asleep, Arrived: e.arrived, Flying: e.count > 0}
 	e.context.spans = nil
 	if len(e.context.queue) > 0 {
 		s.Busy = append(s.Busy, sched.Span{Start: e.context.occupied, End: now})

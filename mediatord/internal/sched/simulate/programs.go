@@ -103,6 +103,9 @@ func (c Paced) Run(now sched.Time, p *Process) {
 				due = now
 			}
 			late := time.Duration(p.Random()*float64(c.Jitter)) + c.Timer.at(p.Random())
+			if len(c.Timer) > 0 {
+				late += p.executor.sim.hiccup()
+			}
 			p.Later(now, due-now+late, begin)
 		})
 	}

@@ -20,6 +20,11 @@ type Hardware struct {
 	Doorbell time.Duration // from an executor's doorbell to new leases
 	Wake     time.Duration // from a new lease to work of an executor that waited for it
 	Timer    time.Duration // lateness of timers, at most
+	// An executor whose ring has been empty for Doze sleeps; to wake it takes Rouse.
+	Doze, Rouse time.Duration
+	// Hiccup is the part of all wake-ups that are late by up to Stall more: the host had something else to do.
+	Hiccup float64
+	Stall  time.Duration
 }
 
 // H200 is what was measured on one or follows from it. Steps beside a hog that only
@@ -32,6 +37,7 @@ func H200() Hardware {
 	return Hardware{
 		Slice: 2 * time.Millisecond, Switch: 165 * time.Microsecond, Marker: 5 * time.Microsecond, Linger: 50 * time.Microsecond,
 		Doorbell: 30 * time.Microsecond, Wake: 30 * time.Microsecond, Timer: 60 * time.Microsecond,
+		Doze: 2 * time.Millisecond, Rouse: 40 * time.Microsecond, Hiccup: .005, Stall: time.Millisecond,
 	}
 }
 
@@ -187,9 +193,17 @@ func (s *Simulation) at(at sched.Time, do func(now sched.Time)) {
 
 func (s *Simulation) after(now sched.Time, d time.Duration, do func(now sched.Time)) { s.at(now+d, do) }
 
-// jitter is between 0.5 and 1.5 of d.
+// jitter is between 0.5 and 1.5 of d, and now and then more.
 func (s *Simulation) jitter(d time.Duration) time.Duration {
-	return d/2 + time.Duration(s.random.Float64()*float64(d))
+	return d/2 + time.Duration(s.random.Float64()*float64(d)) + s.hiccup()
+}
+
+// hiccup is how much later something that was to wake up does, mostly not at all.
+func (s *Simulation) hiccup() time.Duration {
+	if s.random.Float64() >= s.Hardware.Hiccup {
+		return 0
+	}
+	return time.Duration(s.random.Float64() * float64(s.Hardware.Stall))
 }
 
 func (s *Simulation) wrong() float64 { return 1 + s.Errors*(2*s.random.Float64()-1) }

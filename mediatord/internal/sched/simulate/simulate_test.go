@@ -265,65 +265,98 @@ func TestDeadMediator(t *testing.T) {
 	})
 }
 
-// beside runs steps of 20 kernels of 50 us every 3 ms, on the timers of an H200's host, beside
-// a low hog.
-func beside(o sched.Options, kernel time.Duration, length time.Duration) (s *Simulation, steps []time.Duration, hog float64) {
-	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Timer: H200Timer()}}
-	low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: kernel, Depth: 8}}
-	s = New(o, H200(), 1, high, low)
-	s.Errors = .02
-	s.Run(500 * ms)
-	seen, before := len(high.Latencies), low.GPUTime()
-	s.Run(500*ms + length)
-	return s, high.Latencies[seen:], float64(low.GPUTime()-before) / float64(length)
+// stepper does steps of 20 kernels of 50 us every 3 ms, on the timers of an H200's host.
+func stepper() *Tenant {
+	return &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Timer: H200Timer()}}
 }
 
+// beside runs a high tenant beside a low one that nobody else is beside, as long as
+// tests/device does; the p99 of its steps to that of steps alone, when both have been learnt,
+// and the low one's part of the GPU.
+func beside(o sched.Options, seed uint64, high, low *Tenant) (s *Simulation, p99, kept float64) {
+	const learnt, end = 500 * ms, 2500 * ms
+	alone := *high
+	New(o, H200(), seed, &alone).Run(end)
+	s = New(o, H200(), seed, high, low)
+	s.Errors = .05
+	s.Run(learnt)
+	seen, before := len(high.Latencies), low.GPUTime()
+	s.Run(end)
+	p99 = float64(quantile(high.Latencies[seen:], .99)) / float64(quantile(alone.Latencies[len(alone.Latencies)/5:], .99))
+	return s, p99, float64(low.GPUTime()-before) / float64(end-learnt)
+}
+
+// What domains beside a hog are promised, on a host that wakes late now and then, from the
+// beginning on. Medians of many runs, and the worst.
 func TestHighBesideHog(t *testing.T) {
-	const alone = 1005 * us
 	for _, tc := range []struct {
-		kernel  time.Duration
-		predict bool
-		delay   float64
-		p99     float64 // against alone, at most
-		hog     float64 // of the GPU, at least
+		kernel           time.Duration
+		predict          bool
+		delay            float64
+		least            float64
+		p99, worst, kept float64 // to alone at most, the low one's part at least
 	}{
-		// The step pays for one switch between contexts: 1.164. A gap is 1.83 ms, two
-		// switches less are 1.5.
-		{200 * us, true, 0, 1.17, .50},
-		{ms, true, 0, 1.17, .33},
-		{5 * ms, true, 0, 1.17, .003}, // fits in no gap: patience decides
-		{ms, true, .4, 1.75, .47},
-		{200 * us, true, .4, 1.17, .50}, // is not large
-		{200 * us, false, 0, 1.4, .50},
-		{ms, false, 0, 2.2, .50},
-		{5 * ms, false, 0, 3.4, .53}, // the hardware's slices bound it
+		{200 * us, true, 0, .1, 1.2, 1.7, .44}, // pays for one switch between contexts
+		{ms, true, 0, .1, 1.2, 1.5, .32},
+		{5 * ms, true, 0, .1, 2, 2.5, .07}, // fits in no gap: has its least
+		{5 * ms, true, 0, 0, 1.7, 2.1, .003},
+		{ms, true, .4, .1, 1.75, 2.1, .42},
+		{200 * us, false, 0, .1, 1.4, 1.5, .49},
+		{ms, false, 0, .1, 2.2, 2.3, .5},
+		{5 * ms, false, 0, .1, 3.1, 3.3, .53}, // the hardware's slices bound it
 	} {
 		o := sched.Defaults()
-		o.Predict, o.Delay = tc.predict, tc.delay
-		s, steps, hog := beside(o, tc.kernel, 5*time.Second)
-		ratio := float64(quantile(steps, .99)) / float64(alone)
-		t.Logf("%v kernels, predict %v, delay %v: p99 %.3f times alone, hog has %.3f", tc.kernel, tc.predict, tc.delay, ratio, hog)
-		if ratio > tc.p99 || hog < tc.hog {
-			t.Errorf("want %.2f and %.3f\n%s", tc.p99, tc.hog, describe(s))
+		o.Predict, o.Delay, o.Least = tc.predict, tc.delay, tc.least
+		var all, parts []float64
+		var last *Simulation
+		for seed := range uint64(7) {
+			s, p99, kept := beside(o, seed, stepper(), &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: tc.kernel, Depth: 8}})
+			all, parts, last = append(all, p99), append(parts, kept), s
+		}
+		slices.Sort(all)
+		slices.Sort(parts)
+		t.Logf("%v kernels, predict %v, delay %v, least %v: p99 %.2f times alone, at most %.2f, hog has %.3f", tc.kernel, tc.predict, tc.delay, tc.least, all[3], all[6], parts[3])
+		if all[3] > tc.p99 || all[6] > tc.worst || parts[0] < tc.kept {
+			t.Errorf("want %.2f, %.2f and %.3f, hog has at least %.3f\n%s", tc.p99, tc.worst, tc.kept, parts[0], describe(last))
 		}
 	}
+}
+
+// Whatever steps and hogs are like, prediction makes no p99 worse.
+func TestPredictionIsNeverWorse(t *testing.T) {
+	each(t, 60, func(_ *testing.T, seed uint64, r *rand.Rand) (*Simulation, string) {
+		every := time.Duration(between(r, 2000, 20000)) * us
+		kernels := between(r, 1, 20)
+		program := Paced{
+			Every: every, Kernels: kernels, Length: time.Duration(float64(every) * (.1 + .4*r.Float64()) / float64(kernels)),
+			Jitter: time.Duration(r.Int64N(int64(every / 4))), Timer: H200Timer(),
+		}
+		kernel := 50*us + time.Duration(r.Int64N(int64(6*ms)))
+		o := sched.Defaults()
+		o.Least = 0
+		run := func() (*Simulation, float64) {
+			s, p99, _ := beside(o, seed, &Tenant{Settings: settings(sched.High, 100), Program: program}, &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: kernel, Depth: 8}})
+			return s, p99
+		}
+		_, with := run()
+		o.Predict = false
+		s, without := run()
+		if with > without*1.1+.05 {
+			return s, fmt.Sprintf("kernels of %v: p99 is %.2f times alone, without prediction %.2f", kernel, with, without)
+		}
+		return s, ""
+	})
 }
 
 // A decoder of 50 tokens a second beside training: it waits for a switch between contexts at
 // most, and training keeps nearly all that the tokens leave.
 func TestDecoderBesideTraining(t *testing.T) {
-	const token = 1200 * us
-	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Kernels: 1, Length: token, Timer: H200Timer()}}
-	low := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 300 * us, Depth: 64}}
-	s := New(sched.Defaults(), H200(), 1, high, low)
-	s.Errors = .05
-	s.Run(time.Second)
-	seen, before := len(high.Latencies), low.GPUTime()
-	s.Run(11 * time.Second)
-	p99, kept := quantile(high.Latencies[seen:], .99), (low.GPUTime()-before).Seconds()/10
-	t.Logf("p99 %v, alone %v; training has %.3f", p99, token, kept)
-	if p99 > token+200*us || kept < .87 {
-		t.Errorf("want at most %v and at least 0.87\n%s", token+200*us, describe(s))
+	o := sched.Defaults()
+	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Kernels: 1, Length: 1200 * us, Timer: H200Timer()}}
+	s, p99, kept := beside(o, 1, high, &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 300 * us, Depth: 64}})
+	t.Logf("p99 %.2f times alone; training has %.3f", p99, kept)
+	if p99 > 1.25 || kept < .86 {
+		t.Errorf("want at most 1.25 and at least 0.86\n%s", describe(s))
 	}
 }
 
