@@ -7,6 +7,7 @@
 
 #define LOOK		64u		/* turns between looks at the clock */
 #define REPLY_SPIN_NS	1000000u	/* most replies come within microseconds, small modules within a millisecond */
+#define FEW_CPUS_SPIN_NS 3000000u	/* where a spinning thread is in the way of what it waits for */
 #define FIRST_SLEEP_NS	10000u
 #define LAST_SLEEP_NS	500000u
 
@@ -22,6 +23,8 @@ static int limits(void)
 
 	if (text && *text)
 		atomic_store(&most_ns, (uint32_t)strtoul(text, NULL, 10) * 1000u);
+	else if (cpus <= 2)
+		atomic_store(&most_ns, FEW_CPUS_SPIN_NS);
 	atomic_store(&most_spinners, most);
 	return most;
 }

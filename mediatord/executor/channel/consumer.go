@@ -64,6 +64,7 @@ type Consumer struct {
 	reply    []byte
 	record   Record
 	spent    spent
+	rhythm   rhythm
 	burster  Burster       // the executor, if it is one
 	run      *driver.Burst // by itself, because C sees it
 }
@@ -167,54 +168,55 @@ func (c *Consumer) empty() bool {
 
 // idle returns when there may be something to do.
 func (c *Consumer) idle() {
-	for start := time.Now(); time.Since(start) < spinTime; {
+	start := time.Now()
+	defer func() { c.rhythm.note(time.Since(start)) }()
+	if c.look(&start, spinTime) {
+		return
+	}
+	c.executor.Idle()
+	if from, until, ok := c.rhythm.expects(); ok {
+		if nap := from - time.Since(start); nap > 0 && c.doze(nap) || c.look(&start, until) {
+			return
+		}
+	}
+	c.sleep()
+}
+
+// look waits for a record until so long after start, which every burst sets anew, and
+// says whether there is one.
+func (c *Consumer) look(start *time.Time, until time.Duration) bool {
+	for time.Since(*start) < until {
 		if c.burst(quietTime) > 0 {
-			start = time.Now()
+			c.rhythm.note(time.Since(*start))
+			*start = time.Now()
 			continue
 		}
 		for range 64 {
 			if !c.empty() {
-				return
+				return true
 			}
 		}
 		c.executor.Quiet()
 	}
-	c.executor.Idle()
+	return false
+}
+
+// sleep returns when there is a record, or a Wake.
+func (c *Consumer) sleep() {
 	first := true
 	for pause := pollFirst; ; pause = min(2*pause, pollLongest) {
-		timeout := (*unix.Timespec)(nil)
+		var timeout time.Duration
 		waiting, due := c.executor.Waiting(), c.executor.Due()
-		if waiting || due > 0 || first {
-			t := unix.NsecToTimespec(int64(secondLook))
-			switch {
-			case due > 0:
-				t = unix.NsecToTimespec(int64(min(pause, due)))
-			case waiting:
-				t = unix.NsecToTimespec(int64(pause))
-			}
-			timeout = &t
+		switch {
+		case due > 0:
+			timeout = min(pause, due)
+		case waiting:
+			timeout = pause
+		case first:
+			timeout = secondLook
 		}
 		first = false
-		// Both sides store, then load; sequentially consistent atomics
-		// see to it that at least one notices the other.
-		c.channel.sleeping.Store(1)
-		if !c.empty() {
-			c.channel.sleeping.Store(0)
-			return
-		}
-		fds := [...]unix.PollFd{
-			{Fd: int32(c.doorbell), Events: unix.POLLIN},
-			{Fd: int32(c.wakeFD), Events: unix.POLLIN},
-		}
-		_, _ = unix.Ppoll(fds[:], timeout, nil) // interrupted is as good as woken
-		c.channel.sleeping.Store(0)
-		for _, fd := range fds {
-			if fd.Revents&unix.POLLIN != 0 {
-				var count [8]byte
-				_, _ = unix.Read(int(fd.Fd), count[:])
-			}
-		}
-		if !c.empty() {
+		if c.doze(timeout) {
 			return
 		}
 		if due > 0 {
@@ -224,4 +226,34 @@ func (c *Consumer) idle() {
 			c.executor.Poll()
 		}
 	}
+}
+
+// doze sleeps until the guest rings or somebody wakes the consumer, at most that long
+// if it is more than 0, and says whether there is something to do.
+func (c *Consumer) doze(atMost time.Duration) bool {
+	// Both sides store, then load; sequentially consistent atomics
+	// see to it that at least one notices the other.
+	c.channel.sleeping.Store(1)
+	if !c.empty() {
+		c.channel.sleeping.Store(0)
+		return true
+	}
+	var timeout *unix.Timespec
+	if atMost > 0 {
+		t := unix.NsecToTimespec(int64(atMost))
+		timeout = &t
+	}
+	fds := [...]unix.PollFd{
+		{Fd: int32(c.doorbell), Events: unix.POLLIN},
+		{Fd: int32(c.wakeFD), Events: unix.POLLIN},
+	}
+	_, _ = unix.Ppoll(fds[:], timeout, nil) // interrupted is as good as woken
+	c.channel.sleeping.Store(0)
+	for _, fd := range fds {
+		if fd.Revents&unix.POLLIN != 0 {
+			var count [8]byte
+			_, _ = unix.Read(int(fd.Fd), count[:])
+		}
+	}
+	return !c.empty()
 }
