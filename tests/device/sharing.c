@@ -150,7 +150,7 @@ static void step(double rate, int kernels, double us, double period, double seco
 		latencies[count++] = stats_now_us() - begin;
 		due += period;
 	}
-	printf("{\"begins_us\": [");
+	printf("{\"first_us\": %.0f, \"begins_us\": [", first);
 	for (int i = 0; i < count; i++)
 		printf("%s%.0f", i ? ", " : "", begins[i]);
 	printf("], \"latencies_us\": [");

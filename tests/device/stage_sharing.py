@@ -9,6 +9,7 @@
 
 The parts are PARTS, the terms TERMS. Every ratio is between measurements of one mediatord's life, on the same GPU.
 """
+import calendar
 import importlib.util
 import json
 import os
@@ -29,6 +30,8 @@ from watch import descendants
 TERMS = {
     "default": "",
     "unpredicted": "predict = false\n",
+    "ahead": "ahead = true\n",
+    "least_0": "least = 0.0\n",
     "slices": "leases = false\n",  # only the hardware shares
     "patient": 'patience = "5s"\n',
     "impatient": 'patience = "100ms"\n',
@@ -54,11 +57,12 @@ SWEEP = {
 SWEEP_SECONDS = 1.5
 COST_TERMS = ("slices", "default") * 4  # without and with the scheduler
 COST_BAR = 0.99
-VARIANTS = ("unpredicted", "slices")  # of "beside", after the default
+VARIANTS = ("ahead", "unpredicted", "slices")  # of "beside", after the default
 EQUAL_VARIANTS = ("run_set_2", "slices")
 HOGS_US = (200, 1000, 5000)
 SECONDS = 2.5
 STEP = (20, 50, 3000)  # kernels, microseconds each, microseconds from step to step
+TIMELINES = 12  # of the slowest steps, and of others
 WARM_UP_US = 500_000  # of a step's run, in which durations and the rhythm are learnt
 
 
@@ -101,6 +105,12 @@ def quantile(values, part):
     return values[int((len(values) - 1) * part)] if values else None
 
 
+def nanoseconds(text):
+    """Since 1970, of a time as JSON has it."""
+    whole, _, part = text.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 1_000_000_000 + int(part.ljust(9, "0") or 0)
+
+
 def latency(result, after=WARM_UP_US):
     values = [value for begin, value in zip(result["begins_us"], result["latencies_us"]) if begin >= after]
     return {"steps": len(values), "p50_us": quantile(values, 0.5), "p99_us": quantile(values, 0.99), "max_us": quantile(values, 1)}
@@ -126,12 +136,12 @@ class Bench:
     def hog(self, microseconds, depth=8, seconds=None, **terms):
         return Tenant(self.command("hog", self.rate, microseconds, depth, seconds or self.seconds, **terms))
 
-    def together(self, *tenants):
+    def together(self, *tenants, until=None):
         """Starts tenants at once; their results, and the GPU time that mediatord charged by then."""
         try:
             for tenant in tenants:
                 tenant.start()
-            time.sleep(self.seconds * 0.9)
+            time.sleep((until or self.seconds) * 0.9)
             charged = self.charged()
             return [tenant.result() for tenant in tenants], charged
         finally:
@@ -147,7 +157,7 @@ class Bench:
         (alone,), _ = self.together(self.stepper())
         result = {"alone": latency(alone), "hogs": {}, "raw": {"alone": alone}}
         for microseconds in self.hogs:
-            (free,), _ = self.together(self.hog(microseconds, priority="low"))
+            (free,), _ = self.together(self.hog(microseconds, seconds=self.seconds / 4, priority="low"), until=self.seconds / 4)
             (steps, hog), charged = self.together(self.stepper(), self.hog(microseconds, priority="low"))
             found = latency(steps)
             result["hogs"][microseconds] = {
@@ -155,7 +165,28 @@ class Bench:
                 "hog_part_of_alone": (hog["work_us"] / hog["seconds"]) / (free["work_us"] / free["seconds"]), "charged_seconds": charged,
             }
             result["raw"][microseconds] = {"steps": steps, "hog": hog, "hog_alone": free}
+        self.timelines(result["raw"])
         return result
+
+    def timelines(self, raw):
+        """What mediatord decided around the slowest steps beside each hog, and around some others: who had the GPU and who was let in, in
+        microseconds since the step's begin. Of a domain that is let in: within how many microseconds its work must be done, 0: that is not said."""
+        wall = time.time_ns() - time.monotonic_ns()
+        lines = [json.loads(line) for line in self.host.vgpuctl("events", "--format", "json").stdout.splitlines()]
+        decisions = [line for line in lines if line["kind"] in ("lease-granted", "lease-ended", "gpu-used")]
+        at = [(nanoseconds(line["time"]) - wall) / 1000 for line in decisions]
+        for one in raw.values():
+            steps = one.get("steps")
+            if not steps:
+                continue
+            learnt = [number for number, begin in enumerate(steps["begins_us"]) if begin >= WARM_UP_US]
+            slowest = sorted(learnt, key=lambda number: -steps["latencies_us"][number])[:TIMELINES]
+            one["timelines"] = []
+            for number in sorted({*slowest, *learnt[10:10 + TIMELINES]}):
+                begin, length = steps["first_us"] + steps["begins_us"][number], steps["latencies_us"][number]
+                found = [(round(when - begin), line["kind"], line["domain_uuid"][:8], round(line.get("nanoseconds", 0) / 1000))
+                         for when, line in zip(at, decisions) if begin - 4000 <= when <= begin + length]
+                one["timelines"].append({"step": number, "latency_us": length, "events": sorted(found)})
 
     def equal(self, microseconds=300):
         (alone,), _ = self.together(self.hog(microseconds))

@@ -14,6 +14,8 @@ type Marker interface {
 	// Mark has the GPU store value in word of the marks once the work of the
 	// stream is done. false: it will not.
 	Mark(s Stream, word int, value uint32) bool
+	// Touch gives the stream something to do that changes nothing and takes no time.
+	Touch(s Stream)
 	// Reached reads a word of the marks.
 	Reached(word int) uint32
 }

@@ -48,7 +48,8 @@ type Meter struct {
 	quiet     bool          // the ring is empty
 	wanted    bool          // the ring has, or had a moment ago, work under a limited lease
 	state     uint32
-	held      bool // shown
+	held      bool          // shown
+	ready     time.Duration // the last Ready of the lease that was seen to
 	lost      bool
 }
 

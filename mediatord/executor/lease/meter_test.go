@@ -13,14 +13,15 @@ const ms, us = time.Millisecond, time.Microsecond
 
 // machine is a GPU whose time a test sets.
 type machine struct {
-	t     *testing.T
-	clock time.Duration
-	table *lease.Table
-	hold  *lease.Holder
-	meter *Meter
-	words [MarkWords]uint32
-	marks []mark
-	fails bool
+	t       *testing.T
+	clock   time.Duration
+	table   *lease.Table
+	hold    *lease.Holder
+	meter   *Meter
+	words   [MarkWords]uint32
+	marks   []mark
+	fails   bool
+	touched []Stream
 }
 
 type mark struct {
@@ -35,6 +36,7 @@ func (m *machine) Mark(s Stream, word int, value uint32) bool {
 	}
 	return !m.fails
 }
+func (m *machine) Touch(s Stream)          { m.touched = append(m.touched, s) }
 func (m *machine) Reached(word int) uint32 { return m.words[word] }
 
 func newMachine(t *testing.T) *machine {
@@ -296,6 +298,44 @@ func TestClearBy(t *testing.T) {
 }
 
 // A stream that waits for what another one is to do must not keep that back.
+// Who is expected has the GPU change to its context at the time that the lease says: once, and not
+// while it has work or when that is long over.
+func TestReady(t *testing.T) {
+	m := newMachine(t)
+	m.limit(4 * ms)
+	ready := func(at time.Duration) {
+		m.hold.Set(lease.Terms{Budget: 4 * ms, ClearBy: lease.Never, Expiry: lease.Never, Ready: at})
+	}
+	expect := func(count int, what string) {
+		t.Helper()
+		m.meter.Quiet()
+		if len(m.touched) != count {
+			t.Fatalf("%s: touched %v", what, m.touched)
+		}
+	}
+	ready(m.clock)
+	expect(0, "nothing was ever on the GPU")
+	m.learn(1, 300*us)
+	at := m.clock + 5*ms
+	ready(at)
+	expect(0, "before")
+	if due := m.meter.Due(); due != 5*ms {
+		t.Errorf("the next look is due after %v", due)
+	}
+	m.clock = at + 20*us
+	expect(1, "at the time")
+	expect(1, "again")
+	if m.touched[0] != stream || m.meter.Due() != 0 {
+		t.Errorf("touched %v, due after %v", m.touched, m.meter.Due())
+	}
+	ready(m.clock + ms)
+	m.clock += 10 * ms
+	expect(1, "too late")
+	ready(m.clock)
+	m.submit(kernel(1), stream)
+	expect(1, "with work")
+}
+
 func TestStuckWorkDoesNotCount(t *testing.T) {
 	m := newMachine(t)
 	m.limit(ms)

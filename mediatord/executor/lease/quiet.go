@@ -18,12 +18,18 @@ const (
 	// longest is the longest sleep.
 	near    = 100 * time.Microsecond
 	longest = 2 * time.Millisecond
+	// late is when it is too late to be ready.
+	late = time.Millisecond
 )
 
 // Quiet is called while the ring is empty: when it has been for a while, it
 // marks what is on the GPU, to see the end of it.
 func (m *Meter) Quiet() {
-	if m.since == 0 && !m.wanted || m.lost {
+	if m.lost {
+		return
+	}
+	if m.since == 0 && !m.wanted {
+		m.beReady()
 		return
 	}
 	now := m.Look()
@@ -49,6 +55,27 @@ func (m *Meter) Quiet() {
 	}
 }
 
+// unready says that the GPU is to change to this context at a time that is still to come, or has come.
+func (m *Meter) unready() bool {
+	t := m.page.Terms().Ready
+	return t != 0 && t != m.ready && m.last != nil && !m.lost
+}
+
+// beReady changes the GPU to this context when the lease says so.
+func (m *Meter) beReady() {
+	if !m.unready() {
+		return
+	}
+	t, now := m.page.Terms().Ready, m.now()
+	if now < t {
+		return
+	}
+	m.ready = t
+	if now < t+late { // otherwise it is too late to be of use
+		m.marker.Touch(m.last.stream)
+	}
+}
+
 // Busy says that Quiet is to be called again.
 func (m *Meter) Busy() bool { return (m.since != 0 || m.wanted) && !m.lost }
 
@@ -56,6 +83,8 @@ func (m *Meter) Busy() bool { return (m.since != 0 || m.wanted) && !m.lost }
 // lease others wait for the end of the work, so it is not to be seen late.
 func (m *Meter) Due() time.Duration {
 	switch {
+	case !m.Busy() && m.unready():
+		return max(m.page.Terms().Ready-m.now(), time.Microsecond)
 	case !m.Busy():
 		return 0
 	case m.page.Alone():

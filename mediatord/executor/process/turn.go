@@ -33,7 +33,7 @@ func (p *Process) newTurn() {
 	if p.Lease == nil {
 		return
 	}
-	memory, err := unix.Mmap(-1, 0, lease.MarkWords*4, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	memory, err := unix.Mmap(-1, 0, 2*lease.MarkWords*4, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		p.Log.WithError(err).Error("no memory for marks: the GPU time of this process is not limited")
 		return
@@ -52,6 +52,22 @@ func (p *Process) Mark(s lease.Stream, word int, value uint32) bool {
 		return false
 	}
 	return p.Driver.WriteFence(stream, p.turn.marks.address()+uint64(word)*4, value) == driver.Success
+}
+
+// Touch implements lease.Marker: a fill is work for the GPU's engine, which a mark need not be.
+func (p *Process) Touch(s lease.Stream) {
+	if p.Parked() || s.Context != p.current && p.enter(s.Context) != driver.Success {
+		return
+	}
+	stream := driver.Stream(s.Native)
+	if p.refuseCapture(stream) != driver.Success {
+		return
+	}
+	const element = 4
+	behindMarks := p.turn.marks.address() + lease.MarkWords*element
+	if r := p.Driver.Fill(behindMarks, element, 0, element, 1, 1, stream); r != driver.Success {
+		p.Log.WithField("result", r).Debug("the GPU is not changed to this process before its step")
+	}
 }
 
 // Reached implements lease.Marker.

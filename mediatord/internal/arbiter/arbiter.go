@@ -298,9 +298,13 @@ func (d *Domain) charge(parts []time.Duration) {
 func (d *Domain) give(now time.Duration, several bool) {
 	l := d.policy.Lease()
 	active := 0
+	var latest *executor // is the one that is expected
 	for _, e := range d.executors {
 		if e.state.Active {
 			active++
+		}
+		if latest == nil || e.state.Arrived > latest.state.Arrived {
+			latest = e
 		}
 	}
 	if l.Single {
@@ -310,6 +314,9 @@ func (d *Domain) give(now time.Duration, several bool) {
 	}
 	for _, e := range d.executors {
 		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Expiry: lease.Never}
+		if e == latest {
+			t.Ready = l.Ready
+		}
 		switch {
 		case e.halted:
 			t.Budget = 0
@@ -322,7 +329,11 @@ func (d *Domain) give(now time.Duration, several bool) {
 		}
 		e.Set(t)
 		e.Listen(several)
-		d.allowed(e, t.Budget > 0)
+		within := time.Duration(0)
+		if t.Budget > 0 && t.ClearBy != lease.Never {
+			within = max(t.ClearBy-now, 1)
+		}
+		d.allowed(e, t.Budget > 0, within)
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 // Observer hears what the executors of a domain may do and did. It is called with
 // Arbiter.mu held: it must return at once and call nothing of the arbiter.
 type Observer interface {
-	// Allowed says that an executor may put work on the GPU from now on, or not.
-	Allowed(channel int, yes bool)
+	// Allowed says that an executor may put work on the GPU from now on, or not; within is how
+	// soon that must be done, 0: that is not said.
+	Allowed(channel int, yes bool, within time.Duration)
 	// Used is a stretch of time in which it had work there.
 	Used(channel int, since time.Time, length time.Duration)
 }
@@ -62,12 +63,12 @@ func (d *Domain) tellStretch(e *executor, now time.Duration) {
 }
 
 // allowed tells if it changes whether an executor may submit.
-func (d *Domain) allowed(e *executor, yes bool) {
+func (d *Domain) allowed(e *executor, yes bool, within time.Duration) {
 	if e.shown.allowed == yes {
 		return
 	}
 	e.shown.allowed = yes
 	if d.observer != nil {
-		d.observer.Allowed(e.channel, yes)
+		d.observer.Allowed(e.channel, yes, within)
 	}
 }

@@ -21,7 +21,7 @@ type stretch struct {
 	length time.Duration
 }
 
-func (n *notes) Allowed(_ int, yes bool) {
+func (n *notes) Allowed(_ int, yes bool, _ time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.allowed = append(n.allowed, yes)

@@ -24,6 +24,7 @@ type sharingTable struct {
 	Armed       *string  `toml:"armed"`
 	Patience    *string  `toml:"patience"`
 	Predict     *bool    `toml:"predict"`
+	Ahead       *bool    `toml:"ahead"`
 	Delay       *float64 `toml:"delay"`
 	Least       *float64 `toml:"least"`
 }
@@ -42,6 +43,9 @@ func (p *Pool) setSharing(doc *poolFile) error {
 	}
 	if t.Predict != nil {
 		o.Predict = *t.Predict
+	}
+	if t.Ahead != nil {
+		o.Ahead = *t.Ahead
 	}
 	for _, part := range []struct {
 		key     string

@@ -32,7 +32,8 @@ const (
 	ChannelFailed Kind = "channel-failed"
 	Fault         Kind = "fault" // a context is dead; Result, Text
 
-	// The scheduler's. An executor may use the GPU from LeaseGranted to LeaseEnded;
+	// The scheduler's. An executor may use the GPU from LeaseGranted to LeaseEnded, for what is
+	// done within Span if there is one;
 	// GPUUsed is a stretch, Time to Time + Span, in which it had work there.
 	LeaseGranted   Kind = "lease-granted"
 	LeaseEnded     Kind = "lease-ended"
@@ -76,7 +77,7 @@ type Event struct {
 	Command    string // of the guest process, in the guest's own words
 	Result     uint32 // CUresult
 	Text       string
-	Span       time.Duration // of GPUUsed
+	Span       time.Duration // of GPUUsed and LeaseGranted
 }
 
 // How many events are kept: the newest of each sort.

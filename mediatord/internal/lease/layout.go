@@ -24,6 +24,7 @@ const (
 	atWatched  = 32 // u32, 1: kernels that do not end are looked for
 	atCoarse   = 40 // u64, nanoseconds
 	atGrace    = 48 // u64, nanoseconds
+	atReady    = 56 // u64, time; 0: none
 
 	// The executor writes these.
 	atSeen      = 64  // u32, the sequence whose terms it follows

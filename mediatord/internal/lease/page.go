@@ -64,6 +64,7 @@ func (p *Page) Terms() Terms {
 		Budget: time.Duration(p.words.double(atBudget).Load()), ClearBy: time.Duration(p.words.double(atClearBy).Load()),
 		Expiry: time.Duration(p.words.double(atExpiry).Load()),
 		Coarse: time.Duration(p.words.double(atCoarse).Load()), Grace: time.Duration(p.words.double(atGrace).Load()),
+		Ready: time.Duration(p.words.double(atReady).Load()),
 	}
 	if sequence.Load() == now {
 		p.terms, p.seen = t, now

@@ -122,6 +122,7 @@ func (t *Table) Holder(channel int, now time.Duration) *Holder {
 		Budget: time.Duration(h.page.double(atBudget).Load()), ClearBy: time.Duration(h.page.double(atClearBy).Load()),
 		Expiry: time.Duration(h.page.double(atExpiry).Load()),
 		Coarse: time.Duration(h.page.double(atCoarse).Load()), Grace: time.Duration(h.page.double(atGrace).Load()),
+		Ready: time.Duration(h.page.double(atReady).Load()),
 	}
 	if s := h.page.word(atSequence); s.Load()&1 != 0 { // a mediatord died in between
 		s.Add(1)
@@ -144,6 +145,7 @@ func (h *Holder) Set(t Terms) {
 	h.page.double(atExpiry).Store(uint64(t.Expiry))
 	h.page.double(atCoarse).Store(uint64(t.Coarse))
 	h.page.double(atGrace).Store(uint64(t.Grace))
+	h.page.double(atReady).Store(uint64(t.Ready))
 	sequence.Add(1)
 	if news && h.page.word(atState).Load()&Waiting != 0 {
 		futexWake(sequence)

@@ -31,6 +31,9 @@ type Terms struct {
 	// Coarse is the length from which on work may be late for ClearBy by Grace: where
 	// pieces are large, too little fits into a gap without.
 	Coarse, Grace time.Duration
+	// Ready is when the GPU should change to the executor's context although it has nothing to do:
+	// it will soon. 0: at no time.
+	Ready time.Duration
 	// Expiry is when the terms end and Fallback begins.
 	Expiry time.Duration
 }

@@ -5,6 +5,8 @@ import "time"
 const (
 	// change is how long the hardware takes from one context to another, on an H200 165 us.
 	change = 165 * time.Microsecond
+	// notice is how long before the change an executor wakes up that is to bring it about, at most.
+	notice = 60 * time.Microsecond
 	// fresh is how long after a step its gap has just begun.
 	fresh = 2 * change
 	// coarse is the part of a gap from which on a piece of work is large.
@@ -50,8 +52,12 @@ func (s *Scheduler) guard(now Time) guard {
 		if s.options.Predict {
 			early, late, ok = d.beat.next(now)
 		}
-		if !ok {
+		if d.ready = 0; !ok {
 			continue
+		}
+		if s.options.Ahead {
+			early -= change + notice
+			d.ready = early
 		}
 		if begun := d.beat.ended + fresh; now < begun {
 			early -= change // it does not show yet in what the others do

@@ -30,6 +30,9 @@ type Options struct {
 	Armed time.Duration
 	// Patience is how long a domain may get nothing because of higher classes.
 	Patience time.Duration
+	// Ahead changes the GPU to the context of a high domain that comes at regular times before it
+	// comes, so that its step does not pay for that.
+	Ahead bool
 	// Delay is the part of a high domain's usual step by which large pieces of others'
 	// work may delay the next one.
 	Delay float64
@@ -79,6 +82,8 @@ type Lease struct {
 	ClearBy Time
 	// Coarse is the length from which on work may be late for ClearBy, by Grace.
 	Coarse, Grace time.Duration
+	// Ready is when the GPU should change to the domain, which is expected soon; 0: it is not.
+	Ready Time
 	// Single lets one executor of the domain submit at a time.
 	Single bool
 }

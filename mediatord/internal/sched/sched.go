@@ -58,6 +58,7 @@ type Domain struct {
 	owed     Time // from when on it may delay a high domain again
 	came     bool // is active, and was not at the last decision
 	delayed  bool // others had work on the GPU when it came
+	ready    Time // when the GPU is to change to it
 	beat     beat
 }
 
@@ -189,7 +190,7 @@ func (s *Scheduler) Decide(now Time) {
 		case d.settings.Class == High:
 			// A high domain that comes needs to ask nobody first.
 			if d.running || top != High || len(set) == 0 {
-				d.lease.Budget = budget
+				d.lease.Budget, d.lease.Ready = budget, d.ready
 			}
 		case d.running && g.armed:
 			d.lease = g.lease(s.options)

@@ -13,12 +13,12 @@ import (
 type leaseObserver struct{ slot *Slot }
 
 // Allowed implements arbiter.Observer.
-func (o leaseObserver) Allowed(channel int, yes bool) {
+func (o leaseObserver) Allowed(channel int, yes bool, within time.Duration) {
 	kind := events.LeaseEnded
 	if yes {
 		kind = events.LeaseGranted
 	}
-	o.slot.record(events.Event{Kind: kind, Channel: channel})
+	o.slot.record(events.Event{Kind: kind, Channel: channel, Span: within})
 }
 
 // Used implements arbiter.Observer.

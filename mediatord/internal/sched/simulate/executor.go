@@ -24,6 +24,9 @@ type executor struct {
 	asleep  bool       // is being woken
 }
 
+// touch is how long the GPU is at work for who only wants it to change to its context.
+const touch = 2 * time.Microsecond
+
 // post puts work on the ring, as the guest process does.
 func (e *executor) post(now sched.Time, length time.Duration, done func(sched.Time)) {
 	e.ring = append(e.ring, &work{length: length, left: length, done: done})
@@ -98,6 +101,14 @@ func (e *executor) rest(now sched.Time) {
 // give takes new terms. Who waits for them wakes up first.
 func (e *executor) give(now sched.Time, terms lease.Terms) {
 	news := terms.Budget != e.terms.Budget || terms.ClearBy != e.terms.ClearBy
+	if ready := terms.Ready; ready != 0 && ready != e.terms.Ready {
+		e.sim.at(max(ready, now)+time.Duration(e.sim.random.Float64()*float64(e.sim.Hardware.Timer))+e.sim.hiccup(), func(now sched.Time) {
+			if e.terms.Ready == ready && e.count == 0 && len(e.ring) == 0 {
+				e.sim.gpu.push(now, &e.context, &work{length: touch, left: touch, done: func(sched.Time) {}})
+				e.sim.planGPU()
+			}
+		})
+	}
 	e.terms = terms
 	if news && len(e.ring) > 0 && !e.asleep {
 		e.sim.after(now, e.sim.jitter(e.sim.Hardware.Wake), e.consume)

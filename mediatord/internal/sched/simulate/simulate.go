@@ -259,7 +259,7 @@ func (s *Simulation) decide(now sched.Time) {
 		}
 		l := t.domain.Lease().Among(active)
 		for _, e := range t.executors {
-			e.give(now, lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Expiry: now + Lifetime})
+			e.give(now, lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Ready: l.Ready, Expiry: now + Lifetime})
 		}
 	}
 	next := min(s.policy.Next(), now+Lifetime/2)
