@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "gen/ops.h"
-#include "sha256.h"
+#include "image_sum.h"
 
 #define WRAPPER_MAGIC	0x466243b1u
 #define FATBIN_MAGIC	0xba55ed50u
@@ -93,13 +93,14 @@ static _Atomic uint32_t next_image = 1;
 int vg_image_send(struct vg_thread *t, const void *image, size_t size, uint32_t *number)
 {
 	const uint8_t *bytes = image;
-	uint8_t digest[32];
+	uint8_t sum[32];
 	uint32_t cached = 0;
-	int result;
+	int result = vg_image_sum(image, size, sum);
 
+	if (result)
+		return result;
 	*number = atomic_fetch_add(&next_image, 1);
-	vg_sha256(image, size, digest);
-	result = vg_op_image_begin(t, *number, size, digest, &cached);
+	result = vg_op_image_begin(t, *number, size, sum, &cached);
 	if (result)
 		*number = 0;
 	if (cached)

@@ -186,7 +186,7 @@ func (o Op) GoName() string { return goName(o.Name) }
 // GoName is the exported Go name of the parameter.
 func (p Param) GoName() string { return goName(p.Name) }
 
-var initialisms = map[string]string{"va": "VA", "dtoh": "DtoH", "htod": "HtoD", "dtod": "DtoD", "id": "ID", "2d": "2D", "3d": "3D", "l2": "L2", "sha256": "SHA256", "rdma": "RDMA"}
+var initialisms = map[string]string{"va": "VA", "dtoh": "DtoH", "htod": "HtoD", "dtod": "DtoD", "id": "ID", "2d": "2D", "3d": "3D", "l2": "L2", "rdma": "RDMA"}
 
 func goName(s string) string {
 	var b strings.Builder

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -105,7 +106,32 @@ static bool failure_in_words(void)
 	return true;
 }
 
+/* An image of several megabytes, twice: the second load may find it where the first one left it. */
+static bool large_images(void)
+{
+	size_t remark = (5 << 20) + 12345, code = strlen(kernels_ptx) + 1;
+	char *text = malloc(remark + code);
+	CUmodule module;
+
+	USE_DEVICE;
+	THAT(text);
+	memset(text, ' ', remark);
+	text[0] = text[1] = '/';
+	text[remark - 1] = '\n';
+	memcpy(text + remark, kernels_ptx, code);
+	for (int i = 0; i < 2; i++) {
+		CUfunction function;
+
+		DO(cu.ModuleLoadData(&module, text));
+		DO(cu.ModuleGetFunction(&function, module, "fill"));
+		DO(cu.ModuleUnload(module));
+	}
+	free(text);
+	return true;
+}
+
 static const struct check checks[] = {
+	{ "large_images", large_images },
 	{ "options", options },
 	{ "answers", answers },
 	{ "failure_in_words", failure_in_words },

@@ -1,7 +1,6 @@
 package hostile
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"libvirt-vgpu/mediatord/executor/modcache"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -58,7 +58,7 @@ func build(dir, name string, flags ...string) error {
 }
 
 func digest(image string) []byte {
-	sum := sha256.Sum256([]byte(image))
+	sum := modcache.Sum([]byte(image))
 	return sum[:]
 }
 

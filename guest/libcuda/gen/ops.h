@@ -331,7 +331,7 @@ struct vg_rec_image_begin {
 	struct vg_record h;
 	uint32_t image;
 	uint64_t size;
-	_Alignas(8) uint8_t sha256[32];
+	_Alignas(8) uint8_t sum[32];
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct vg_rec_image_begin) == 72, "image_begin");
 
@@ -340,7 +340,7 @@ struct vg_rep_image_begin {
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct vg_rep_image_begin) == 8, "image_begin");
 
-static inline int vg_op_image_begin(struct vg_thread *t, uint32_t image, uint64_t size, const void *sha256, uint32_t *cached)
+static inline int vg_op_image_begin(struct vg_thread *t, uint32_t image, uint64_t size, const void *sum, uint32_t *cached)
 {
 	struct vg_reply *reply;
 	int result;
@@ -350,7 +350,7 @@ static inline int vg_op_image_begin(struct vg_thread *t, uint32_t image, uint64_
 		return vg_channel_error(t);
 	r->image = image;
 	r->size = size;
-	memcpy(r->sha256, sha256, 32);
+	memcpy(r->sum, sum, 32);
 	result = vg_commit_await(t, &r->h, &reply);
 	if (!reply)
 		return result;

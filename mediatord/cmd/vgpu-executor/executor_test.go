@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"libvirt-vgpu/mediatord/executor/guesttest"
+	"libvirt-vgpu/mediatord/executor/modcache"
 	"libvirt-vgpu/plugin/api"
 	"libvirt-vgpu/plugin/window"
 )
@@ -98,7 +98,7 @@ func launch(t *testing.T, args ...string) (*guesttest.Guest, *guesttest.Executor
 // upload sends an image in two inline pieces and returns whether it was cached.
 func upload(g *guesttest.Guest, number uint32, image string) bool {
 	g.T.Helper()
-	sum := sha256.Sum256([]byte(image))
+	sum := modcache.Sum([]byte(image))
 	cached := binary.LittleEndian.Uint32(g.Must("image_begin", number, len(image), sum[:]))
 	if cached == 0 {
 		g.Post("image_inline", number, image[:len(image)/2])

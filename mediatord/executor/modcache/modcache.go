@@ -1,6 +1,6 @@
-// Package modcache keeps device code images by their SHA-256 on disk, shared by
+// Package modcache keeps device code images by their sums on disk, shared by
 // the executors of a domain, so that a guest process sends an image's bytes only
-// if no process sent them before. What is read is hashed again: a file changed
+// if no process sent them before. What is read is summed up again: a file changed
 // by anybody is as good as none. Beside an image lies what an executor found out
 // about it (a note), which is worth as much as that executor's word.
 package modcache
@@ -60,7 +60,7 @@ func (c *Cache) Get(sum [sha256.Size]byte, size uint64) ([]byte, bool) {
 		return nil, false
 	}
 	image := make([]byte, size)
-	if _, err := io.ReadFull(f, image); err != nil || sha256.Sum256(image) != sum {
+	if found, err := readSummed(f, image); err != nil || found != sum {
 		_ = os.Remove(path)
 		return nil, false
 	}

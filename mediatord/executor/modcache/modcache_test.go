@@ -21,7 +21,7 @@ func open(t *testing.T, limit int64) (*Cache, string) {
 
 func put(t *testing.T, c *Cache, image string) [sha256.Size]byte {
 	t.Helper()
-	sum := sha256.Sum256([]byte(image))
+	sum := Sum([]byte(image))
 	if err := c.Put(sum, []byte(image)); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestGetReturnsWhatWasPut(t *testing.T) {
 	if _, ok := c.Get(sum, 6); ok {
 		t.Error("got an image of another size")
 	}
-	if _, ok := c.Get(sha256.Sum256([]byte("other")), 5); ok {
+	if _, ok := c.Get(Sum([]byte("other")), 5); ok {
 		t.Error("got an image that was never put")
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
@@ -61,7 +61,7 @@ func TestGetVerifies(t *testing.T) {
 
 func TestGetFollowsNoLinks(t *testing.T) {
 	c, dir := open(t, 1000)
-	sum := sha256.Sum256([]byte("image"))
+	sum := Sum([]byte("image"))
 	other := filepath.Join(dir, "other")
 	if err := os.WriteFile(other, []byte("image"), 0o600); err != nil {
 		t.Fatal(err)
@@ -155,5 +155,30 @@ func TestNotes(t *testing.T) {
 	}
 	if _, ok := c.Note(sum, "sm90"); ok {
 		t.Error("a note beyond the limit was kept")
+	}
+}
+
+// The guest's library computes the same (guest/libcuda/image_sum.c).
+func TestSumIsOfThePiecesSums(t *testing.T) {
+	for _, size := range []int{1, pieceSize - 1, pieceSize, pieceSize + 1, 3*pieceSize + 17} {
+		image := make([]byte, size)
+		for i := range image {
+			image[i] = byte(i * 7 / 3)
+		}
+		var digests []byte
+		for rest := image; len(rest) > 0; rest = rest[min(pieceSize, len(rest)):] {
+			digest := sha256.Sum256(rest[:min(pieceSize, len(rest))])
+			digests = append(digests, digest[:]...)
+		}
+		if Sum(image) != sha256.Sum256(digests) {
+			t.Errorf("%d bytes", size)
+		}
+		c, _ := open(t, 10*pieceSize)
+		if err := c.Put(Sum(image), image); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.Get(Sum(image), uint64(size)); !ok || !bytes.Equal(got, image) {
+			t.Errorf("%d bytes do not come back", size)
+		}
 	}
 }

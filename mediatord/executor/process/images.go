@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"hash"
 
 	"github.com/sirupsen/logrus"
 
@@ -32,9 +31,8 @@ type images struct {
 type upload struct {
 	size uint64
 	sum  [sha256.Size]byte
-	hash hash.Hash
 	data []byte
-	good bool // complete and what its hash says
+	good bool // complete and what its sum says
 }
 
 func newImages(cache *modcache.Cache, log logrus.FieldLogger) images {
@@ -50,7 +48,7 @@ func (p *Process) ImageBegin(_ wire.Call, in wire.ImageBegin) (wire.ImageBeginRe
 	case in.Size > maxImage, i.total+in.Size > maxImages:
 		return wire.ImageBeginReply{}, driver.ErrorOutOfMemory
 	}
-	u := &upload{size: in.Size, sum: in.SHA256}
+	u := &upload{size: in.Size, sum: in.Sum}
 	i.uploads[in.Image] = u
 	i.total += u.size
 	if i.cache != nil {
@@ -58,7 +56,6 @@ func (p *Process) ImageBegin(_ wire.Call, in wire.ImageBegin) (wire.ImageBeginRe
 			return wire.ImageBeginReply{Cached: 1}, driver.Success
 		}
 	}
-	u.hash = sha256.New()
 	return wire.ImageBeginReply{}, driver.Success
 }
 
@@ -71,9 +68,8 @@ func (p *Process) ImageInline(_ wire.Call, in wire.ImageInline) driver.Result {
 	if !p.checkPiece(u, uint64(len(in.Data))) {
 		return driver.ErrorInvalidValue
 	}
-	before := len(u.data)
 	u.data = append(u.data, in.Data...)
-	return p.images.appended(u, before)
+	return p.images.appended(u)
 }
 
 func (p *Process) checkPiece(u *upload, size uint64) bool {
@@ -87,15 +83,13 @@ func (p *Process) checkPiece(u *upload, size uint64) bool {
 	return true
 }
 
-// appended hashes what came after before; a complete image must be the
-// announced one.
-func (i *images) appended(u *upload, before int) driver.Result {
-	u.hash.Write(u.data[before:])
+// appended looks whether an image is complete; it must be the announced one then.
+func (i *images) appended(u *upload) driver.Result {
 	if uint64(len(u.data)) < u.size {
 		return driver.Success
 	}
-	if [sha256.Size]byte(u.hash.Sum(nil)) != u.sum {
-		i.log.Warn("an image is not what its hash says")
+	if modcache.Sum(u.data) != u.sum {
+		i.log.Warn("an image is not what its sum says")
 		return driver.ErrorInvalidImage
 	}
 	u.good = true

@@ -2,7 +2,6 @@ package process
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -19,7 +18,7 @@ const text = ".version 7.0\n"
 // image sends a whole image inline and returns what image_begin said.
 func (h *harness) image(number uint32, b []byte) (cached uint32) {
 	h.T.Helper()
-	sum := sha256.Sum256(b)
+	sum := modcache.Sum(b)
 	cached = binary.LittleEndian.Uint32(h.must("image_begin", number, len(b), sum[:]))
 	if cached == 0 {
 		if r := h.post("image_inline", number, b); r != 0 {
@@ -32,7 +31,7 @@ func (h *harness) image(number uint32, b []byte) (cached uint32) {
 func TestImagesTravelInPieces(t *testing.T) {
 	h := inContext(t)
 	h.driver.Calls()
-	sum := sha256.Sum256([]byte(text))
+	sum := modcache.Sum([]byte(text))
 	h.must("image_begin", 4, len(text), sum[:])
 	if r, _ := h.call("module_load", 1, 4, 0, ""); r != driver.ErrorInvalidImage {
 		t.Errorf("loading half an image: %d", r)
@@ -98,7 +97,7 @@ func TestCachedImagesNeedNoBytes(t *testing.T) {
 	if h.image(1, []byte(text)) != 0 {
 		t.Error("cached before it was sent")
 	}
-	sum := sha256.Sum256([]byte(text))
+	sum := modcache.Sum([]byte(text))
 	if !h.WaitFor(func() bool { _, ok := cache.Get(sum, uint64(len(text))); return ok }) {
 		t.Fatal("the image does not reach the cache")
 	}
@@ -114,7 +113,7 @@ func TestWhatAnImageIsIsNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := inContext(t, func(c *Config) { c.Cache = cache })
-	before, sum, name := h.used(), sha256.Sum256([]byte(text)), fmt.Sprintf("sm%d", h.process.costs.facts.Arch)
+	before, sum, name := h.used(), modcache.Sum([]byte(text)), fmt.Sprintf("sm%d", h.process.costs.facts.Arch)
 	h.image(1, []byte(text))
 	h.must("library_load", 1, 1, 0, "")
 	if got := h.used() - before; got != uint64(len(text)+1) {

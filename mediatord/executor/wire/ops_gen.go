@@ -310,9 +310,9 @@ func (m *Notify) decode(b []byte) error {
 
 // ImageBegin is the request of op image_begin.
 type ImageBegin struct {
-	Image  uint32
-	Size   uint64
-	SHA256 [32]byte
+	Image uint32
+	Size  uint64
+	Sum   [32]byte
 }
 
 func (m *ImageBegin) decode(b []byte) error {
@@ -321,7 +321,7 @@ func (m *ImageBegin) decode(b []byte) error {
 	}
 	m.Image = binary.LittleEndian.Uint32(b[0:])
 	m.Size = binary.LittleEndian.Uint64(b[8:])
-	copy(m.SHA256[:], b[16:])
+	copy(m.Sum[:], b[16:])
 	return nil
 }
 
