@@ -309,6 +309,18 @@ func TestPollsWhileTheProcessWaits(t *testing.T) {
 	}
 }
 
+// Others wait for the end of what is on the GPU: it is looked for until the next record is foreseen.
+func TestLooksAtWhatIsDueWhileItSleepsUntilTheNext(t *testing.T) {
+	s := &script{due: 100 * time.Microsecond}
+	_, c := open(t, s)
+	if until := time.Now().Add(20 * time.Millisecond); c.sleep(until) || time.Now().Before(until) {
+		t.Error("it does not sleep until then")
+	}
+	if s.quiet.Load() == 0 {
+		t.Error("it does not look meanwhile")
+	}
+}
+
 func TestOpenRefusesAForeignChannel(t *testing.T) {
 	g := guesttest.New(t, 8<<20, 0)
 	for _, n := range []int{-1, 2, 64} {

@@ -175,11 +175,11 @@ func (c *Consumer) idle() {
 	}
 	c.executor.Idle()
 	if from, until, ok := c.rhythm.expects(); ok {
-		if nap := from - time.Since(start); nap > 0 && c.doze(nap) || c.look(&start, until) {
+		if c.sleep(start.Add(from)) || c.look(&start, until) {
 			return
 		}
 	}
-	c.sleep()
+	c.sleep(time.Time{})
 }
 
 // look waits for a record until so long after start, which every burst sets anew, and
@@ -201,8 +201,9 @@ func (c *Consumer) look(start *time.Time, until time.Duration) bool {
 	return false
 }
 
-// sleep returns when there is a record, or a Wake.
-func (c *Consumer) sleep() {
+// sleep returns true when there is a record, or a Wake, and false at the given time, if
+// there is one. What the executor is due to look at meanwhile, it does.
+func (c *Consumer) sleep(until time.Time) bool {
 	first := true
 	for pause := pollFirst; ; pause = min(2*pause, pollLongest) {
 		var timeout time.Duration
@@ -216,8 +217,17 @@ func (c *Consumer) sleep() {
 			timeout = secondLook
 		}
 		first = false
+		if !until.IsZero() {
+			left := time.Until(until)
+			if left <= 0 {
+				return false
+			}
+			if timeout == 0 || left < timeout {
+				timeout = left
+			}
+		}
 		if c.doze(timeout) {
-			return
+			return true
 		}
 		if due > 0 {
 			c.executor.Quiet()
