@@ -1,5 +1,6 @@
 // Command vgpu-sim draws what the scheduler's policy does on a simulated GPU:
-// shares and latencies over time of 1 to 100 domains. It writes SVG files into the
+// shares and latencies over time of 1 to 100 domains, and tables of what the terms
+// of a pool do. It writes SVG files and one of Markdown into the
 // directory that it is given.
 package main
 
@@ -27,7 +28,7 @@ func draw(directory string) error {
 	for _, picture := range []struct {
 		name string
 		make func() string
-	}{{"shares.svg", shares}, {"latency.svg", latencies}, {"domains.svg", domains}, {"waits.svg", waits}} {
+	}{{"shares.svg", shares}, {"latency.svg", latencies}, {"domains.svg", domains}, {"waits.svg", waits}, {"terms.md", terms}} {
 		path := filepath.Join(directory, picture.name)
 		if err := os.WriteFile(path, []byte(picture.make()), 0o644); err != nil {
 			return fmt.Errorf("writing picture: %w", err)

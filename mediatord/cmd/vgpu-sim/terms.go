@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"libvirt-vgpu/mediatord/internal/sched"
+	"libvirt-vgpu/mediatord/internal/sched/simulate"
+)
+
+// variant is a pool's terms with some of them changed.
+type variant struct {
+	name   string
+	change func(*sched.Options)
+}
+
+// terms are tables of what terms do: to four equal domains, and to a high domain's step beside a
+// hog.
+func terms() string {
+	var b strings.Builder
+	b.WriteString("Four equal domains that always have kernels of 0.3 ms: part of the GPU's time in which it works, and the longest wait.\n\n| terms | busy | wait, ms |\n|---|---|---|\n")
+	for _, v := range []variant{
+		{"default", func(*sched.Options) {}},
+		{"run_set 2", func(o *sched.Options) { o.RunSet = 2 }},
+		{"run_set 4", func(o *sched.Options) { o.RunSet = 4 }},
+		{"turn 1 ms", func(o *sched.Options) { o.Turn = ms }},
+		{"turn 2 ms", func(o *sched.Options) { o.Turn = 2 * ms }},
+		{"turn 10 ms", func(o *sched.Options) { o.Turn = 10 * ms }},
+		{"turn 20 ms", func(o *sched.Options) { o.Turn = 20 * ms }},
+		{"budget 0.5 ms", func(o *sched.Options) { o.Budget = ms / 2 }},
+		{"budget 1 ms", func(o *sched.Options) { o.Budget = ms }},
+	} {
+		o := sched.Defaults()
+		v.change(&o)
+		busy, wait := equals(simulate.New(o, simulate.H200(), 1, equal(4)...))
+		fmt.Fprintf(&b, "| %s | %.3f | %.0f |\n", v.name, busy, milliseconds(wait))
+	}
+	busy, wait := equals(simulate.Unscheduled(simulate.H200(), 1, equal(4)...))
+	fmt.Fprintf(&b, "| slices alone | %.3f | %.0f |\n", busy, milliseconds(wait))
+
+	b.WriteString("\nA high domain's step of 1 ms every 3 ms beside a low domain that always has work: p50 and p99 of the step to alone, and the low one's part of the GPU, of which the steps leave 0.65; medians of nine runs.\n\n" +
+		"| terms | kernels, ms | p50 | p99 | low |\n|---|---|---|---|---|\n")
+	for _, v := range []variant{
+		{"default", func(*sched.Options) {}},
+		{"ahead", func(o *sched.Options) { o.Ahead = true }},
+		{"least 0", func(o *sched.Options) { o.Least = 0 }},
+		{"delay 0.4", func(o *sched.Options) { o.Delay = .4 }},
+		{"predict false", func(o *sched.Options) { o.Predict = false }},
+		{"predict false, armed_budget 1 ms", func(o *sched.Options) { o.Predict, o.ArmedBudget = false, ms }},
+	} {
+		for _, kernel := range []time.Duration{200 * us, ms, 5 * ms} {
+			o := sched.Defaults()
+			v.change(&o)
+			var p50s, p99s, parts []float64
+			for seed := range uint64(9) {
+				p50, p99, kept := beside(o, seed, kernel)
+				p50s, p99s, parts = append(p50s, p50), append(p99s, p99), append(parts, kept)
+			}
+			fmt.Fprintf(&b, "| %s | %g | %.2f | %.2f | %.2f |\n", v.name, milliseconds(kernel), median(p50s), median(p99s), median(parts))
+		}
+	}
+	return b.String()
+}
+
+// median sorts values.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// equal are domains that always have kernels of 0.3 ms.
+func equal(count int) (tenants []*simulate.Tenant) {
+	for range count {
+		tenants = append(tenants, &simulate.Tenant{Settings: settings(sched.Normal, 100), Program: simulate.Hog{Length: 300 * us, Depth: 8}})
+	}
+	return tenants
+}
+
+func equals(s *simulate.Simulation) (busy float64, wait time.Duration) {
+	const length = 5 * time.Second
+	s.Run(length)
+	for _, t := range s.Tenants {
+		wait = max(wait, t.Gap)
+	}
+	return seconds(s.Busy()) / seconds(length), wait
+}
+
+// beside returns p50 and p99 of a high domain's steps to alone, and the low one's part of the GPU.
+func beside(o sched.Options, seed uint64, kernel time.Duration) (p50, p99, kept float64) {
+	const learnt, end = 500 * ms, 2500 * ms
+	run := func(more ...*simulate.Tenant) (steps []time.Duration) {
+		high := &simulate.Tenant{Settings: settings(sched.High, 100), Program: simulate.Paced{Every: 3 * ms, Kernels: 20, Length: 50 * us, Timer: simulate.H200Timer()}}
+		s := simulate.New(o, simulate.H200(), seed, append(more, high)...)
+		s.Errors = .05
+		s.Run(learnt)
+		seen, before := len(high.Latencies), s.Tenants[0].GPUTime()
+		s.Run(end)
+		kept = seconds(s.Tenants[0].GPUTime()-before) / seconds(end-learnt)
+		return high.Latencies[seen:]
+	}
+	alone := run()
+	steps := run(&simulate.Tenant{Settings: settings(sched.Low, 100), Program: simulate.Hog{Length: kernel, Depth: 8}})
+	return seconds(quantile(steps, .5)) / seconds(quantile(alone, .5)), seconds(quantile(steps, .99)) / seconds(quantile(alone, .99)), kept
+}
