@@ -220,6 +220,30 @@ func TestParksAgainAtOnce(t *testing.T) {
 	}
 }
 
+// What is unmapped while it is parked comes back behind its handle.
+func TestUnmappedWhileParked(t *testing.T) {
+	g, e := parkable(t)
+	if m := park(e, 64*mib); m.Parked != blockSize+2*mib {
+		t.Fatalf("park: %+v", m)
+	}
+	g.Must("mem_unmap", otherVA, 2*mib)
+	g.Must("mem_unmap", mirrorVA, 2*mib)
+	wantPhysical(t, e, "unmapped", 0)
+	g.Post("mem_unblock", device)
+	if m := e.Expect("parking"); m.Parked != 2*mib {
+		t.Errorf("after freeing the block: %+v", m)
+	}
+	g.Must("mem_map", mirrorVA, 2*mib, 0, 1, 0)
+	g.Must("mem_set_access", mirrorVA, 2*mib, 1, []byte{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0})
+	if got := word(g, mirrorVA+8); got != canary+1 {
+		t.Errorf("mapped again it holds %#x", got)
+	}
+	wantPhysical(t, e, "awake", 2*mib)
+	if r, op := g.TakeAsync(); r != 0 {
+		t.Errorf("posted op %#x failed with %d", op, r)
+	}
+}
+
 // Fences and events are answered without the memory.
 func TestParkedProcessMayWait(t *testing.T) {
 	g, e := parkable(t)

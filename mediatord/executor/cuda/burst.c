@@ -16,6 +16,7 @@
 #define PARAMETERS_MOST	4096u
 #define RECORDS_MOST	4096u		/* then others may have the thread */
 #define LOOKS		32u		/* at the ring, between two at the clock */
+#define OUT_OF_MEMORY	2		/* CUDA_ERROR_OUT_OF_MEMORY */
 
 struct header {
 	uint32_t size;
@@ -145,13 +146,16 @@ static bool launch(struct vg_burst *b, launch_function *call, const struct table
 	size_t size = r->h.size - offsetof(struct launch, parameters);
 	void *extra[] = { (void *)1, (void *)r->parameters, (void *)2, &size, NULL };
 	uintptr_t function, stream;
+	int result;
 
 	if (r->h.size < offsetof(struct launch, parameters) ||
 	    !find(b, r->h.opcode == b->launch ? &t->functions : &t->kernels, r->f, &function) ||
 	    !find(b, &t->streams, r->stream, &stream))
 		return false;
-	if (failed(b, call(function, r->gx, r->gy, r->gz, r->bx, r->by, r->bz, r->shared, stream, NULL, size ? extra : NULL),
-		   r->h.opcode))
+	result = call(function, r->gx, r->gy, r->gz, r->bx, r->by, r->bz, r->shared, stream, NULL, size ? extra : NULL);
+	if (result == OUT_OF_MEMORY)
+		return false; /* nothing was launched: Go tries again, when others have made room */
+	if (failed(b, result, r->h.opcode))
 		return true;
 	b->launches++;
 	if (r->stream != b->stream && !b->any_stream) {

@@ -243,6 +243,22 @@ func TestABurstEndsWithTheUnlimitedLease(t *testing.T) {
 	}
 }
 
+// A launch for which the driver has no memory is Go's: others may make room for it.
+func TestABurstLeavesLaunchesWithoutMemory(t *testing.T) {
+	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)
+	for _, made := range []bool{true, false} {
+		asked := 0
+		h.makeRoom = func(uint64) bool { asked++; return made }
+		want := driver.Success
+		if !made {
+			want = driver.ErrorOutOfMemory
+		}
+		if r := h.post("launch", 1, cudatest.RefusedGrid, 3, 1, 1, 1, 1, 0, 1, []byte{}); r != want || asked != 1 {
+			t.Errorf("room made %v: result %d, asked %d times", made, r, asked)
+		}
+	}
+}
+
 // Where a launch or a fence needs more than the driver's call, none is plain.
 func TestNothingIsPlainWhileCapturedOrParked(t *testing.T) {
 	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)

@@ -56,6 +56,14 @@ func (m *graphMemory) made(x driver.GraphExec) {
 	m.settle()
 }
 
+// planned is what an executable graph allocates when it runs.
+func (m *graphMemory) planned(x driver.GraphExec) uint64 {
+	if plan := m.plans[x]; plan != nil {
+		return plan.bytes
+	}
+	return 0
+}
+
 // ran notes that the memory of an executable graph is there.
 func (m *graphMemory) ran(x driver.GraphExec) {
 	if len(m.plans) == 0 {

@@ -64,14 +64,26 @@ func (m *deviceMemory) mapAt(va, size, offset uint64, a *allocation) {
 	a.mapped++
 }
 
-// unmapRange forgets the mappings that start in [va, va + size).
+// within is the run of mappings that start in [va, va + size).
+func (m *deviceMemory) within(va, size uint64) (first, end int) {
+	first = sort.Search(len(m.mappings), func(i int) bool { return m.mappings[i].va >= va })
+	for end = first; end < len(m.mappings) && m.mappings[end].va-va < size; end++ {
+	}
+	return first, end
+}
+
+// mapped lists those mappings.
+func (m *deviceMemory) mapped(va, size uint64) []memoryMapping {
+	first, end := m.within(va, size)
+	return m.mappings[first:end]
+}
+
+// unmapRange forgets those mappings.
 func (m *deviceMemory) unmapRange(va, size uint64) {
-	first := sort.Search(len(m.mappings), func(i int) bool { return m.mappings[i].va >= va })
-	end := first
-	for ; end < len(m.mappings) && m.mappings[end].va-va < size; end++ {
-		a := m.mappings[end].of
-		a.mapped--
-		m.drop(a)
+	first, end := m.within(va, size)
+	for _, mapping := range m.mappings[first:end] {
+		mapping.of.mapped--
+		m.drop(mapping.of)
 	}
 	m.mappings = append(m.mappings[:first], m.mappings[end:]...)
 }
@@ -106,7 +118,12 @@ func (p *Process) MemUnblock(_ wire.Call, in wire.MemUnblock) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidValue
 	}
-	r := p.Driver.UnmapBlock(in.VA)
+	var r driver.Result
+	if m := p.parkedBlock(in.VA); m != nil {
+		r = p.forget(m)
+	} else {
+		r = p.Driver.UnmapBlock(in.VA)
+	}
 	if r == driver.Success {
 		p.exports.forget(exportKey{block: in.VA})
 		delete(p.memory.blocks, in.VA)
@@ -139,6 +156,11 @@ func (p *Process) MemReserve(_ wire.Call, in wire.MemReserve) driver.Result {
 
 // MemUnreserve implements wire.Handler.
 func (p *Process) MemUnreserve(_ wire.Call, in wire.MemUnreserve) driver.Result {
+	if p.parkedIn(in.VA, in.Size) {
+		if r := p.wake(); r != driver.Success {
+			return r
+		}
+	}
 	return p.Driver.AddressFree(in.VA, in.Size)
 }
 
@@ -196,10 +218,16 @@ func (p *Process) MemRelease(_ wire.Call, in wire.MemRelease) driver.Result {
 	if !ok {
 		return driver.ErrorInvalidValue
 	}
-	r := p.Driver.MemoryRelease(driver.Memory(native))
+	a := p.memory.allocations[in.M]
+	var r driver.Result
+	if m := p.parkedAllocation(a); m != nil { // the driver's is released already
+		m.number = 0
+		r = p.forgetFreed(m)
+	} else {
+		r = p.Driver.MemoryRelease(driver.Memory(native))
+	}
 	if r == driver.Success {
 		p.exports.forget(exportKey{memory: in.M})
-		a := p.memory.allocations[in.M]
 		a.released = true
 		p.memory.drop(a)
 		delete(p.memory.allocations, in.M)
@@ -223,7 +251,12 @@ func (p *Process) MemMap(_ wire.Call, in wire.MemMap) driver.Result {
 
 // MemUnmap implements wire.Handler.
 func (p *Process) MemUnmap(_ wire.Call, in wire.MemUnmap) driver.Result {
-	r := p.Driver.MemoryUnmap(in.VA, in.Size)
+	var r driver.Result
+	if p.parkedIn(in.VA, in.Size) {
+		r = p.unmapParked(in.VA, in.Size)
+	} else {
+		r = p.Driver.MemoryUnmap(in.VA, in.Size)
+	}
 	if r == driver.Success {
 		p.memory.unmapRange(in.VA, in.Size)
 	}

@@ -105,6 +105,10 @@ func TestCachedImagesNeedNoBytes(t *testing.T) {
 		t.Error("not cached afterwards")
 	}
 	h.must("library_load", 1, 2, 0, "")
+	name := fmt.Sprintf("sm%d", h.process.costs.facts.Arch)
+	if !h.WaitFor(func() bool { _, ok := cache.Note(sum, name); return ok }) {
+		t.Error("no note reaches the cache")
+	}
 }
 
 func TestWhatAnImageIsIsNoted(t *testing.T) {

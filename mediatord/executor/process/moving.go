@@ -20,6 +20,7 @@ type moved struct {
 type movedMapping struct {
 	memoryMapping
 	access uint32
+	gone   bool // unmapped by the process while it was parked
 }
 
 // accessReadWrite is CU_MEM_ACCESS_FLAGS_PROT_READWRITE.
@@ -67,7 +68,7 @@ func (p *Process) movableAllocations() []*moved {
 		if mapping.offset == 0 && mapping.size == a.size {
 			m.va, m.size = mapping.va, mapping.size
 		}
-		m.mappings = append(m.mappings, movedMapping{mapping, uint32(access)})
+		m.mappings = append(m.mappings, movedMapping{memoryMapping: mapping, access: uint32(access)})
 	}
 	var list []*moved
 	for a, m := range byAllocation {
@@ -81,7 +82,7 @@ func (p *Process) movableAllocations() []*moved {
 // accessible lets copies reach the memory where it was mapped, or ends that.
 func (p *Process) accessible(m *moved, copies bool) driver.Result {
 	for _, mapping := range m.mappings {
-		if mapping.va != m.va || mapping.access == accessReadWrite {
+		if mapping.va != m.va || mapping.access == accessReadWrite || mapping.gone {
 			continue
 		}
 		access := mapping.access

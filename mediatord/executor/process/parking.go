@@ -27,6 +27,7 @@ type parking struct {
 	telling sync.Mutex
 	// returning is closed when an earlier buffer is given back; nil: there is none.
 	returning chan struct{}
+	patience  patience
 }
 
 // Parked says that device memory lies in host memory.
@@ -37,7 +38,8 @@ func (p *Process) Parked() bool { return len(p.parking.moved) > 0 }
 func needsMemory(opcode uint16) bool {
 	switch opcode {
 	case wire.OpFence, wire.OpEventRecord, wire.OpNotify, wire.OpMapPinned, wire.OpUnmapPinned, wire.OpTextTake,
-		wire.OpImageBegin, wire.OpImageInline, wire.OpImageDrop, wire.OpRefused:
+		wire.OpImageBegin, wire.OpImageInline, wire.OpImageDrop, wire.OpRefused,
+		wire.OpMemUnblock, wire.OpMemUnmap, wire.OpMemRelease, wire.OpMemUnreserve: // which look whether theirs is parked
 		return false
 	}
 	return true
@@ -238,63 +240,6 @@ func (p *Process) lockPieces(buffer *swap.Buffer, registered int, run swap.Run) 
 		}
 	}
 	return registered, driver.Success
-}
-
-// wake brings device memory back. After an error the process is still parked, and
-// the next record tries again.
-func (p *Process) wake() driver.Result {
-	if r := p.enter(p.registrar); r != driver.Success {
-		return r
-	}
-	began := time.Now()
-	list, size := p.parking.moved, p.parking.bytes.Load()
-	if r := p.inRoom(size, func() driver.Result { return p.bringIn(list) }); r != driver.Success {
-		return r
-	}
-	mapped := time.Now()
-	r := p.copyIn(list)
-	copied := time.Now()
-	p.unparked()
-	p.Log.Debugf("parking: %d bytes woke: %v to have memory, %v to copy, %v to unlock pages", size, mapped.Sub(began), copied.Sub(mapped), time.Since(copied))
-	p.tellParking("", false)
-	return r
-}
-
-// bringIn makes memory at the addresses that were left; all of it or nothing.
-func (p *Process) bringIn(list []*moved) driver.Result {
-	for i, m := range list {
-		r := p.putBack(m)
-		if r == driver.Success {
-			continue
-		}
-		for _, m := range list[:i] {
-			if again := p.takeOut(m); again != driver.Success {
-				p.violation = fmt.Errorf("memory of a parked process is half back: errors %d and %d", r, again)
-			}
-		}
-		return r
-	}
-	return driver.Success
-}
-
-// copyIn fills memory from the buffer and then gives it the access it had.
-func (p *Process) copyIn(list []*moved) driver.Result {
-	for _, m := range list {
-		for _, run := range p.parking.buffer.Runs(m.va, m.size, m.offset) {
-			if r := p.Driver.CopyHtoD(run.At, run.Host, run.Size, 0); r != driver.Success {
-				return r
-			}
-		}
-	}
-	if r := p.Driver.StreamSynchronize(0); r != driver.Success {
-		return r
-	}
-	for _, m := range list {
-		if r := p.accessible(m, false); r != driver.Success {
-			return r
-		}
-	}
-	return driver.Success
 }
 
 // unparked gives the host memory back.

@@ -50,6 +50,7 @@ func (h *harness) lastParking() control.Message {
 
 func TestNoRoomToWakeFailsThatCallAlone(t *testing.T) {
 	h := parked(t, nil)
+	h.process.parking.patience.within = 0
 	if m := h.lastParking(); m.Parked != 6*mib || m.Host != 6*mib {
 		t.Fatalf("mediatord heard %+v", m)
 	}
@@ -62,8 +63,8 @@ func TestNoRoomToWakeFailsThatCallAlone(t *testing.T) {
 	}
 	h.post("fence", 0, 3, 7) // needs no room, and somebody waits for it
 	delete(h.driver.Fail, "MapBlock")
-	if r := h.post("copy_dtod", window.DeviceBase, window.DeviceBase+mib, 16, 0); r != driver.Success {
-		t.Errorf("with room: %d", r)
+	if !h.WaitFor(func() bool { return h.touch() == driver.Success }) {
+		t.Error("with room it does not wake")
 	}
 	if m := h.lastParking(); m.Parked != 0 || m.Host != 0 {
 		t.Errorf("mediatord heard %+v", m)
@@ -157,6 +158,167 @@ func TestWishEndsWithMediatord(t *testing.T) {
 	h.park()
 	if !h.process.Parked() {
 		t.Errorf("the next mediatord's wish: %+v", h.sent())
+	}
+}
+
+// A process waits for room to wake; after a wait in vain only now and then.
+func TestWakingWaitsForRoom(t *testing.T) {
+	h := parked(t, nil)
+	h.driver.Fail["MapBlock"] = driver.ErrorOutOfMemory
+	asked := 0
+	h.makeRoom = func(uint64) bool {
+		if asked++; asked == 2 { // by then somebody has ended
+			delete(h.driver.Fail, "MapBlock")
+		}
+		return false
+	}
+	if r := h.touch(); r != driver.Success {
+		t.Fatalf("waking: %d", r)
+	}
+	h.lastParking()
+	h.park()
+	h.driver.Fail["MapBlock"] = driver.ErrorOutOfMemory
+	h.process.parking.patience.within = 300 * time.Millisecond
+	tries := func() (count int) {
+		for _, call := range h.driver.Calls() {
+			if strings.HasPrefix(call, "MapBlock") {
+				count++
+			}
+		}
+		return count
+	}
+	tries()
+	if r, n := h.touch(), tries(); r != driver.ErrorOutOfMemory || n < 2 {
+		t.Errorf("in vain: %d after %d tries", r, n)
+	}
+	for range 1000 {
+		if r := h.touch(); r != driver.ErrorOutOfMemory {
+			t.Fatalf("in vain: %d", r)
+		}
+	}
+	if n := tries(); n > 100 {
+		t.Errorf("%d tries of 1000 calls", n)
+	}
+}
+
+// Who cannot wake may still free memory, in any order, and wakes when what is left
+// has room.
+func TestParkedMemoryMayBeFreed(t *testing.T) {
+	const va, mirror = window.DeviceBase + 64*mib, window.DeviceBase + 96*mib
+	steps := map[string]func(h *harness){
+		"first":   func(h *harness) { h.post("mem_unblock", uint64(window.DeviceBase)) },
+		"second":  func(h *harness) { h.post("mem_unblock", uint64(window.DeviceBase+8*mib)) },
+		"unmap":   func(h *harness) { h.must("mem_unmap", uint64(va), 2*mib) },
+		"mirror":  func(h *harness) { h.must("mem_unmap", uint64(mirror), 2*mib) },
+		"release": func(h *harness) { h.must("mem_release", 1) },
+	}
+	for _, order := range [][]string{
+		{"first", "second", "unmap", "mirror", "release"},
+		{"release", "mirror", "unmap", "second", "first"},
+		{"mirror", "release", "first", "unmap", "second"},
+	} {
+		h := inContext(t)
+		h.must("mem_block", window.DeviceBase, 4*mib)
+		h.must("mem_block", window.DeviceBase+8*mib, 2*mib)
+		h.must("mem_reserve", uint64(va), 64*mib)
+		h.must("mem_create", 1, 2*mib, exportable(), 0)
+		h.must("mem_map", uint64(va), 2*mib, 0, 1, 0)
+		h.must("mem_map", uint64(mirror), 2*mib, 0, 1, 0)
+		h.park()
+		if m := h.lastParking(); m.Parked != 8*mib {
+			t.Fatalf("parking: %+v", m)
+		}
+		h.driver.Fail["MapBlock"], h.driver.Fail["MemoryCreate"] = driver.ErrorOutOfMemory, driver.ErrorOutOfMemory
+		h.process.parking.patience.within = 0
+		h.driver.Calls()
+		for _, step := range order {
+			steps[step](h)
+		}
+		if m := h.lastParking(); h.process.Parked() || m.Parked != 0 || m.Host != 0 || h.used() != 0 {
+			t.Errorf("%v: %+v, %d bytes used", order, m, h.used())
+		}
+		for _, call := range h.driver.Calls() {
+			if strings.HasPrefix(call, "M") { // of memory
+				t.Errorf("%v: the driver was asked: %s", order, call)
+			}
+		}
+	}
+}
+
+// The bytes of an allocation whose handle is left come back, its mapping does not.
+func TestUnmappedWhileParked(t *testing.T) {
+	const va = window.DeviceBase + 64*mib
+	h := inContext(t)
+	h.must("mem_reserve", uint64(va), 64*mib)
+	h.must("mem_create", 1, 2*mib, exportable(), 0)
+	h.must("mem_map", uint64(va), 2*mib, 0, 1, 0)
+	h.park()
+	h.must("mem_unmap", uint64(va), 2*mib)
+	h.driver.Calls()
+	h.must("mem_unreserve", uint64(va), 64*mib)
+	var order []string
+	for _, call := range h.driver.Calls() {
+		switch name, _, _ := strings.Cut(call, " "); name {
+		case "MemoryCreate", "MemoryMap", "CopyHtoD", "MemoryUnmap", "AddressFree":
+			order = append(order, name)
+		}
+	}
+	if want := []string{"MemoryCreate", "MemoryMap", "CopyHtoD", "MemoryUnmap", "AddressFree"}; !slices.Equal(order, want) || h.process.Parked() {
+		t.Errorf("the driver was asked for %v", order)
+	}
+	h.must("mem_release", 1)
+	if h.used() != 0 {
+		t.Errorf("%d bytes used", h.used())
+	}
+}
+
+func (h *harness) launchGraph(op string) driver.Result {
+	h.T.Helper()
+	h.must("graph_create", 1, 0)
+	h.must("graph_instantiate", 3, 1, 0)
+	return h.post(op, 3, 0)
+}
+
+// Every call that takes the GPU's memory is tried again when others have made room.
+func TestRoomForAllThatTakesMemory(t *testing.T) {
+	array := make([]byte, 40)
+	array[arrayWidth], array[arrayFormat], array[arrayChannels] = 64, 0x20, 1
+	for method, take := range map[string]func(h *harness) driver.Result{
+		"PrimaryRetain": func(h *harness) driver.Result { r, _ := h.call("primary_retain", 0); return r },
+		"ContextCreate": func(h *harness) driver.Result { r, _ := h.call("ctx_create", 7, 0); return r },
+		"CtxSetLimit":   func(h *harness) driver.Result { r, _ := h.call("ctx_set_limit", 2, uint64(16*mib)); return r },
+		"StreamCreate":  func(h *harness) driver.Result { return h.post("stream_create", 5, 0, 0) },
+		"ArrayCreate":   func(h *harness) driver.Result { r, _ := h.call("array_create", 3, array); return r },
+		"MipmapCreate":  func(h *harness) driver.Result { r, _ := h.call("mipmap_create", 3, array, 1); return r },
+		"MemAllocAsync": func(h *harness) driver.Result { r, _ := h.call("mem_alloc_async", uint64(mib), 0, 0); return r },
+		"GraphLaunch":   func(h *harness) driver.Result { return h.launchGraph("graph_launch") },
+		"GraphUpload":   func(h *harness) driver.Result { return h.launchGraph("graph_upload") },
+	} {
+		for _, made := range []bool{true, false} {
+			h := inContext(t)
+			h.driver.Fail[method], h.driver.Fail["MemoryInfo"] = driver.ErrorOutOfMemory, driver.ErrorInvalidValue
+			asked := uint64(0)
+			h.makeRoom = func(bytes uint64) bool {
+				asked = bytes
+				if made {
+					delete(h.driver.Fail, method)
+				}
+				return made
+			}
+			if r := take(h); (r == driver.Success) != made || !made && r != driver.ErrorOutOfMemory || asked < leastRoom {
+				t.Errorf("%s, room made %v: result %d, asked for %d bytes", method, made, r, asked)
+			}
+		}
+	}
+}
+
+// A pool that may not grow is no reason to park others: the device has memory.
+func TestNoRoomForFullPools(t *testing.T) {
+	h := inContext(t)
+	h.driver.Fail["MemAllocAsync"] = driver.ErrorOutOfMemory
+	h.makeRoom = func(uint64) bool { t.Error("room was asked for"); return false }
+	if r, _ := h.call("mem_alloc_async", uint64(mib), 0, 0); r != driver.ErrorOutOfMemory {
+		t.Errorf("result %d", r)
 	}
 }
 

@@ -127,13 +127,15 @@ func New(c Config) *Process {
 
 		statistics: statistics{account: c.Account, number: c.Number},
 	}
-	p.native = &native{Driver: c.Driver, captures: p.captures, fences: &p.fences, process: p}
+	p.Driver = &roomy{Driver: c.Driver, process: p}
+	p.native = &native{Driver: p.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
 	p.costs = newCosts(&p.memory, c.Account.Facts())
 	p.exports = newExports()
 	p.limits = p.newLimits()
 	p.room.answers = make(chan roomAnswer, 1)
+	p.parking.patience.within = wakeWithin
 	p.greens, p.contextOf = map[uint32]bool{}, map[uint32]uint32{}
 	p.resources = resources{number: map[driver.Resource]uint32{}}
 	p.imports = imports{waiting: map[uint64]waitingImport{}}

@@ -10,7 +10,7 @@ import (
 // How long the process waits for room on the GPU, and how long after a wait in vain
 // it does not wait again.
 const (
-	roomWithin = 10 * time.Second
+	roomWithin = 25 * time.Second
 	roomAgain  = time.Second
 )
 
@@ -48,7 +48,15 @@ func (p *Process) answerRoom(answer roomAnswer) {
 // inRoom tries what takes bytes of the GPU's memory. If the GPU has no more, others
 // that are idle make room, and it is tried again.
 func (p *Process) inRoom(bytes uint64, try func() driver.Result) driver.Result {
-	r := try()
+	if r := try(); r != driver.ErrorOutOfMemory {
+		return r
+	}
+	return p.inRoomAgain(bytes, try)
+}
+
+// inRoomAgain is inRoom for what has been tried once.
+func (p *Process) inRoomAgain(bytes uint64, try func() driver.Result) driver.Result {
+	r := driver.ErrorOutOfMemory
 	for attempts := 2; r == driver.ErrorOutOfMemory && attempts > 0 && p.makeRoom(bytes); attempts-- {
 		r = try()
 	}

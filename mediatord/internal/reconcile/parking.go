@@ -113,7 +113,7 @@ func (l *Loop) parkIdle() {
 			since, parked = d.since, d.parked
 		})
 		if after > 0 && now().Sub(since) >= after && parked == 0 &&
-			now().After(c.parking.notBefore) && l.Account.Used(i) >= leastParked {
+			now().After(c.parking.notBefore) && l.movable(i) >= leastParked {
 			l.park(i)
 		}
 	}
@@ -137,7 +137,7 @@ func (l *Loop) park(i int) {
 	if !p.asked.IsZero() && now().Sub(p.asked) < parkWithin {
 		return // it is under way
 	}
-	need := l.Account.Used(i) - min(l.Account.Used(i), l.parked(i))
+	need := l.movable(i)
 	switch {
 	case c.executor == nil || c.state != window.HostReady:
 		l.parkingAnswered(i, fmt.Errorf("%w: it has no executor", ErrNotParked))
@@ -158,6 +158,13 @@ func (l *Loop) park(i int) {
 	}
 	p.asked = now()
 	c.executor.Park(p.reserved)
+}
+
+// movable is how much of channel i's device memory could go to host memory at most:
+// not its context, which every process has that can be parked.
+func (l *Loop) movable(i int) uint64 {
+	used := l.Account.Used(i)
+	return used - min(used, l.parked(i)+l.Account.Facts().Context)
 }
 
 // reserveHost takes host memory out of the budget.

@@ -17,7 +17,8 @@ import (
 
 // What the library does on request: LogVariable in the environment names a file
 // for launches and fences, one line each; a launch with RefusedGrid as the grid's
-// width is refused, or ends the context if the grid's height is not 1.
+// width is refused, ends the context if the grid's height is 2, and finds memory
+// every third time if it is 3.
 const (
 	LogVariable = "VGPU_EMPTY_DRIVER_LOG"
 	RefusedGrid = 1313

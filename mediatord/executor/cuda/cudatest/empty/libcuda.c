@@ -14,7 +14,7 @@
 
 typedef uintptr_t handle;
 
-enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, LAUNCH_FAILED = 719, REFUSED_GRID = 1313, PRIMARY = 0x10000 };
+enum { INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, LAUNCH_FAILED = 719, REFUSED_GRID = 1313, PRIMARY = 0x10000 };
 
 static int lines = -1;
 static __thread handle current __attribute__((tls_model("initial-exec")));
@@ -79,12 +79,13 @@ int cuFuncGetParamInfo(handle function, size_t index, size_t *offset, size_t *si
 	return (void)function, (void)index, (void)offset, (void)size, INVALID_VALUE;
 }
 
-/* Reads what the driver reads: all parameters. A grid of REFUSED_GRID by 1 is refused, one of REFUSED_GRID by 2 ends the context. */
+/* Reads what the driver reads: all parameters. A grid of REFUSED_GRID by 1 is refused, one by 2 ends the context, one by 3 has memory
+ * every third time. */
 int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by, unsigned int bz,
 		   unsigned int shared, handle stream, void **parameters, void **extra)
 {
 	static volatile unsigned char packed[4096];
-
+	static int hungry;
 	size_t size = extra ? *(size_t *)extra[3] : 0;
 
 	if (!current)
@@ -99,5 +100,9 @@ int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned i
 		dprintf(lines, "launch %zx %u %u %u %u %u %u %u %zx %p %zu %u\n", function, gx, gy, gz, bx, by, bz, shared, stream,
 			(void *)parameters, size, sum);
 	}
-	return gx != REFUSED_GRID ? 0 : gy == 1 ? INVALID_VALUE : LAUNCH_FAILED;
+	if (gx != REFUSED_GRID)
+		return 0;
+	if (gy == 3)
+		return (hungry = (hungry + 1) % 3) ? OUT_OF_MEMORY : 0;
+	return gy == 1 ? INVALID_VALUE : LAUNCH_FAILED;
 }
