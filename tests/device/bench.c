@@ -167,23 +167,27 @@ static void measure_idle_calls(CUstream stream)
 	DO(cu.EventDestroy(event));
 }
 
-/* A wait for a kernel of 200 us: how late the thread learns of its end, and what the wait costs. */
-static void measure_long_wait(CUstream stream)
+/* A wait for a kernel of so many microseconds: how late the thread learns of its end, and what the wait costs. */
+static void measure_long_wait(CUstream stream, unsigned int us, unsigned int count)
 {
-	unsigned int count = bench_repetitions(500);
-	unsigned long long nanoseconds = 200000;
+	unsigned long long nanoseconds = us * 1000ull;
 	CUdeviceptr nowhere = 0;
-	double cpu = stats_cpu_us();
+	char name[64];
+	double cpu;
 
+	count = bench_repetitions(count);
+	cpu = stats_cpu_us();
 	for (unsigned int i = 0; i < count; i++) {
 		double begin = stats_now_us();
 
 		launch(spin, stream, PARAMETERS(&nanoseconds, &nowhere));
 		DO(cu.StreamSynchronize(stream));
-		samples[i] = stats_now_us() - begin - 200;
+		samples[i] = stats_now_us() - begin - us;
 	}
-	stats_number("wait_200us_cpu", (stats_cpu_us() - cpu) / count);
-	stats_distribution("wait_200us_lateness", samples, count);
+	snprintf(name, sizeof(name), "wait_%uus_cpu", us);
+	stats_number(name, (stats_cpu_us() - cpu) / count);
+	snprintf(name, sizeof(name), "wait_%uus_lateness", us);
+	stats_distribution(name, samples, count);
 }
 
 static void measure_graph(CUstream stream)
@@ -228,7 +232,9 @@ static void measure_calls(CUmodule module)
 	measure_launch_call(stream);
 	measure_throughput(stream);
 	measure_idle_calls(stream);
-	measure_long_wait(stream);
+	measure_long_wait(stream, 200, 500);
+	measure_long_wait(stream, 1000, 200);
+	measure_long_wait(stream, 4000, 100);
 	measure_graph(stream);
 }
 
