@@ -9,6 +9,8 @@ const (
 	notice = 60 * time.Microsecond
 	// fresh is how long after a step its gap has just begun.
 	fresh = 2 * change
+	// hearing is how long it takes until who was let in has something on the GPU, if it fits.
+	hearing = 150 * time.Microsecond
 	// coarse is the part of a gap from which on a piece of work is large.
 	coarse = 4
 )
@@ -88,6 +90,19 @@ func (s *Scheduler) working(now Time, d *Domain) bool {
 		return true
 	}
 	return false
+}
+
+// fit finds out whose next piece of work is too long for a whole gap: it was let in when the gap began, and
+// still waits. Others have the gaps then, but for those in which such work may go.
+func (s *Scheduler) fit(now Time, g guard) {
+	for _, d := range s.domains {
+		switch {
+		case !g.armed:
+			d.unfit = false
+		case d.running && d.report.Waiting && !d.report.Flying && g.clear != Never && g.fresh && d.lease.ClearBy != Never && now >= d.letIn+hearing && d.served < d.letIn:
+			d.unfit = true
+		}
+	}
 }
 
 // lease is that of the one domain of the lower classes that may work: little at a time,

@@ -36,8 +36,8 @@ type Options struct {
 	// Delay is the part of a high domain's usual step by which large pieces of others'
 	// work may delay the next one.
 	Delay float64
-	// Least is the part of the GPU's time that a domain of a lower class gets in gaps although its
-	// work is too long for them; 0: it waits for Patience.
+	// Least is the part of the GPU's time that the lower classes get in gaps although their work is
+	// too long for them; 0: they wait for Patience.
 	Least float64
 	// Predict keeps the GPU clear for high domains that come at regular times.
 	Predict bool

@@ -40,6 +40,7 @@ type Scheduler struct {
 	virtual [High + 1]float64
 	next    Time
 	made    int
+	owed    Time // from when on the lower classes may delay a high domain again
 }
 
 // Domain is one domain on the GPU. Its methods and the Scheduler's exclude one
@@ -55,9 +56,10 @@ type Domain struct {
 	seen     Time // when it was last active
 	since    Time // when it last became active
 	stopped  Time // when it left the run set
-	owed     Time // from when on it may delay a high domain again
 	came     bool // is active, and was not at the last decision
 	delayed  bool // others had work on the GPU when it came
+	letIn    Time // when it last might submit again
+	unfit    bool // what it wants to do next is too long for the gaps of high domains
 	ready    Time // when the GPU is to change to it
 	beat     beat
 }
@@ -129,10 +131,13 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)
 		d.served = now
-		if s.options.Least > 0 {
+		if s.options.Least > 0 && d.unfit {
 			pays := time.Duration(min(float64(r.Used)/s.options.Least, float64(s.options.Patience)))
-			d.owed = min(max(d.owed, now)+pays, now+s.options.Patience)
+			s.owed = min(max(s.owed, now)+pays, now+s.options.Patience)
 		}
+	}
+	if d.report.Flying && !r.Flying {
+		d.unfit = false // what comes next may be shorter
 	}
 	d.report = r
 	d.report.Used = 0
@@ -167,6 +172,7 @@ func (s *Scheduler) Decide(now Time) {
 		return
 	}
 	g := s.guard(now)
+	s.fit(now, g)
 	top, active := s.survey(g)
 	s.level()
 	limit, budget := s.options.RunSet, s.options.Budget
@@ -174,7 +180,10 @@ func (s *Scheduler) Decide(now Time) {
 		limit = 1
 	}
 	turn := s.turn(now, top, g.armed)
-	set := s.choose(top, limit, turn)
+	set := s.choose(top, limit, turn, g.clear != Never && (!g.fresh || now < s.owed))
+	if len(set) == 0 {
+		set = s.choose(top, limit, turn, false)
+	}
 	for _, d := range s.domains {
 		if d.running && !slices.Contains(set, d) {
 			d.running, d.stopped = false, now
@@ -185,6 +194,7 @@ func (s *Scheduler) Decide(now Time) {
 	}
 	for _, d := range s.domains {
 		d.running = slices.Contains(set, d)
+		before := d.lease
 		d.lease = Lease{ClearBy: Never}
 		switch {
 		case d.settings.Class == High:
@@ -193,7 +203,10 @@ func (s *Scheduler) Decide(now Time) {
 				d.lease.Budget, d.lease.Ready = budget, d.ready
 			}
 		case d.running && g.armed:
-			d.lease = g.lease(s.options)
+			if d.lease = g.lease(s.options); before.Budget == 0 {
+				d.letIn = now
+				s.wake(now + hearing)
+			}
 		case d.running, !g.armed && !d.report.Active && d.settings.Class >= top && len(set) < limit:
 			d.lease.Budget = budget
 		}
@@ -217,7 +230,7 @@ func (s *Scheduler) survey(g guard) (top Class, active int) {
 		if class != High {
 			top = max(top, class)
 		}
-		if d.came {
+		if d.came || d.unfit {
 			continue
 		}
 		if least[class] < 0 || d.virtual < least[class] {
@@ -237,6 +250,9 @@ func (s *Scheduler) survey(g guard) (top Class, active int) {
 // short gaps, as between a kernel and the next one, cost no share.
 func (s *Scheduler) level() {
 	for _, d := range s.domains {
+		if d.unfit { // nor does it make up for all that it had no use for
+			d.virtual = max(d.virtual, s.virtual[d.settings.Class]-float64(s.options.Turn)*s.rate(d))
+		}
 		if d.came {
 			d.came = false
 			d.delayed = slices.ContainsFunc(s.domains, func(o *Domain) bool { return o != d && o.report.Flying })
@@ -282,8 +298,8 @@ func (s *Scheduler) turn(now Time, class Class, armed bool) time.Duration {
 }
 
 // choose makes the run set of a class: those that run go on until they are a turn
-// ahead; then who is furthest behind comes first.
-func (s *Scheduler) choose(class Class, limit int, length time.Duration) []*Domain {
+// ahead; then who is furthest behind comes first. fitting leaves out those that are unfit.
+func (s *Scheduler) choose(class Class, limit int, length time.Duration, fitting bool) []*Domain {
 	type candidate struct {
 		*Domain
 		key float64
@@ -291,7 +307,7 @@ func (s *Scheduler) choose(class Class, limit int, length time.Duration) []*Doma
 	var all []candidate
 	var least float64
 	for _, d := range s.domains {
-		if !d.report.Active || d.settings.Class != class {
+		if !d.report.Active || d.settings.Class != class || fitting && d.unfit {
 			continue
 		}
 		turn := float64(length) * s.rate(d)
@@ -342,7 +358,7 @@ func (s *Scheduler) turnLeft(set []*Domain, turn time.Duration) time.Duration {
 // console gives a domain that higher classes have kept waiting for too long what
 // it waits for: one submission, whatever it takes. While a high domain is at work
 // it waits as long again, for a gap. In a gap that has just begun, of which most is left, it
-// need not have waited for longer than its Least says.
+// need not have waited for longer than Least says.
 func (s *Scheduler) console(now Time, g guard) {
 	var longest *Domain
 	for _, d := range s.domains {
@@ -355,8 +371,8 @@ func (s *Scheduler) console(now Time, g guard) {
 			patience *= 2
 		}
 		due := d.served + patience
-		if d.running && g.fresh && s.options.Least > 0 {
-			due = min(due, d.owed)
+		if d.unfit && d.running && g.fresh && !d.report.Flying && s.options.Least > 0 {
+			due = min(due, s.owed)
 		}
 		if now < due {
 			s.wake(due)

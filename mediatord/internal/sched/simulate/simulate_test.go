@@ -297,7 +297,7 @@ func TestHighBesideHog(t *testing.T) {
 		p99, worst, kept float64 // to alone at most, the low one's part at least
 	}{
 		{200 * us, true, 0, .1, 1.2, 1.7, .44}, // pays for one switch between contexts
-		{ms, true, 0, .1, 1.2, 1.5, .32},
+		{ms, true, 0, .1, 1.2, 1.7, .32},
 		{5 * ms, true, 0, .1, 2, 2.5, .07}, // fits in no gap: has its least
 		{5 * ms, true, 0, 0, 1.7, 2.1, .003},
 		{ms, true, .4, .1, 1.75, 2.1, .42},
@@ -319,6 +319,19 @@ func TestHighBesideHog(t *testing.T) {
 		if all[3] > tc.p99 || all[6] > tc.worst || parts[0] < tc.kept {
 			t.Errorf("want %.2f, %.2f and %.3f, hog has at least %.3f\n%s", tc.p99, tc.worst, tc.kept, parts[0], describe(last))
 		}
+	}
+}
+
+// A low domain whose kernels are too long for the gaps keeps no other from them, and gets its
+// least all the same.
+func TestLongKernelsKeepNobodyFromGaps(t *testing.T) {
+	long := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 5 * ms, Depth: 8}}
+	short := &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 200 * us, Depth: 8}}
+	s := New(sched.Defaults(), H200(), 1, stepper(), long, short)
+	s.Errors = .05
+	s.Run(5 * time.Second)
+	if a, b := long.GPUTime().Seconds()/5, short.GPUTime().Seconds()/5; a < .05 || b < .34 {
+		t.Errorf("they have %.3f and %.3f of the GPU\n%s", a, b, describe(s))
 	}
 }
 
