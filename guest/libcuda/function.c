@@ -81,6 +81,7 @@ static struct vg_function *function_new(enum vg_kind kind, struct vg_module *m, 
 		return NULL;
 	pthread_mutex_init(&f->lock, NULL);
 	f->module = m;
+	f->context = m->context;
 	f->name = strdup(name);
 	f->hash = hash_of(name);
 	if (f->name)

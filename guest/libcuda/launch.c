@@ -14,12 +14,15 @@
 
 #define ATTRIBUTE_BYTES	72u
 #define ATTRIBUTES_MAX	16u
-enum { ATTRIBUTE_COOPERATIVE = 2, ATTRIBUTE_CLUSTER = 4, ATTRIBUTE_PROGRAMMATIC_EVENT = 7, ATTRIBUTE_COMPLETION_EVENT = 12,
-       ATTRIBUTE_UPDATABLE_NODE = 13 };
+enum { ATTRIBUTE_IGNORE = 0, ATTRIBUTE_COOPERATIVE = 2, ATTRIBUTE_CLUSTER = 4, ATTRIBUTE_CLUSTER_SCHEDULING = 5,
+       ATTRIBUTE_SERIALIZATION = 6, ATTRIBUTE_PROGRAMMATIC_EVENT = 7, ATTRIBUTE_PRIORITY = 8,
+       ATTRIBUTE_COMPLETION_EVENT = 12, ATTRIBUTE_UPDATABLE_NODE = 13, ATTRIBUTE_CARVEOUT = 14 };
+#define CLUSTER_SCHEDULING_MAX	2
+#define CLUSTER_PORTABLE	8u	/* blocks that every GPU with clusters takes */
 
 enum { FUNCTION_MAX_THREADS = 0, FUNCTION_MAX_DYNAMIC_SHARED = 8 };
 enum { DEVICE_MAX_THREADS = 1, DEVICE_MAX_BLOCK_X, DEVICE_MAX_BLOCK_Y, DEVICE_MAX_BLOCK_Z, DEVICE_MAX_GRID_X,
-       DEVICE_MAX_GRID_Y, DEVICE_MAX_GRID_Z };
+       DEVICE_MAX_GRID_Y, DEVICE_MAX_GRID_Z, DEVICE_CLUSTER_LAUNCH = 120 };
 
 struct shape {
 	unsigned int gx, gy, gz, bx, by, bz, shared;
@@ -94,6 +97,8 @@ static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **
 		result = vg_function_check(f);
 	if (!result)
 		result = vg_stream_get(*t, handle, per_thread, stream);
+	if (!result && f->context && f->context != (*stream)->context->base)
+		result = CUDA_ERROR_INVALID_HANDLE;
 	if (!result)
 		result = check_shape(f, s);
 	return result ? result : vg_params_check(f, params, extra);
@@ -172,7 +177,7 @@ VG_EXPORT CUresult cuLaunchCooperativeKernel_ptsz(CUfunction f, unsigned int gx,
 /* Handles inside attribute values become numbers. */
 static int translate_attribute(uint8_t *attribute)
 {
-	uint32_t id, number;
+	uint32_t id, number = 0;
 	void *handle;
 	int result;
 
@@ -206,12 +211,59 @@ static bool is_cooperative(const uint8_t *attributes, unsigned int count)
 	return together;
 }
 
+/* The function was compiled for clusters of its own. */
+static bool has_clusters(const struct vg_function *f)
+{
+	enum { CLUSTER_MUST_BE_SET = 10, REQUIRED_DEPTH = 13 };
+
+	for (int i = CLUSTER_MUST_BE_SET; i <= REQUIRED_DEPTH; i++) {
+		int value = atomic_load_explicit(&f->attributes[i], memory_order_relaxed);
+
+		if (value && value != VG_NO_ATTRIBUTE)
+			return true;
+	}
+	return false;
+}
+
+static bool cluster_fits(const struct vg_function *f, const struct shape *s, const uint32_t cluster[3])
+{
+	uint64_t blocks = (uint64_t)cluster[0] * cluster[1] * cluster[2];
+
+	return vg_process.description->attributes[DEVICE_CLUSTER_LAUNCH].value == 1 && !has_clusters(f) && blocks &&
+	       blocks <= CLUSTER_PORTABLE && s->gx % cluster[0] == 0 && s->gy % cluster[1] == 0 && s->gz % cluster[2] == 0;
+}
+
+/* The driver takes the attribute, whatever else it knows of the launch. */
+static bool surely_taken(const struct vg_function *f, const struct shape *s, const uint8_t *attribute)
+{
+	uint32_t id, value[3];
+
+	memcpy(&id, attribute, sizeof id);
+	memcpy(value, attribute + 8, sizeof value);
+	switch (id) {
+	case ATTRIBUTE_IGNORE:
+	case ATTRIBUTE_PRIORITY:
+		return true;
+	case ATTRIBUTE_COOPERATIVE:
+	case ATTRIBUTE_SERIALIZATION:
+		return value[0] <= 1;
+	case ATTRIBUTE_CLUSTER:
+		return cluster_fits(f, s, value);
+	case ATTRIBUTE_CLUSTER_SCHEDULING:
+		return value[0] <= CLUSTER_SCHEDULING_MAX;
+	case ATTRIBUTE_CARVEOUT:
+		return (int32_t)value[0] >= -1 && (int32_t)value[0] <= 100;
+	}
+	return false;
+}
+
 static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, void **extra, bool per_thread)
 {
 	struct vg_stream *stream;
 	struct vg_thread *t;
 	VG_LOAN loan = { 0 };
 	struct shape s;
+	bool sure = true;
 	int result;
 
 	if (!c || c->numAttrs > ATTRIBUTES_MAX || (c->numAttrs && !c->attrs))
@@ -228,16 +280,18 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 	uint8_t data[attributes + f->bytes + 1];
 
 	memcpy(data, c->attrs, attributes);
-	for (unsigned int i = 0; i < c->numAttrs && !result; i++)
+	for (unsigned int i = 0; i < c->numAttrs && !result; i++) {
+		sure = sure && surely_taken(f, &s, data + (size_t)i * ATTRIBUTE_BYTES);
 		result = translate_attribute(data + (size_t)i * ATTRIBUTE_BYTES);
+	}
 	if (!result && is_cooperative(data, c->numAttrs))
 		result = check_together(t, f, &s, stream);
 	if (!result && f->bytes)
 		result = vg_params_pack(f, data + attributes, params, extra);
-	if (!result)
-		result = vg_op_launch_ex(t, f->object.number, vg_function_kind(f), s.gx, s.gy, s.gz, s.bx, s.by, s.bz,
-					 s.shared, stream->object.number, c->numAttrs, data,
-					 (uint32_t)(attributes + f->bytes));
+	if (!result)	/* what the driver may refuse is this launch's to say, not a later wait's */
+		result = (sure ? vg_op_launch_ex : vg_op_launch_answered)(
+			t, f->object.number, vg_function_kind(f), s.gx, s.gy, s.gz, s.bx, s.by, s.bz, s.shared,
+			stream->object.number, c->numAttrs, data, (uint32_t)(attributes + f->bytes));
 	return result ? result : vg_stream_launched(t, stream);
 }
 

@@ -33,6 +33,7 @@ struct vg_function {
 	struct vg_function *next;
 	struct vg_module *module;
 	struct vg_function *function;	/* of this kernel, once asked for */
+	struct vg_context *context;	/* of its module; NULL: of a library, which has none */
 	char *name;
 	uint32_t hash;			/* of the name */
 	_Atomic bool known;		/* what follows; a kernel is asked for it at its first use */

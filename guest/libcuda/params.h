@@ -27,13 +27,15 @@ static inline int vg_params_read_extra(void **extra, const void **buffer, size_t
 	return 0;
 }
 
-/* Fills f->bytes of packed parameters from either form. */
+/* Fills f->bytes of packed parameters from either form; a kernel without parameters needs none. */
 static inline int vg_params_pack(const struct vg_function *f, uint8_t *to, void **params, void **extra)
 {
 	const void *buffer;
 	size_t size;
 	int result;
 
+	if (!f->bytes)
+		return 0;
 	if (params) {
 		for (uint32_t i = 0; i < f->count; i++)
 			memcpy(to + f->parameters[i].offset, params[i], f->parameters[i].size);

@@ -72,6 +72,7 @@
 #define VG_OP_LAUNCH_KERNEL 0x0502
 #define VG_OP_LAUNCH_EX 0x0503
 #define VG_OP_LAUNCH_COOPERATIVE 0x0504
+#define VG_OP_LAUNCH_ANSWERED 0x0505
 #define VG_OP_OCCUPANCY_BLOCKS 0x0510
 #define VG_OP_OCCUPANCY_SHARED 0x0511
 #define VG_OP_OCCUPANCY_CLUSTERS 0x0512
@@ -1949,6 +1950,50 @@ static inline int vg_op_launch_cooperative(struct vg_thread *t, uint32_t handle,
 		memcpy((uint8_t *)r + 64, params, params_size);
 	vg_commit(t, &r->h);
 	return 0;
+}
+
+struct vg_rec_launch_answered {
+	struct vg_record h;
+	uint32_t handle;
+	uint32_t kind;
+	uint32_t gx;
+	uint32_t gy;
+	uint32_t gz;
+	uint32_t bx;
+	uint32_t by;
+	uint32_t bz;
+	uint32_t shared;
+	uint32_t s;
+	uint32_t attributes;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct vg_rec_launch_answered) == 72, "launch_answered");
+
+static inline int vg_op_launch_answered(struct vg_thread *t, uint32_t handle, uint32_t kind, uint32_t gx, uint32_t gy, uint32_t gz, uint32_t bx, uint32_t by, uint32_t bz, uint32_t shared, uint32_t s, uint32_t attributes, const void *data, uint32_t data_size)
+{
+	struct vg_reply *reply;
+	int result;
+	struct vg_rec_launch_answered *r = vg_reserve_replied(t, VG_OP_LAUNCH_ANSWERED, sizeof(struct vg_rec_launch_answered) + data_size);
+
+	if (!r)
+		return vg_channel_error(t);
+	r->handle = handle;
+	r->kind = kind;
+	r->gx = gx;
+	r->gy = gy;
+	r->gz = gz;
+	r->bx = bx;
+	r->by = by;
+	r->bz = bz;
+	r->shared = shared;
+	r->s = s;
+	r->attributes = attributes;
+	if (data_size)
+		memcpy((uint8_t *)r + 72, data, data_size);
+	result = vg_commit_await(t, &r->h, &reply);
+	if (!reply)
+		return result;
+	vg_release_reply(t, reply);
+	return result;
 }
 
 struct vg_rec_occupancy_blocks {

@@ -20,11 +20,15 @@ const LaunchAttributeSize = 72
 
 // Launch attributes that the executor looks at (CUlaunchAttributeID).
 const (
+	LaunchAttributeAccessWindow      = 1
 	LaunchAttributeCooperative       = 2
+	LaunchAttributeSynchronization   = 3
 	LaunchAttributeClusterDimension  = 4
+	LaunchAttributeClusterScheduling = 5
 	LaunchAttributeProgrammaticEvent = 7
 	LaunchAttributeCompletionEvent   = 12
 	LaunchAttributeUpdatableNode     = 13
+	LaunchAttributeCarveout          = 14
 	LaunchAttributeMax               = 14
 )
 

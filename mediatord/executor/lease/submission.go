@@ -40,6 +40,7 @@ var submissions = [opcodes]places{
 	wire.OpLaunch:            {key: 28, stream: 32},
 	wire.OpLaunchKernel:      {key: 28, stream: 32},
 	wire.OpLaunchEx:          {key: 32, stream: 36},
+	wire.OpLaunchAnswered:    {key: 32, stream: 36},
 	wire.OpLaunchCooperative: {key: 32, stream: 36},
 	wire.OpGraphLaunch:       {key: 4, stream: 4},
 	wire.OpCopyHtoD:          {stream: 24, size: 16, speed: hostSpeed},

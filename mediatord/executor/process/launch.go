@@ -49,6 +49,11 @@ func (p *Process) LaunchCooperative(_ wire.Call, in wire.LaunchCooperative) driv
 	return p.Driver.Launch(&p.launch)
 }
 
+// LaunchAnswered implements wire.Handler: launch_ex with an answer.
+func (p *Process) LaunchAnswered(call wire.Call, in wire.LaunchAnswered) driver.Result {
+	return p.LaunchEx(call, wire.LaunchEx(in))
+}
+
 // LaunchEx implements wire.Handler.
 func (p *Process) LaunchEx(_ wire.Call, in wire.LaunchEx) driver.Result {
 	attributes := uint64(in.Attributes) * driver.LaunchAttributeSize

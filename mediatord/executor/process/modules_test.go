@@ -287,6 +287,9 @@ func TestLaunchAttributes(t *testing.T) {
 		if r := h.post("launch_ex", 9, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, attribute(id, 4)); r != want {
 			t.Errorf("attribute %d: %d", id, r)
 		}
+		if r, _ := h.call("launch_answered", 9, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, attribute(id, 4)); r != want {
+			t.Errorf("attribute %d, with an answer: %d", id, r)
+		}
 	}
 	h.violates("launch_ex", 9, 0, 1, 1, 1, 1, 1, 1, 0, 0, 2, attribute(0, 0))
 	h.violates("launch_ex", 9, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1<<31, "")

@@ -51,7 +51,7 @@ func (s *statistics) publish() { s.account.SetStatistics(s.number, s.Statistics)
 func (s *statistics) work(opcode uint16, payload []byte) {
 	le := binary.LittleEndian
 	switch opcode {
-	case wire.OpLaunch, wire.OpLaunchKernel, wire.OpLaunchEx, wire.OpLaunchCooperative:
+	case wire.OpLaunch, wire.OpLaunchKernel, wire.OpLaunchEx, wire.OpLaunchAnswered, wire.OpLaunchCooperative:
 		s.Launches++
 	case wire.OpGraphLaunch:
 		s.GraphLaunches++

@@ -2,6 +2,7 @@ package soft
 
 import (
 	"encoding/binary"
+	"math"
 
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/soft/gpu"
@@ -118,6 +119,20 @@ func cooperative(l *driver.Launch) (bool, driver.Result) {
 	le := binary.LittleEndian
 	for a := l.Attributes; len(a) > 0; a = a[driver.LaunchAttributeSize:] {
 		switch le.Uint32(a) {
+		case driver.LaunchAttributeSynchronization:
+			return false, driver.ErrorInvalidValue // of streams only
+		case driver.LaunchAttributeAccessWindow:
+			if ratio := math.Float32frombits(le.Uint32(a[24:])); ratio < 0 || ratio > 1 {
+				return false, driver.ErrorInvalidValue
+			}
+		case driver.LaunchAttributeClusterScheduling:
+			if le.Uint32(a[8:]) > 2 {
+				return false, driver.ErrorInvalidValue
+			}
+		case driver.LaunchAttributeCarveout:
+			if percent := int32(le.Uint32(a[8:])); percent < -1 || percent > 100 {
+				return false, driver.ErrorInvalidValue
+			}
 		case driver.LaunchAttributeCooperative:
 			together = le.Uint32(a[8:]) != 0
 		case driver.LaunchAttributeClusterDimension:

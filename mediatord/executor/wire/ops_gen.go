@@ -78,6 +78,7 @@ const (
 	OpLaunchKernel            uint16 = 0x0502
 	OpLaunchEx                uint16 = 0x0503
 	OpLaunchCooperative       uint16 = 0x0504
+	OpLaunchAnswered          uint16 = 0x0505
 	OpOccupancyBlocks         uint16 = 0x0510
 	OpOccupancyShared         uint16 = 0x0511
 	OpOccupancyClusters       uint16 = 0x0512
@@ -1525,6 +1526,41 @@ func (m *LaunchCooperative) decode(b []byte) error {
 	m.Shared = binary.LittleEndian.Uint32(b[32:])
 	m.S = binary.LittleEndian.Uint32(b[36:])
 	m.Params = b[40:]
+	return nil
+}
+
+// LaunchAnswered is the request of op launch_answered.
+type LaunchAnswered struct {
+	Handle     uint32
+	Kind       uint32
+	Gx         uint32
+	Gy         uint32
+	Gz         uint32
+	Bx         uint32
+	By         uint32
+	Bz         uint32
+	Shared     uint32
+	S          uint32
+	Attributes uint32
+	Data       []byte
+}
+
+func (m *LaunchAnswered) decode(b []byte) error {
+	if len(b) < 48 {
+		return ErrMalformed
+	}
+	m.Handle = binary.LittleEndian.Uint32(b[0:])
+	m.Kind = binary.LittleEndian.Uint32(b[4:])
+	m.Gx = binary.LittleEndian.Uint32(b[8:])
+	m.Gy = binary.LittleEndian.Uint32(b[12:])
+	m.Gz = binary.LittleEndian.Uint32(b[16:])
+	m.Bx = binary.LittleEndian.Uint32(b[20:])
+	m.By = binary.LittleEndian.Uint32(b[24:])
+	m.Bz = binary.LittleEndian.Uint32(b[28:])
+	m.Shared = binary.LittleEndian.Uint32(b[32:])
+	m.S = binary.LittleEndian.Uint32(b[36:])
+	m.Attributes = binary.LittleEndian.Uint32(b[40:])
+	m.Data = b[48:]
 	return nil
 }
 
@@ -5075,6 +5111,7 @@ type Handler interface {
 	LaunchKernel(c Call, in LaunchKernel) driver.Result
 	LaunchEx(c Call, in LaunchEx) driver.Result
 	LaunchCooperative(c Call, in LaunchCooperative) driver.Result
+	LaunchAnswered(c Call, in LaunchAnswered) driver.Result
 	OccupancyBlocks(c Call, in OccupancyBlocks) (OccupancyBlocksReply, driver.Result)
 	OccupancyShared(c Call, in OccupancyShared) (OccupancySharedReply, driver.Result)
 	OccupancyClusters(c Call, in OccupancyClusters) (OccupancyClustersReply, driver.Result)
@@ -5218,6 +5255,7 @@ var ops = [...]struct {
 	OpLaunchKernel:            {"launch_kernel", false},
 	OpLaunchEx:                {"launch_ex", false},
 	OpLaunchCooperative:       {"launch_cooperative", false},
+	OpLaunchAnswered:          {"launch_answered", true},
 	OpOccupancyBlocks:         {"occupancy_blocks", true},
 	OpOccupancyShared:         {"occupancy_shared", true},
 	OpOccupancyClusters:       {"occupancy_clusters", true},
@@ -5888,6 +5926,12 @@ func Dispatch(c Call, opcode uint16, payload []byte, reply []byte, n driver.Nati
 			return reply, driver.ErrorInvalidValue, err
 		}
 		return reply, h.LaunchCooperative(c, in), nil
+	case OpLaunchAnswered:
+		var in LaunchAnswered
+		if err := in.decode(payload); err != nil {
+			return reply, driver.ErrorInvalidValue, err
+		}
+		return reply, h.LaunchAnswered(c, in), nil
 	case OpOccupancyBlocks:
 		var in OccupancyBlocks
 		if err := in.decode(payload); err != nil {
