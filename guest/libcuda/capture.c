@@ -12,6 +12,8 @@
 enum { MODE_GLOBAL, MODE_THREAD_LOCAL, MODE_RELAXED };
 enum { STATUS_NONE, STATUS_ACTIVE, STATUS_INVALIDATED };
 
+#define NON_BLOCKING 1u
+
 #define CUDA_ERROR_STREAM_CAPTURE_MERGE 902
 #define CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD 908
 
@@ -40,6 +42,30 @@ static bool active(const struct vg_capture *c)
 	return c && c->origin;
 }
 
+/* Stands where the legacy stream's capture would be while a blocking stream of its context is captured. */
+static struct vg_capture implicit = { .invalid = true };
+
+/* Needs the context's lock. */
+static void mark_legacy(struct vg_context *c)
+{
+	struct vg_capture *mark = NULL;
+
+	if (!c->legacy)
+		return;
+	for (struct vg_stream *s = c->streams; s && !mark; s = s->next)
+		if (!(s->flags & NON_BLOCKING) && atomic_load(&s->capture))
+			mark = &implicit;
+	atomic_store_explicit(&c->legacy->capture, mark, memory_order_release);
+}
+
+static void join(struct vg_stream *s, struct vg_capture *c)
+{
+	pthread_mutex_lock(&s->context->lock);
+	atomic_store_explicit(&s->capture, c, memory_order_release);
+	mark_legacy(s->context);
+	pthread_mutex_unlock(&s->context->lock);
+}
+
 int vg_capture_wait(struct vg_stream *s, struct vg_event *event)
 {
 	struct vg_capture *theirs = atomic_load(&event->capture);
@@ -53,7 +79,8 @@ int vg_capture_wait(struct vg_stream *s, struct vg_event *event)
 		return CUDA_ERROR_STREAM_CAPTURE_MERGE;
 	if (!s->object.number)
 		return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
-	atomic_store_explicit(&s->capture, theirs, memory_order_release);
+	if (!ours)
+		join(s, theirs);
 	return 0;
 }
 
@@ -74,6 +101,30 @@ int vg_capture_break(struct vg_stream *s)
 		return 0;
 	atomic_store(&c->invalid, true);
 	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
+int vg_capture_break_all(struct vg_context *c)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&c->lock);
+	for (struct vg_stream *s = c->streams; s; s = s->next)
+		if (vg_capture_break(s))
+			result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	pthread_mutex_unlock(&c->lock);
+	return result;
+}
+
+int vg_capture_implicit(struct vg_stream *legacy)
+{
+	struct vg_context *c = legacy->context;
+
+	pthread_mutex_lock(&c->lock);
+	for (struct vg_stream *s = c->streams; s; s = s->next)
+		if (!(s->flags & NON_BLOCKING))
+			vg_capture_break(s);
+	pthread_mutex_unlock(&c->lock);
+	return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
 }
 
 int vg_capture_break_event(struct vg_event *event)
@@ -171,7 +222,7 @@ static CUresult begin(CUstream handle, unsigned int mode, bool per_thread, const
 	c->mode = mode;
 	c->origin = s;
 	forbid(c);
-	atomic_store_explicit(&s->capture, c, memory_order_release);
+	join(s, c);
 	return CUDA_SUCCESS;
 }
 
@@ -224,6 +275,7 @@ static void leave(struct vg_context *context, const struct vg_capture *c)
 	for (struct vg_stream *s = context->streams; s; s = s->next)
 		if (atomic_load(&s->capture) == c)
 			atomic_store_explicit(&s->capture, NULL, memory_order_release);
+	mark_legacy(context);
 	pthread_mutex_unlock(&context->lock);
 }
 

@@ -21,6 +21,12 @@ unsigned int vg_capture_status(const struct vg_stream *s);
 /* A call that cannot be captured came for the stream: 0 if it captures nothing, else the capture is broken and 900. */
 int vg_capture_break(struct vg_stream *s);
 
+/* The same for a whole context, whose captures can hold none of its events and none of its waits. */
+int vg_capture_break_all(struct vg_context *c);
+
+/* Work for the legacy stream, which would come behind blocking streams that are captured: breaks these captures; 906. */
+int vg_capture_implicit(struct vg_stream *legacy);
+
 /* The same for the event of a capture. */
 int vg_capture_break_event(struct vg_event *event);
 

@@ -168,6 +168,8 @@ static CUresult info(CUstream handle, unsigned int *status, unsigned long long *
 			*count = 0;
 		return CUDA_SUCCESS;
 	}
+	if (!s->object.number)
+		return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
 	if (id)
 		*id = c->id;
 	if (*status != STATUS_ACTIVE || (!graph && !nodes && !count))

@@ -7,24 +7,11 @@
 #include "enter.h"
 #include "gen/ops.h"
 
-/* A capture of the context cannot hold such an event: 900, and the captures are broken. */
-static int break_captures(struct vg_context *c)
-{
-	int result = 0;
-
-	pthread_mutex_lock(&c->lock);
-	for (struct vg_stream *s = c->streams; s; s = s->next)
-		if (vg_capture_break(s))
-			result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-	pthread_mutex_unlock(&c->lock);
-	return result;
-}
-
 int vg_context_event_ready(struct vg_context *c, CUevent event)
 {
 	if (!event || event->object.kind != VG_EVENT)
 		return CUDA_ERROR_INVALID_HANDLE;
-	return break_captures(c);
+	return vg_capture_break_all(c);
 }
 
 void vg_context_event_recorded(CUevent event)

@@ -135,7 +135,10 @@ struct vg_stream {
 /* The stream a handle means for this thread; creates the per-thread stream at its first use. */
 int vg_stream_find(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream);
 
-/* The same for work to be put on it: 901 while it is part of a broken capture. */
+/* What work for a stream of a broken capture answers: 901, or 906 for the legacy stream beside captured ones. */
+int vg_stream_broken(struct vg_stream *s);
+
+/* The same for work to be put on it. */
 static inline int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_thread, struct vg_stream **stream)
 {
 	int result = vg_stream_find(t, handle, per_thread, stream);
@@ -144,7 +147,7 @@ static inline int vg_stream_get(struct vg_thread *t, CUstream handle, bool per_t
 	if (result)
 		return result;
 	c = atomic_load_explicit(&(*stream)->capture, memory_order_acquire);
-	return c && atomic_load_explicit(&c->invalid, memory_order_relaxed) ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : 0;
+	return c && atomic_load_explicit(&c->invalid, memory_order_relaxed) ? vg_stream_broken(*stream) : 0;
 }
 
 /* What is on a blocking stream is the legacy stream's work too. */

@@ -166,6 +166,11 @@ int vg_stream_find(struct vg_thread *t, CUstream handle, bool per_thread, struct
 	return 0;
 }
 
+int vg_stream_broken(struct vg_stream *s)
+{
+	return s->object.number ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : vg_capture_implicit(s);
+}
+
 void vg_thread_end(struct vg_thread *t)
 {
 	struct vg_stream *s = t->per_thread;
@@ -213,7 +218,8 @@ int vg_context_wait(struct vg_thread *t, struct vg_context *c)
 	for (struct vg_context *green = c->green ? NULL : c->greens; green && !result; green = green->greens)
 		result = vg_context_wait(t, green);
 	pthread_mutex_unlock(&c->lock);
-	if (!result)
+	/* nor is there a way to wait for it while a blocking one is captured */
+	if (!result && !atomic_load_explicit(&c->legacy->capture, memory_order_relaxed))
 		result = vg_stream_wait(t, c->legacy);
 	t->current = current;
 	return result;
@@ -345,6 +351,8 @@ VG_EXPORT CUresult cuCtxSynchronize(void)
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
+	if (!result)
+		result = vg_capture_break_all(t->current);
 	return result ? result : vg_context_wait(t, t->current);
 }
 
@@ -362,5 +370,6 @@ VG_EXPORT CUresult cuCtxSynchronize_v2(CUcontext context)
 		return CUDA_ERROR_INVALID_CONTEXT;
 	if (!atomic_load(&context->retained))
 		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
-	return vg_context_wait(t, context);
+	result = vg_capture_break_all(context);
+	return result ? result : vg_context_wait(t, context);
 }

@@ -41,4 +41,27 @@ STREAM_QUERY(cuStreamGetPriority, int, s->priority)
 STREAM_QUERY(cuStreamGetCtx, CUcontext, s->context)
 STREAM_QUERY(cuStreamGetId, unsigned long long, s->id)
 STREAM_QUERY(cuStreamGetDevice, CUdevice, 0)
-STREAM_QUERY(cuStreamIsCapturing, unsigned int, vg_capture_status(s))
+
+/* Asking about the legacy stream beside captured blocking ones fails, but breaks nothing. */
+static CUresult is_capturing(CUstream handle, unsigned int *status, bool per_thread)
+{
+	struct vg_stream *s;
+	int result = find(handle, per_thread, &s);
+
+	if (result)
+		return result;
+	if (!status)
+		return CUDA_ERROR_INVALID_VALUE;
+	*status = vg_capture_status(s);
+	return *status && !s->object.number ? CUDA_ERROR_STREAM_CAPTURE_IMPLICIT : CUDA_SUCCESS;
+}
+
+VG_EXPORT CUresult cuStreamIsCapturing(CUstream stream, unsigned int *status)
+{
+	return is_capturing(stream, status, false);
+}
+
+VG_EXPORT CUresult cuStreamIsCapturing_ptsz(CUstream stream, unsigned int *status)
+{
+	return is_capturing(stream, status, true);
+}
