@@ -52,7 +52,14 @@
 	X(graph_params_family)                                                                                        \
 	X(graph_life_family)                                                                                          \
 	X(graph_capture_family)                                                                                       \
-	X(graph_memory_family)
+	X(graph_memory_family)                                                                                        \
+	X(device_error_family)                                                                                        \
+	X(memory_error_family)                                                                                        \
+	X(vmm_error_family)                                                                                           \
+	X(stream_error_family)                                                                                        \
+	X(launch_error_family)                                                                                        \
+	X(graph_error_family)                                                                                         \
+	X(capture_rule_family)
 
 #define DECLARE(family) extern const struct check_group family;
 FAMILIES(DECLARE)

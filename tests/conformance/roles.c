@@ -4,7 +4,7 @@
 
 #define ROLES(X) X(reader_role) X(owner_role) X(mapper_role) X(listener_role) \
 	X(worker_role) X(forker_role) X(leaver_role) X(victim_role) X(surroundings_role) X(blocking_role) \
-	X(settler_role) X(breaker_role)
+	X(settler_role) X(breaker_role) X(early_role)
 
 #define DECLARE(name) extern const struct role name;
 ROLES(DECLARE)
