@@ -78,7 +78,7 @@ def section(results, table):
     text = "## Many tenants\n\nDomains on one GPU, each a host process of its own; every ratio is between runs under one mediatord.\n\n"
     if rows := beside(found):
         text += (f"A high domain's step, {kernels} kernels of {length} us every {period / 1000:g} ms, beside a low one that always has eight kernels posted. What the steps leave "
-                 f"is {1 - kernels * length / period:.2f} of the GPU.\n`default` are the pool's default terms, `ahead` is `ahead = true`, `unpredicted` is `predict = false`, `slices` is without the scheduler.\n\n"
+                 f"is {1 - kernels * length / period:.2f} of the GPU.\n`default` are the pool's default terms, `not_ahead` is `ahead = false`, `unpredicted` is `predict = false`, `slices` is without the scheduler.\n\n"
                  + table(rows, "terms", "hog's kernels", "step's p50, to alone", "p99, to alone", "the hog's speed, to alone", "p99's bar") + "\n")
     if rows := equal(found):
         text += ("Equal domains that always have work: sum of what they get done, to one domain alone (llama.cpp: to one domain with as many processes); bars 0.95 and 0.99.\n\n"

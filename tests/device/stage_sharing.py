@@ -30,7 +30,7 @@ from watch import descendants
 TERMS = {
     "default": "",
     "unpredicted": "predict = false\n",
-    "ahead": "ahead = true\n",
+    "not_ahead": "ahead = false\n",
     "least_0": "least = 0.0\n",
     "slices": "leases = false\n",  # only the hardware shares
     "patient": 'patience = "5s"\n',
@@ -57,7 +57,7 @@ SWEEP = {
 SWEEP_SECONDS = 1.5
 COST_TERMS = ("slices", "default") * 4  # without and with the scheduler
 COST_BAR = 0.99
-VARIANTS = ("ahead", "unpredicted", "slices")  # of "beside", after the default
+VARIANTS = ("not_ahead", "unpredicted", "slices")  # of "beside", after the default
 EQUAL_VARIANTS = ("run_set_2", "slices")
 HOGS_US = (200, 1000, 5000)
 SECONDS = 2.5

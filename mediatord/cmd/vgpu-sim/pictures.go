@@ -105,10 +105,10 @@ func latencies() string {
 	add("without prediction, 1 ms", ms, &unpredicted)
 	add("kernels of 1 ms, delay 0.4", ms, &delayed)
 	add("kernels of 5 ms", 5*ms, &usual)
-	ahead := sched.Defaults()
-	ahead.Ahead = true
+	behind := sched.Defaults()
+	behind.Ahead = false
 	add("kernels of 1 ms", ms, &usual)
-	add("kernels of 1 ms, ahead", ms, &ahead)
+	add("kernels of 1 ms, not ahead", ms, &behind)
 	add("kernels of 0.2 ms", 200*us, &usual)
 	add("alone", 0, &usual)
 	return c.svg()

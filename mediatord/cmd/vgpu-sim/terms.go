@@ -44,7 +44,7 @@ func terms() string {
 		"| terms | kernels, ms | p50 | p99 | low |\n|---|---|---|---|---|\n")
 	for _, v := range []variant{
 		{"default", func(*sched.Options) {}},
-		{"ahead", func(o *sched.Options) { o.Ahead = true }},
+		{"ahead false", func(o *sched.Options) { o.Ahead = false }},
 		{"least 0", func(o *sched.Options) { o.Least = 0 }},
 		{"delay 0.4", func(o *sched.Options) { o.Delay = .4 }},
 		{"predict false", func(o *sched.Options) { o.Predict = false }},

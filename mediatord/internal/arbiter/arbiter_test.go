@@ -134,10 +134,7 @@ func TestOneOfADomainWhileArmed(t *testing.T) {
 
 // The GPU is to change to the executor of a high domain that was at work last, before it comes again.
 func TestTheOneThatIsExpectedIsReady(t *testing.T) {
-	o := sched.Defaults()
-	o.Ahead = true
 	a := testArbiter(t)
-	a.SetOptions(o)
 	clock := lease.NewClock()
 	low, high := join(t, a, sched.Low, 100), join(t, a, sched.High, 100)
 	l, h, idle := low.page(t, 0), high.page(t, 0), high.page(t, 1)

@@ -53,7 +53,7 @@ armed_budget = "100us"
 armed = "1s"
 patience = "50ms"
 predict = false
-ahead = true
+ahead = false
 delay = 0.5
 least = 0.25
 [parking]
@@ -70,7 +70,7 @@ host_memory = "2GiB"
 		KernelLimit: 30 * time.Second,
 		Sharing: Sharing{Leases: true, Options: sched.Options{
 			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
-			Armed: time.Second, Patience: 50 * time.Millisecond, Delay: .5, Least: .25, Ahead: true,
+			Armed: time.Second, Patience: 50 * time.Millisecond, Delay: .5, Least: .25,
 		}},
 		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3, Walls: "required",
 	}

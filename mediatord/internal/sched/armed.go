@@ -57,9 +57,13 @@ func (s *Scheduler) guard(now Time) guard {
 		if d.ready = 0; !ok {
 			continue
 		}
+		grace := time.Duration(s.options.Delay * float64(d.beat.usual)) // for the beat itself
 		if s.options.Ahead {
 			early -= change + notice
 			d.ready = early
+			if grace > 0 {
+				grace += change + notice
+			}
 		}
 		if begun := d.beat.ended + fresh; now < begun {
 			early -= change // it does not show yet in what the others do
@@ -69,7 +73,7 @@ func (s *Scheduler) guard(now Time) guard {
 		}
 		g.clear = min(g.clear, early)
 		g.coarse = max(g.coarse, (d.beat.mean-d.beat.usual)/coarse)
-		g.grace = min(g.grace, time.Duration(s.options.Delay*float64(d.beat.usual)))
+		g.grace = min(g.grace, grace)
 		s.wake(late) // it may not come
 	}
 	return g

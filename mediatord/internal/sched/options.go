@@ -48,7 +48,7 @@ func Defaults() Options {
 	return Options{
 		RunSet: 1, Turn: 5 * time.Millisecond,
 		Budget: 4 * time.Millisecond, ArmedBudget: 250 * time.Microsecond,
-		Armed: 200 * time.Millisecond, Patience: time.Second, Least: .1, Predict: true,
+		Armed: 200 * time.Millisecond, Patience: time.Second, Least: .1, Predict: true, Ahead: true,
 	}
 }
 

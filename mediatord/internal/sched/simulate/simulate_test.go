@@ -291,22 +291,25 @@ func beside(o sched.Options, seed uint64, high, low *Tenant) (s *Simulation, p99
 func TestHighBesideHog(t *testing.T) {
 	for _, tc := range []struct {
 		kernel           time.Duration
-		predict          bool
-		delay            float64
-		least            float64
+		name             string
+		change           func(*sched.Options)
 		p99, worst, kept float64 // to alone at most, the low one's part at least
 	}{
-		{200 * us, true, 0, .1, 1.2, 1.7, .44}, // pays for one switch between contexts
-		{ms, true, 0, .1, 1.2, 1.7, .32},
-		{5 * ms, true, 0, .1, 2, 2.5, .07}, // fits in no gap: has its least
-		{5 * ms, true, 0, 0, 1.7, 2.1, .003},
-		{ms, true, .4, .1, 1.75, 2.1, .42},
-		{200 * us, false, 0, .1, 1.4, 1.5, .49},
-		{ms, false, 0, .1, 2.2, 2.3, .5},
-		{5 * ms, false, 0, .1, 3.1, 3.3, .53}, // the hardware's slices bound it
+		{200 * us, "default", nil, 1.2, 1.5, .42},
+		{ms, "default", nil, 1.2, 1.5, .32},
+		{5 * ms, "default", nil, 2, 2.5, .07},                                              // fits in no gap: has its least
+		{200 * us, "not ahead", func(o *sched.Options) { o.Ahead = false }, 1.2, 1.7, .42}, // pays for one switch between contexts
+		{ms, "not ahead", func(o *sched.Options) { o.Ahead = false }, 1.2, 1.7, .32},
+		{5 * ms, "no least", func(o *sched.Options) { o.Least = 0 }, 1.7, 2.1, .003},
+		{ms, "delay", func(o *sched.Options) { o.Delay = .4 }, 1.75, 2.1, .42},
+		{200 * us, "unpredicted", func(o *sched.Options) { o.Predict = false }, 1.4, 1.5, .49},
+		{ms, "unpredicted", func(o *sched.Options) { o.Predict = false }, 2.2, 2.3, .5},
+		{5 * ms, "unpredicted", func(o *sched.Options) { o.Predict = false }, 3.1, 3.3, .53}, // the hardware's slices bound it
 	} {
 		o := sched.Defaults()
-		o.Predict, o.Delay, o.Least = tc.predict, tc.delay, tc.least
+		if tc.change != nil {
+			tc.change(&o)
+		}
 		var all, parts []float64
 		var last *Simulation
 		for seed := range uint64(7) {
@@ -315,7 +318,7 @@ func TestHighBesideHog(t *testing.T) {
 		}
 		slices.Sort(all)
 		slices.Sort(parts)
-		t.Logf("%v kernels, predict %v, delay %v, least %v: p99 %.2f times alone, at most %.2f, hog has %.3f", tc.kernel, tc.predict, tc.delay, tc.least, all[3], all[6], parts[3])
+		t.Logf("%v kernels, %s: p99 %.2f times alone, at most %.2f, hog has %.3f", tc.kernel, tc.name, all[3], all[6], parts[3])
 		if all[3] > tc.p99 || all[6] > tc.worst || parts[0] < tc.kept {
 			t.Errorf("want %.2f, %.2f and %.3f, hog has at least %.3f\n%s", tc.p99, tc.worst, tc.kept, parts[0], describe(last))
 		}
@@ -361,15 +364,14 @@ func TestPredictionIsNeverWorse(t *testing.T) {
 	})
 }
 
-// A decoder of 50 tokens a second beside training: it waits for a switch between contexts at
-// most, and training keeps nearly all that the tokens leave.
+// A decoder of 50 tokens a second beside training hardly notices it, and training keeps nearly all that the tokens leave.
 func TestDecoderBesideTraining(t *testing.T) {
 	o := sched.Defaults()
 	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Kernels: 1, Length: 1200 * us, Timer: H200Timer()}}
 	s, p99, kept := beside(o, 1, high, &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 300 * us, Depth: 64}})
 	t.Logf("p99 %.2f times alone; training has %.3f", p99, kept)
-	if p99 > 1.25 || kept < .86 {
-		t.Errorf("want at most 1.25 and at least 0.86\n%s", describe(s))
+	if p99 > 1.1 || kept < .86 {
+		t.Errorf("want at most 1.1 and at least 0.86\n%s", describe(s))
 	}
 }
 
