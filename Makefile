@@ -77,6 +77,7 @@ bench: build
 # attacks, SIGKILLs and random records; make test has a minute of it
 hostile: build
 	VGPU_HOSTILE_SECONDS=40 VGPU_HOSTILE_ROUNDS=200 $(GO) test -race -count=1 -timeout 30m -v ./tests/hostile
+	VGPU_HOSTILE_ROUNDS=100 $(GO) test -count=1 -timeout 15m -v -run KillsBesideParking ./tests/restart
 	$(GO) test -run '^$$' -fuzz FuzzRing -fuzztime 3m ./mediatord/executor/process
 
 # Ollama's own program looks for GPUs; the first run builds it

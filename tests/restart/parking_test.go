@@ -55,6 +55,7 @@ type parkings struct {
 		Used     uint64 `json:"memory_used"`
 		Parked   uint64 `json:"memory_parked"`
 		Channels []struct {
+			PID         int    `json:"pid"`
 			ExecutorPID int    `json:"executor_pid"`
 			Parked      uint64 `json:"parked"`
 		} `json:"channels"`

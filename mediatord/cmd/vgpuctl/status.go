@@ -79,6 +79,7 @@ type slotStatus struct {
 	Faults           map[uint32]uint64 `json:"faults"` // contexts lost, by CUresult
 	ExecutorsStarted uint64            `json:"executors_started"`
 	ExecutorsDied    uint64            `json:"executors_died"`
+	ExecutorsExpired uint64            `json:"executors_expired"` // by the watchdog
 }
 
 // activity counts what executors did: Calls, Waits, Launches, GraphLaunches,
@@ -205,7 +206,8 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 		"Priority": &slot.Priority, "Weight": &slot.Weight, "State": &slot.State, "Connected": &slot.Connected,
 		"SocketPath": &slot.SocketPath, "GPU": &slot.GPU, "MemoryQuota": &slot.MemoryQuota, "MemoryUsed": &slot.MemoryUsed, "MemoryParked": &slot.MemoryParked,
 		"Channels": &channels, "RefusedCalls": &slot.RefusedCalls, "Statistics": &slot.Statistics, "Faults": &slot.Faults,
-		"ExecutorsStarted": &slot.ExecutorsStarted, "ExecutorsDied": &slot.ExecutorsDied})
+		"ExecutorsStarted": &slot.ExecutorsStarted, "ExecutorsDied": &slot.ExecutorsDied,
+		"ExecutorsExpired": &slot.ExecutorsExpired})
 	if err != nil {
 		return slot, err
 	}
@@ -284,6 +286,9 @@ func (s status) print(out io.Writer) error {
 	for _, slot := range s.Slots {
 		for _, name := range sortedKeys(slot.RefusedCalls) {
 			fmt.Fprintf(w, "\n%s called %s %d times, which is not carried\n", plain(slot.DomainName), plain(name), slot.RefusedCalls[name])
+		}
+		if slot.ExecutorsExpired > 0 {
+			fmt.Fprintf(w, "\nThe watchdog has ended %d processes of %s\n", slot.ExecutorsExpired, plain(slot.DomainName))
 		}
 	}
 	if s.ConfigurationError != "" {

@@ -34,7 +34,8 @@ type topDomain struct {
 	MemoryUsed  uint64 `json:"memory_used"`
 	Parked      uint64 `json:"memory_parked"`
 	MemoryQuota uint64 `json:"memory_quota"`
-	Refused     uint64 `json:"refused_calls"` // since the slot was made
+	Refused     uint64 `json:"refused_calls"`     // since the slot was made
+	Expired     uint64 `json:"ended_by_watchdog"` // processes, since the slot was made
 	usage
 	Processes []topProcess `json:"processes"`
 }
@@ -78,7 +79,7 @@ func newFrame(before, now sample) frame {
 func (f frame) domain(before, now slotStatus) topDomain {
 	d := topDomain{
 		Name: now.DomainName, UUID: now.UUID, Kind: now.Kind, Pool: now.Pool, Priority: now.Priority, Weight: now.Weight,
-		State: now.State, MemoryUsed: now.MemoryUsed, MemoryQuota: now.MemoryQuota,
+		State: now.State, MemoryUsed: now.MemoryUsed, MemoryQuota: now.MemoryQuota, Expired: now.ExecutorsExpired,
 		usage: f.usage(before.activity, now.activity), Processes: []topProcess{},
 	}
 	for _, count := range now.RefusedCalls {

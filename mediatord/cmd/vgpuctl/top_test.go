@@ -62,7 +62,7 @@ func twoMoments() (before, now sample) {
 				{Channel: 1, PID: 900, Comm: "python3", State: "ready", ExecutorPID: 102, Queued: 1 << 10, MemoryUsed: 5 << 20, Parked: 4 << 20, activity: counts(60, 0, 0, 0)},
 			}},
 		{UUID: "2", DomainName: "training-of-a-very-long-name\x1b[2J", Pool: "default-pool", Priority: "low", State: "running",
-			MemoryUsed: 130 << 30, MemoryQuota: 140<<30 + 1, activity: counts(1_000_005, 0, 0, 1_900_000_000), RefusedCalls: map[string]uint64{"cuFoo": 1200, "cuBar": 3}},
+			MemoryUsed: 130 << 30, MemoryQuota: 140<<30 + 1, activity: counts(1_000_005, 0, 0, 1_900_000_000), RefusedCalls: map[string]uint64{"cuFoo": 1200, "cuBar": 3}, ExecutorsExpired: 2},
 		{UUID: "4", DomainName: "new", Pool: "default", Priority: "normal", State: "reserved", MemoryQuota: 64 << 20, activity: counts(0, 0, 0, 0)},
 	}}}
 	return before, now

@@ -32,6 +32,9 @@ func (f frame) text(width int, processes bool) string {
 	for _, d := range f.Domains {
 		line(&b, name, d.Name, d.Pool, d.Priority, fmt.Sprint(len(d.Processes)), d.share(), size(d.Queued),
 			size(d.MemoryUsed)+"/"+size(d.MemoryQuota), rate(d.Calls), rate(float64(d.Refused)))
+		if notes := d.notes(); notes != "" {
+			fmt.Fprintf(&b, "  %s\n", fit(notes, narrowest-2))
+		}
 		if !processes {
 			continue
 		}
@@ -41,6 +44,18 @@ func (f frame) text(width int, processes bool) string {
 		}
 	}
 	return b.String()
+}
+
+// notes is what most domains have nothing of; "": nothing.
+func (d topDomain) notes() string {
+	var notes []string
+	if d.Parked > 0 {
+		notes = append(notes, size(d.Parked)+" parked in host memory")
+	}
+	if d.Expired > 0 {
+		notes = append(notes, "processes ended by the watchdog: "+fmt.Sprint(d.Expired))
+	}
+	return strings.Join(notes, ", ")
 }
 
 // line writes the name and the pool to the left, numbers to the right.
