@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/sirupsen/logrus"
 
@@ -25,7 +26,8 @@ type images struct {
 	total   uint64
 	cache   *modcache.Cache
 	log     logrus.FieldLogger
-	storing chan struct{} // holds a token while something is being stored
+	storing chan struct{}  // holds a token while something is being stored
+	keeping sync.WaitGroup // what is or will be
 }
 
 type upload struct {
@@ -103,13 +105,13 @@ func (i *images) keep(what string, put func(*modcache.Cache) error) {
 	if i.cache == nil {
 		return
 	}
-	go func() {
+	i.keeping.Go(func() {
 		i.storing <- struct{}{}
 		defer func() { <-i.storing }()
 		if err := put(i.cache); err != nil {
 			i.log.WithError(err).Warnf("%s not cached", what)
 		}
-	}()
+	})
 }
 
 // ImageDrop implements wire.Handler.

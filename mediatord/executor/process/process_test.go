@@ -82,6 +82,7 @@ func newHarness(t testing.TB, change ...func(*Config)) *harness {
 	}
 	t.Cleanup(func() {
 		h.settle()
+		h.process.images.keeping.Wait() // its directory may be the test's
 		if err := errors.Join(memory.Close(), c.Close()); err != nil {
 			t.Error(err)
 		}
