@@ -9,14 +9,16 @@ import sys
 
 import bars
 import report_sharing
+import report_tenants
 from bars import spread
 
 RESULTS = "tests/device/results/"
-STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "programs", "functions", "sharing", "vm")
+STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "programs", "functions", "sharing", "vm", "vm_ollama",
+          "parking", "watchdog", "memory")
 
 INTRODUCTION = """# Benchmarks
 
-Every figure here was measured on one machine, natively and virtually in alternation in one run: {gpu}, driver {driver}, {processors} processors
+Figures of one table come from one run on one machine, natively and virtually in alternation; tables from several machines of one kind: {gpu}, driver {driver}, {processors} processors
 ({kernel}). Native is the bare driver; virtual is host-process mode (`vgpuctl run`), where the program has
 no device node of the GPU and no file of the driver mapped, which the run checks. Raw results: [tests/device/results](../tests/device/results). The
 commands that made them: [tests/device/README.md](../tests/device/README.md). This page is written from them by `tests/device/report.py`.
@@ -156,14 +158,18 @@ def functions(results):
 
 
 def vm(results):
-    rows = [(name, step["exit"], step["ms"]) for name, step in results["vm"]["steps"].items()]
+    rows = [(name, step["exit"], step["ms"]) for name, step in results["vm"]["steps"].items() if name not in report_tenants.IN_VM]
     return ("## In a VM\n\nA VM under QEMU's emulation (TCG: function, not speed) on the same machine; the programs reach the GPU through "
             "`/dev/vgpu0`. `spin` is killed by\nthe test with SIGKILL (status 137); what follows shows that its executor is gone.\n\n"
-            + table(rows, "step", "status", "milliseconds"))
+            + table(rows, "step", "status", "milliseconds") + report_tenants.programs_in_vm(results, table))
 
 
 def sharing(results):
     return report_sharing.section(results, table)
+
+
+def tenants(results):
+    return "\n".join(filter(None, (part(results, table) for part in (report_tenants.parking, report_tenants.watchdog, report_tenants.memory))))
 
 
 def main():
@@ -171,7 +177,7 @@ def main():
     machine = results["machine"]
     gpu = machine["gpu"]
     text = INTRODUCTION.format(gpu=gpu["name"], driver=gpu["driver"], processors=machine["processors"], kernel=machine["kernel"].split(" #")[0])
-    parts = [part(results) for part in (goals, llama, bench, launchpath, scale, modules, functions, sharing, vm)]
+    parts = [part(results) for part in (goals, llama, bench, launchpath, scale, modules, functions, vm, sharing, tenants)]
     with open("docs/benchmarks.md", "w") as file:
         file.write("\n".join([text] + [part for part in parts if part]))
     subprocess.run([sys.executable, "tests/device/plot.py", RESULTS + "bench.json", "docs/benchmarks.svg"], check=True)
