@@ -54,18 +54,15 @@ func (p *Process) Mark(s lease.Stream, word int, value uint32) bool {
 	return p.Driver.WriteFence(stream, p.turn.marks.address()+uint64(word)*4, value) == driver.Success
 }
 
-// Touch implements lease.Marker: a fill is work for the GPU's engine, which a mark need not be.
+// Touch implements lease.Marker: a fill is work for the GPU's engine, which a mark need not be. One in
+// a default stream would break captures of others.
 func (p *Process) Touch(s lease.Stream) {
-	if p.Parked() || s.Context != p.current && p.enter(s.Context) != driver.Success {
-		return
-	}
-	stream := driver.Stream(s.Native)
-	if p.refuseCapture(stream) != driver.Success {
+	if p.Parked() || len(p.captures) > 0 || s.Context != p.current && p.enter(s.Context) != driver.Success {
 		return
 	}
 	const element = 4
 	behindMarks := p.turn.marks.address() + lease.MarkWords*element
-	if r := p.Driver.Fill(behindMarks, element, 0, element, 1, 1, stream); r != driver.Success {
+	if r := p.Driver.Fill(behindMarks, element, 0, element, 1, 1, driver.Stream(s.Native)); r != driver.Success {
 		p.Log.WithField("result", r).Debug("the GPU is not changed to this process before its step")
 	}
 }
