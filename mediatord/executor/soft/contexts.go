@@ -34,6 +34,7 @@ func (d *Driver) PrimaryReset() driver.Result {
 		delete(d.streams.items, number)
 	}
 	clear(d.events.items)
+	delete(d.cacheConfigs, primaryContext)
 	return driver.Success
 }
 
@@ -50,11 +51,15 @@ func (d *Driver) ContextDestroy(c driver.Context) driver.Result {
 	if _, ok := d.contexts.take(uint64(c) - primaryContext); !ok {
 		return driver.ErrorInvalidContext
 	}
+	delete(d.cacheConfigs, c)
 	return driver.Success
 }
 
-// SetCurrent implements driver.Contexts: there is nothing to choose.
-func (d *Driver) SetCurrent(driver.Context) driver.Result { return driver.Success }
+// SetCurrent implements driver.Contexts: nothing but settings is a context's own.
+func (d *Driver) SetCurrent(c driver.Context) driver.Result {
+	d.current = c
+	return driver.Success
+}
 
 // Synchronize implements driver.Contexts.
 func (d *Driver) Synchronize(driver.Context) driver.Result { return d.result(d.dev.Synchronize()) }
@@ -78,11 +83,11 @@ func (d *Driver) CtxSetLimit(limit uint32, value uint64) driver.Result {
 }
 
 // CtxGetCacheConfig implements driver.Native.
-func (d *Driver) CtxGetCacheConfig() (uint32, driver.Result) { return d.cacheConfig, driver.Success }
+func (d *Driver) CtxGetCacheConfig() (uint32, driver.Result) { return d.cacheConfigs[d.current], driver.Success }
 
 // CtxSetCacheConfig implements driver.Native: there is no cache, so the wish is only kept.
 func (d *Driver) CtxSetCacheConfig(config uint32) driver.Result {
-	d.cacheConfig = config
+	d.cacheConfigs[d.current] = config
 	return driver.Success
 }
 

@@ -21,13 +21,14 @@ type Driver struct {
 
 	call func(number uint32, status driver.Result)
 
-	contexts    objects[struct{}]
-	retained    int
-	limits      map[uint32]uint64
-	cacheConfig uint32
-	streams     objects[*gpu.Stream]
-	hints       map[driver.Stream]streamAttributes // what programs have set
-	events      objects[*gpu.Event]
+	contexts     objects[struct{}]
+	retained     int
+	limits       map[uint32]uint64
+	current      driver.Context
+	cacheConfigs map[driver.Context]uint32
+	streams      objects[*gpu.Stream]
+	hints        map[driver.Stream]streamAttributes // what programs have set
+	events       objects[*gpu.Event]
 	// shared are events of several processes.
 	shared     map[driver.Event]*sharedEvent
 	lastShared uint64
@@ -62,7 +63,7 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, hints: map[driver.Stream]streamAttributes{}, shared: map[driver.Event]*sharedEvent{}, nodeNames: map[*gpu.Node]driver.Node{}}
+	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, cacheConfigs: map[driver.Context]uint32{}, hints: map[driver.Stream]streamAttributes{}, shared: map[driver.Event]*sharedEvent{}, nodeNames: map[*gpu.Node]driver.Node{}}
 	d.allocations = map[uint64]poolAllocation{}
 	d.defaultPool = driver.Pool(d.pools.put(newPool(0)))
 	for i, value := range defaultLimits {
