@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ func (s *show) conformance(t *testing.T) {
 	}
 	listed, err := run(t, "--list")
 	must(t, err)
+	given := answers{}
 	for _, family := range families(listed) {
 		t.Run(family, func(t *testing.T) {
 			out, err := run(t, family)
@@ -27,8 +29,18 @@ func (s *show) conformance(t *testing.T) {
 				t.Error(err)
 			}
 			checkReport(t, stage.Program{Title: family, Argv: []string{"conformance", family}}, strings.Split(out, "\n"))
+			given.collect(out)
 		})
 	}
+	t.Run("answers", func(t *testing.T) {
+		driver := readAnswers(t, ofDriver)
+		if os.Getenv("VGPU_ANSWERS") == "keep" {
+			must(t, given.write(driver))
+		}
+		for _, difference := range given.differences(driver, readAnswers(t, ofSoftware)) {
+			t.Error(difference)
+		}
+	})
 	// as often as it takes to have met every place that the library and its executors want
 	t.Run("200 starts", func(t *testing.T) {
 		out, err := s.Vgpuctl(s.within(t, 4*time.Minute), "run", "--memory", "1GiB", "--lib-dir", filepath.Join(build, "guest"), "--",
