@@ -298,15 +298,12 @@ func (d *Domain) charge(parts []time.Duration) {
 func (d *Domain) give(now time.Duration, several bool) {
 	l := d.policy.Lease()
 	active := 0
-	var latest *executor // is the one that is expected
 	for _, e := range d.executors {
 		if e.state.Active {
 			active++
 		}
-		if latest == nil || e.state.Arrived > latest.state.Arrived {
-			latest = e
-		}
 	}
+	expected := d.expected()
 	if l.Single {
 		d.single = d.choose()
 	} else {
@@ -314,7 +311,7 @@ func (d *Domain) give(now time.Duration, several bool) {
 	}
 	for _, e := range d.executors {
 		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Expiry: lease.Never}
-		if e == latest {
+		if e == expected {
 			t.Ready = l.Ready
 		}
 		switch {
@@ -335,6 +332,17 @@ func (d *Domain) give(now time.Duration, several bool) {
 		}
 		d.allowed(e, t.Budget > 0, within)
 	}
+}
+
+// expected is the executor that comes next, as far as one can know: the one that came last.
+func (d *Domain) expected() *executor {
+	var last *executor
+	for _, e := range d.executors {
+		if last == nil || e.state.Arrived > last.state.Arrived {
+			last = e
+		}
+	}
+	return last
 }
 
 // choose picks the one executor that may submit: the one that has it already, as

@@ -132,29 +132,21 @@ func TestOneOfADomainWhileArmed(t *testing.T) {
 	})
 }
 
-// The GPU is to change to the executor of a high domain that was at work last, before it comes again.
-func TestTheOneThatIsExpectedIsReady(t *testing.T) {
+// Of a domain's executors the one that came last is expected.
+func TestWhoCameLastIsExpected(t *testing.T) {
 	a := testArbiter(t)
-	clock := lease.NewClock()
-	low, high := join(t, a, sched.Low, 100), join(t, a, sched.High, 100)
-	l, h, idle := low.page(t, 0), high.page(t, 0), high.page(t, 1)
-	begin(l, clock.Now())
-	const every = 20 * time.Millisecond
-	first := clock.Now()
-	for n := time.Duration(1); h.Terms().Ready == 0; n++ {
-		if n > 500 {
-			t.Fatal("steps at regular times are not expected")
+	m := join(t, a, sched.High, 100)
+	pages := []*lease.Page{m.page(t, 0), m.page(t, 1), m.page(t, 2)}
+	now := lease.NewClock().Now() - time.Millisecond
+	for _, last := range []int{1, 0, 2} {
+		now += time.Microsecond
+		pages[last].SetArrived(now)
+		m.Used(last) // looks at all of them
+		a.mu.Lock()
+		if e := m.expected(); e.channel != last {
+			t.Errorf("channel %d is expected, %d came last", e.channel, last)
 		}
-		at := first + n*every
-		time.Sleep(at - clock.Now())
-		begin(h, at)
-		time.Sleep(time.Millisecond)
-		h.End(at, clock.Now())
-		h.SetState(0)
-		time.Sleep(5 * time.Millisecond)
-	}
-	if idle.Terms().Ready != 0 || l.Terms().Ready != 0 {
-		t.Errorf("ready are also the idle one, at %v, and the low one, at %v", idle.Terms().Ready, l.Terms().Ready)
+		a.mu.Unlock()
 	}
 }
 
