@@ -178,7 +178,7 @@ func TestWakingWaitsForRoom(t *testing.T) {
 	h.lastParking()
 	h.park()
 	h.driver.Fail["MapBlock"] = driver.ErrorOutOfMemory
-	h.process.parking.patience.within = 300 * time.Millisecond
+	h.process.parking.patience.within = time.Second
 	tries := func() (count int) {
 		for _, call := range h.driver.Calls() {
 			if strings.HasPrefix(call, "MapBlock") {
@@ -196,7 +196,7 @@ func TestWakingWaitsForRoom(t *testing.T) {
 			t.Fatalf("in vain: %d", r)
 		}
 	}
-	if n := tries(); n > 100 {
+	if n := tries(); n > 500 {
 		t.Errorf("%d tries of 1000 calls", n)
 	}
 }

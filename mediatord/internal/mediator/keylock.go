@@ -2,8 +2,8 @@ package mediator
 
 import "sync"
 
-// keyLock is a mutex per key: two operations on one domain wait for each
-// other, operations on different domains do not.
+// keyLock is a mutex per key: two operations on one domain, or GPU, wait for each
+// other, operations on different ones do not.
 type keyLock[K comparable] struct {
 	mu    sync.Mutex // guards locks
 	locks map[K]*countedLock

@@ -84,6 +84,7 @@ type Mediator struct {
 	log      logrus.FieldLogger
 
 	domains    keyLock[window.UUID]
+	rooms      keyLock[string] // by GPU: held while room is made
 	background sync.WaitGroup
 
 	configuring sync.Mutex // one configuration at a time
@@ -98,7 +99,6 @@ type Mediator struct {
 	arbiters arbiters
 	xids     xids
 	budgets  budgets
-	rooms    rooms
 }
 
 // held is a slot with what it was asked for by.

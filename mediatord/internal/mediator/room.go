@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"libvirt-vgpu/mediatord/internal/reconcile"
@@ -18,11 +17,11 @@ const (
 	roomWithin = 20 * time.Second
 	// roomIdle is how long a process must have been idle to make room for another.
 	roomIdle = time.Second
+	// A process that leaves may take so long, and as much again for each GiB: an
+	// executor that does not answer must not keep the others from being asked.
+	leaveWithin = 2 * time.Second
+	leaveGiB    = time.Second
 )
-
-// rooms makes room on GPUs: one wish after another, so that two do not park the
-// same process twice.
-type rooms struct{ mu sync.Mutex }
 
 // tenant is one guest process.
 type tenant struct {
@@ -75,7 +74,9 @@ func vacate(ctx context.Context, list []candidate, bytes uint64, park func(conte
 		if freed >= bytes || ctx.Err() != nil {
 			break
 		}
-		freed += park(ctx, c.tenant)
+		within, cancel := context.WithTimeout(ctx, leaveWithin+time.Duration(c.bytes>>30)*leaveGiB)
+		freed += park(within, c.tenant)
+		cancel()
 	}
 	return freed
 }
@@ -93,13 +94,12 @@ func (m *Mediator) residents(gpu string) (found []resident) {
 }
 
 // makeRoom parks idle processes on a GPU until bytes more of its memory are free,
-// and says whether any was. It takes roomWithin at most, the wait for other wishes
-// included.
+// and says whether any was. Wishes for one GPU wait for each other, so that two do
+// not park the same process; that included it takes roomWithin at most.
 func (m *Mediator) makeRoom(gpu string, who tenant, bytes uint64) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), roomWithin)
 	defer cancel()
-	m.rooms.mu.Lock()
-	defer m.rooms.mu.Unlock()
+	defer m.rooms.lock(gpu)()
 	return vacate(ctx, candidates(m.residents(gpu), who), bytes, m.leave) > 0
 }
 

@@ -103,6 +103,12 @@ func TestOnlyAsMuchRoomAsNeeded(t *testing.T) {
 			t.Errorf("%s: asked %v, freed %d; want %v and %d", test.name, asked, freed, test.asked, test.freed)
 		}
 	}
+	vacate(t.Context(), list, 5, func(within context.Context, _ tenant) uint64 {
+		if _, bounded := within.Deadline(); !bounded {
+			t.Error("one that does not answer is waited for without end")
+		}
+		return 5
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if vacate(ctx, list, 5, func(context.Context, tenant) uint64 { return 5 }) != 0 {
