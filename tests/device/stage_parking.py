@@ -17,6 +17,7 @@ from machine import WORK, payload
 SIZES = (1024, 16384)  # MiB
 ROUNDS = 5
 TENANTS, TENANT_MIB = 100, 100
+ROOM_MIB = 8192
 STARTED_AT_ONCE = 8
 AFTER = 2              # seconds of idleness, when they take turns
 # Bounds in seconds: of the stage, of one size's rounds, of one parking, of another answer
@@ -188,6 +189,51 @@ def turns(host, count, mib, rounds, whole, expect):
     return result
 
 
+def room(host, mib, taken, whole, expect):
+    """Three tenants on a GPU that has memory for two, as something else holds the rest: whoever has been idle for longest is parked."""
+    def parked():
+        return {slot["uuid"] for slot in slots(host) if slot["memory_parked"] > 0}
+
+    result = {"mib": mib, "taken_mib": taken, "first_answer_ms": []}
+    other = subprocess.Popen(host.native([payload("tests/tenant"), str(taken)]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) if taken else None
+    tenants = []
+    try:
+        time.sleep(5 if taken else 0)  # it takes its memory at its start
+        start = time.monotonic()
+        for _ in range(3):
+            tenants.append(Tenant(host, mib, f"{mib + 2048}MiB", whole))
+            tenants[-1].await_line("holds")
+            time.sleep(1.5)  # idle enough to make room
+        result["start_seconds"] = time.monotonic() - start
+        if taken:
+            expect("one of three tenants is parked", len(parked()) == 1)
+        for tenant in tenants:
+            result["first_answer_ms"].append(tenant.touch())
+            time.sleep(1.5)
+            if taken:
+                expect("one of three tenants is parked after a turn", len(parked()) == 1)
+        for tenant in tenants:
+            tenant.ask("check", "right")
+            time.sleep(1.5)
+    except Exception as error:
+        expect(f"three tenants of {mib} MiB: {error!r}", False)
+        result["log"] = logged(host, 0)
+        for line in result["log"]:
+            print("  log:", line)
+    expect("the three end well", [tenant.end() for tenant in tenants] == [0, 0, 0])
+    if other:
+        other.stdin.close()
+        other.wait(20)
+    print(f"three tenants of {mib} MiB where two have room: next calls {', '.join(f'{value:.1f}' for value in result['first_answer_ms'])} ms")
+    return result
+
+
+def free_mib():
+    """MiB of the first GPU that nobody has."""
+    text = subprocess.run(["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0"], capture_output=True, text=True, timeout=60).stdout
+    return int(text)
+
+
 def stage(host, names=None, sizes=SIZES, rounds=ROUNDS, tenants=TENANTS, mib=TENANT_MIB):
     problems, whole = [], Deadline(STAGE_SECONDS)
 
@@ -210,4 +256,9 @@ def stage(host, names=None, sizes=SIZES, rounds=ROUNDS, tenants=TENANTS, mib=TEN
             events = many.vgpuctl("events", "--format", "json").stdout.splitlines()
             kinds = [json.loads(line)["kind"] for line in events]
             result["turns"]["events"] = {kind: kinds.count(kind) for kind in ("process-parked", "process-resumed")}
+    if names and "room" in names:
+        with own("room", '[parking]\nafter = "never"\nhost_memory = "40GiB"\n') as full:
+            size = 16 if host.rehearsal else ROOM_MIB
+            # contexts of three tenants, of warm executors and of the other process
+            result["room"] = room(full, size, 0 if host.rehearsal else free_mib() - 2 * size - 6 * 600, whole, expect)
     return {"good": not problems, "problems": problems, **result}

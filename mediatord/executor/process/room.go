@@ -10,7 +10,7 @@ import (
 // How long the process waits for room on the GPU, and how long after a wait in vain
 // it does not wait again.
 const (
-	roomWithin = 25 * time.Second
+	roomWithin = 65 * time.Second
 	roomAgain  = time.Second
 )
 

@@ -14,7 +14,7 @@ import (
 
 // Bounds on making room: an executor waits for it meanwhile, a little longer.
 const (
-	roomWithin = 20 * time.Second
+	roomWithin = time.Minute
 	// roomIdle is how long a process must have been idle to make room for another.
 	roomIdle = time.Second
 	// A process that leaves may take so long, and as much again for each GiB: an
