@@ -57,7 +57,8 @@ SWEEP = {
 SWEEP_SECONDS = 1.5
 COST_TERMS = ("slices", "default") * 4  # without and with the scheduler
 COST_BAR = 0.99
-VARIANTS = ("not_ahead", "unpredicted", "slices")  # of "beside", after the default
+VARIANTS = ("not_ahead", "unpredicted", "least_0", "slices")  # of "beside", after the default
+HOGS_OF = {"least_0": (5000,), "slices": (1000,)}  # those that the terms are about, or that say it all
 EQUAL_VARIANTS = ("run_set_2", "slices")
 HOGS_US = (200, 1000, 5000)
 SECONDS = 2.5
@@ -393,11 +394,12 @@ class Stage:
     def under(self, terms, part, seconds=None):
         """One part under some terms, in a life of its own of mediatord."""
         work = f"{WORK}-sharing"
+        hogs = [hog for hog in self.hogs if hog in HOGS_OF.get(terms, self.hogs)] or self.hogs
         with Host(self.gpu, rehearsal=self.rehearsal, work=work, pool="[sharing]\n" + TERMS[terms], options=("--run-dir", f"{work}/run")) as host:
             if self.rate is None:
                 line = subprocess.run(host.virtual([payload("tests/sharing"), "calibrate"]), capture_output=True, text=True, timeout=120, cwd=PAYLOAD)
                 self.rate = json.loads(line.stdout)["rate"]
-            result = getattr(Bench(host, self.rate, seconds or self.seconds, self.step, self.hogs, self.decoding), part)()
+            result = getattr(Bench(host, self.rate, seconds or self.seconds, self.step, hogs, self.decoding), part)()
         shown = {key: value for key, value in result.items() if key not in ("raw", "tenants")}
         print(f"{part} {terms}: {json.dumps(shown)[:1500]}", flush=True)
         return result
