@@ -27,7 +27,10 @@ static inline int vg_params_read_extra(void **extra, const void **buffer, size_t
 	return 0;
 }
 
-/* Fills f->bytes of packed parameters from either form; a kernel without parameters needs none. */
+/*
+ * Fills f->bytes of packed parameters from either form; a kernel without parameters needs none. A buffer may be
+ * shorter, as NCCL's is, whose kernels take 4 KiB and read what their first words announce: what is missing is zero.
+ */
 static inline int vg_params_pack(const struct vg_function *f, uint8_t *to, void **params, void **extra)
 {
 	const void *buffer;
@@ -44,9 +47,12 @@ static inline int vg_params_pack(const struct vg_function *f, uint8_t *to, void 
 	result = vg_params_read_extra(extra, &buffer, &size);
 	if (result)
 		return result;
-	if (!buffer || size < f->bytes)
+	if (!buffer || !size)
 		return CUDA_ERROR_INVALID_VALUE;
-	memcpy(to, buffer, f->bytes);
+	if (size > f->bytes)
+		size = f->bytes;
+	memcpy(to, buffer, size);
+	memset(to + size, 0, f->bytes - size);
 	return 0;
 }
 
