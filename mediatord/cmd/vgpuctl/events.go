@@ -151,7 +151,7 @@ type eventLine struct {
 	Command    string    `json:"command,omitempty"`
 	Result     uint32    `json:"result,omitempty"`
 	Text       string    `json:"text,omitempty"`
-	Nanos      uint64    `json:"nanoseconds,omitempty"` // that it lasted
+	Nanos      uint64    `json:"nanoseconds,omitempty"` // that it lasted; of a lease, within which its work must be done
 }
 
 func (o eventOptions) line(out io.Writer, e bus.Event) error {

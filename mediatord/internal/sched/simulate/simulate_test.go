@@ -289,6 +289,7 @@ func beside(o sched.Options, seed uint64, high, low *Tenant) (s *Simulation, p99
 // What domains beside a hog are promised, on a host that wakes late now and then, from the
 // beginning on. Medians of many runs, and the worst.
 func TestHighBesideHog(t *testing.T) {
+	const runs = 5
 	for _, tc := range []struct {
 		kernel           time.Duration
 		name             string
@@ -312,14 +313,14 @@ func TestHighBesideHog(t *testing.T) {
 		}
 		var all, parts []float64
 		var last *Simulation
-		for seed := range uint64(7) {
+		for seed := range uint64(runs) {
 			s, p99, kept := beside(o, seed, stepper(), &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: tc.kernel, Depth: 8}})
 			all, parts, last = append(all, p99), append(parts, kept), s
 		}
 		slices.Sort(all)
 		slices.Sort(parts)
-		t.Logf("%v kernels, %s: p99 %.2f times alone, at most %.2f, hog has %.3f", tc.kernel, tc.name, all[3], all[6], parts[3])
-		if all[3] > tc.p99 || all[6] > tc.worst || parts[0] < tc.kept {
+		t.Logf("%v kernels, %s: p99 %.2f times alone, at most %.2f, hog has %.3f", tc.kernel, tc.name, all[runs/2], all[runs-1], parts[runs/2])
+		if all[runs/2] > tc.p99 || all[runs-1] > tc.worst || parts[0] < tc.kept {
 			t.Errorf("want %.2f, %.2f and %.3f, hog has at least %.3f\n%s", tc.p99, tc.worst, tc.kept, parts[0], describe(last))
 		}
 	}
