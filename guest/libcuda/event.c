@@ -147,6 +147,12 @@ VG_EXPORT CUresult cuEventDestroy(CUevent event)
 	return cuEventDestroy_v2(event);
 }
 
+/* CUDA documents the flag as invalid outside of a capture. */
+static bool flags_fit(const struct vg_stream *s, unsigned int flags)
+{
+	return !flags || (flags == FLAG_EXTERNAL && vg_capture_status(s));
+}
+
 static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool per_thread)
 {
 	struct vg_stream *s;
@@ -159,7 +165,7 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 		result = vg_stream_get(t, handle, per_thread, &s);
 	if (result)
 		return result;
-	if (flags > 1)
+	if (!flags_fit(s, flags))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (event->context->base != s->context->base)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -315,9 +321,9 @@ static CUresult wait_event(CUstream handle, CUevent event, unsigned int flags, b
 		result = vg_stream_get(t, handle, per_thread, &s);
 	if (result)
 		return result;
-	if (flags > 1)
+	if (!flags_fit(s, flags))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!(flags & FLAG_EXTERNAL) || !vg_capture_status(s))
+	if (!(flags & FLAG_EXTERNAL))
 		result = vg_capture_wait(s, event);
 	if (!result)
 		result = vg_op_stream_wait_event(t, s->object.number, event->object.number, flags);

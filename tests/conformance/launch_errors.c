@@ -35,6 +35,39 @@ static bool sizes(void)
 	return true;
 }
 
+/* Kernels that were compiled for at most, or for exactly so many threads. */
+static bool bounded(void)
+{
+	static const char text[] = ".version 7.0\n.target sm_80\n.address_size 64\n"
+				   ".visible .entry most()\n.maxntid 64, 1, 1\n{\nret;\n}\n"
+				   ".visible .entry exact()\n.reqntid 64, 1, 1\n{\nret;\n}\n";
+	CUfunction most, exact;
+	CUmodule module;
+	int threads;
+
+	USE_DEVICE;
+	DO(cu.ModuleLoadData(&module, text));
+	DO(cu.ModuleGetFunction(&most, module, "most"));
+	DO(cu.ModuleGetFunction(&exact, module, "exact"));
+	DO(cu.FuncGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, most));
+	check_note("%d", threads);
+	for (unsigned int size = 32; size <= 128; size *= 2) {
+		NOTE(cu.LaunchKernel(most, 1, 1, 1, size, 1, 1, 0, NULL, NULL, NULL));
+		NOTE(cu.CtxSynchronize());
+	}
+	NOTE(cu.LaunchKernel(most, 1, 1, 1, 2, 32, 1, 0, NULL, NULL, NULL));
+	DO(cu.FuncGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, exact));
+	check_note("%d", threads);
+	for (unsigned int size = 32; size <= 128; size *= 2) {
+		NOTE(cu.LaunchKernel(exact, 1, 1, 1, size, 1, 1, 0, NULL, NULL, NULL));
+		NOTE(cu.CtxSynchronize());
+	}
+	NOTE(cu.LaunchKernel(exact, 1, 1, 1, 2, 32, 1, 0, NULL, NULL, NULL));
+	NOTE(cu.CtxSynchronize());
+	DO(cu.ModuleUnload(module));
+	return true;
+}
+
 /* Static and dynamic shared memory together. */
 static bool shared_memory(void)
 {
@@ -205,6 +238,7 @@ static bool without_a_context(void)
 
 static const struct check checks[] = {
 	{ "sizes", sizes },
+	{ "bounded", bounded },
 	{ "shared_memory", shared_memory },
 	{ "packed", packed },
 	{ "unknown_extra", unknown_extra },

@@ -200,6 +200,56 @@ static bool other_contexts(void)
 	return true;
 }
 
+/* What belongs to a context that is not current may be used and ended from another. */
+static bool objects_of_other_contexts(void)
+{
+	BIND(cuCtxCreate_v2, CUcontext *, unsigned int, CUdevice);
+	BIND(cuCtxDestroy_v2, CUcontext);
+	BIND(cuStreamGetCtx, CUstream, CUcontext *);
+	CUcontext made, owner = NULL;
+	CUdeviceptr memory, variable;
+	unsigned int word = 9;
+	CUfunction function;
+	CUmodule module;
+	CUstream stream;
+	CUevent event;
+	size_t size;
+	void *pinned;
+	int value;
+
+	USE_DEVICE;
+	DO(cu.MemAlloc(&memory, 4096));
+	DO(cu.MemHostAlloc(&pinned, 4096, 0));
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	DO(cu.EventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	DO(cu.ModuleLoadData(&module, kernels_ptx));
+	DO(cu.ModuleGetFunction(&function, module, "write_word"));
+	DO(cuCtxCreate_v2(&made, 0, device));
+	NOTE(cu.MemsetD32(memory, 5, 1));
+	NOTE(cu.MemcpyDtoH(&word, memory, 4));
+	check_note("(%u)", word);
+	NOTE(cu.MemsetD32Async(memory, 6, 1, stream));
+	NOTE(cu.StreamSynchronize(stream));
+	NOTE(cuStreamGetCtx(stream, &owner));
+	check_note("%s", owner == context ? "its own" : "another");
+	NOTE(cu.EventQuery(event));
+	NOTE(cu.FuncGetAttribute(&value, 0, function));
+	NOTE(cu.FuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 60000));
+	NOTE(cu.OccupancyMaxActiveBlocks(&value, function, 128, 0));
+	NOTE(cu.ModuleGetFunction(&function, module, "empty"));
+	NOTE(cu.ModuleGetGlobal(&variable, &size, module, "global_counter"));
+	NOTE(cu.MemGetAddressRange(&variable, &size, memory));
+	NOTE(cu.ModuleUnload(module));
+	NOTE(cu.EventDestroy(event));
+	NOTE(cu.StreamDestroy(stream));
+	NOTE(cu.MemFreeHost(pinned));
+	NOTE(cu.MemFree(memory));
+	NOTE(cu.CtxSynchronize());
+	DO(cuCtxDestroy_v2(made));
+	DO(cu.CtxSynchronize());
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "creating", creating },
 	{ "priorities", priorities },
@@ -209,5 +259,6 @@ static const struct check checks[] = {
 	{ "events", events },
 	{ "host_functions", host_functions },
 	{ "other_contexts", other_contexts },
+	{ "objects_of_other_contexts", objects_of_other_contexts },
 };
 const struct check_group stream_error_family = GROUP("stream_errors", checks);
