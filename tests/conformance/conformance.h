@@ -56,6 +56,7 @@
 	X(device_error_family)                                                                                        \
 	X(memory_error_family)                                                                                        \
 	X(vmm_error_family)                                                                                           \
+	X(copy_error_family)                                                                                          \
 	X(stream_error_family)                                                                                        \
 	X(launch_error_family)                                                                                        \
 	X(graph_error_family)                                                                                         \
