@@ -24,7 +24,7 @@ WHAT = {
     "cupy_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuBLAS, textures through CuPy",
     "cupy_managed": "CuPy: all arrays in managed memory, used by the processor too",
     "torch_loader": "PyTorch: DataLoader with forked and spawned workers, pinned memory",
-    "ollama": "Ollama: its server on its own CUDA backend, 1B shape, three prompts",
+    "ollama": "Ollama 0.17.4: its server on its own CUDA backend, 1B shape, three prompts",
     "torch_segments": "PyTorch: expandable segments, out of memory and on",
     "torch_threads": "PyTorch: 16 threads on streams of their own",
     "processes": "PyTorch: 8 processes at once, a tensor shared by IPC",
@@ -89,11 +89,12 @@ def section():
              "llama.cpp and the speed of it all: [benchmarks.md](benchmarks.md).", "",
              "| program | virtually |", "|---|---|"]
     lines += [f"| {WHAT[name]} | {answer(records[name])} |" for name in WHAT if name in records]
-    inside = vm.get("host_programs", {})
+    inside = {**vm.get("host_programs", {}), **load("vm_ollama").get("host_programs", {})}
     if inside:
         lines += ["", "In a VM on the same machine (QEMU's emulation, root directory shared by virtiofs), through `/dev/vgpu0`, compared with native runs:", "",
                   "| program | answers | milliseconds |", "|---|---|---|"]
-        names = {"fork": "fork before and after initialisation", "llama": "llama.cpp, 32 tokens", "torch": "PyTorch: products, training steps"}
+        names = {"fork": "fork before and after initialisation", "llama": "llama.cpp, 32 tokens", "torch": "PyTorch: products, training steps",
+                 "ollama": "Ollama 0.17.4: its server on its own CUDA backend, three prompts"}
         lines += [f"| {names.get(name, name)} | {'same' if one['same'] else '**differ**'} | {one['ms']} |" for name, one in inside.items()]
     return "\n".join(lines) + "\n\n"
 
