@@ -148,6 +148,44 @@ func TestTheEndOfAStepIsKnown(t *testing.T) {
 	}
 }
 
+// Before its beat, and when others' work is over, the GPU changes to a high domain; not while
+// another high one is at work.
+func TestAHighDomainIsReadyBeforeItsBeat(t *testing.T) {
+	s := New(Defaults())
+	high, other, low := add(s, High), add(s, High), add(s, Low)
+	s.Report(ms/2, low, Report{Active: true, Waiting: true, Arrived: ms / 2})
+	begin := Time(0)
+	for range 40 {
+		begin += 3 * ms
+		s.Report(begin, high, Report{Active: true, Flying: true, Arrived: begin})
+		s.Decide(begin)
+		if at := high.Lease().Ready; at != 0 {
+			t.Fatalf("in its step it is to be ready at %v", at-begin)
+		}
+		s.Report(begin+ms, high, Report{Used: ms})
+		s.Report(begin+ms, low, Report{Active: true, Flying: true, Used: us, Arrived: ms / 2})
+		s.Decide(begin + ms)
+	}
+	s.Decide(begin + 2*ms)
+	next := begin + 3*ms
+	if at := high.Lease().Ready; at > next-change || at < next-ms/2 || low.Lease().ClearBy != at || other.Lease().Ready != 0 {
+		t.Errorf("it is to be ready %v before its beat, the low one has %+v, the other high one %+v", next-at, low.Lease(), other.Lease())
+	}
+	s.Report(begin+2100*us, other, Report{Active: true, Flying: true, Arrived: begin + 2100*us})
+	s.Decide(begin + 2100*us)
+	if at := high.Lease().Ready; at != 0 {
+		t.Errorf("while another is at work it is to be ready at %v", at-begin)
+	}
+	o := Defaults()
+	o.Ahead = false
+	s.SetOptions(o)
+	s.Report(begin+2200*us, other, Report{Used: 100 * us})
+	s.Decide(begin + 2200*us)
+	if l := high.Lease(); l.Ready != 0 || low.Lease().ClearBy < next-ms/4 {
+		t.Errorf("without ahead it has %+v, the low one %+v", l, low.Lease())
+	}
+}
+
 // Beats that were missed at first, so that every second one is in between those of a grid that
 // fits, are found all the same.
 func TestBeatInBetween(t *testing.T) {

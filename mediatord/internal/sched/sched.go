@@ -200,7 +200,10 @@ func (s *Scheduler) Decide(now Time) {
 		case d.settings.Class == High:
 			// A high domain that comes needs to ask nobody first.
 			if d.running || top != High || len(set) == 0 {
-				d.lease.Budget, d.lease.Ready = budget, d.ready
+				d.lease.Budget = budget
+			}
+			if !g.atWork { // otherwise the GPU is another one's
+				d.lease.Ready = d.ready
 			}
 		case d.running && g.armed:
 			if d.lease = g.lease(s.options); before.Budget == 0 {
