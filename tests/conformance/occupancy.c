@@ -92,15 +92,15 @@ static bool left_over(void)
 	DO(cu.OccupancyMaxActiveBlocks(&fit, kernels.empty, 128, shared));
 	check_note("%d", fit);
 	THAT(fit >= 1);
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 0, 128));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 0, 128));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1000, 128));
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, 0));
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(NULL, kernels.empty, 1, 128));
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, NULL, 1, 128));
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, -1, 128));
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, -1));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, 0));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(NULL, kernels.empty, 1, 128));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, NULL, 1, 128));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, -1, 128));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, -1));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, 4096));
-	CODE(cuOccupancyAvailableDynamicSMemPerBlock(NULL, NULL, 0, 0));
+	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(NULL, NULL, 0, 0));
 	return true;
 }
 
