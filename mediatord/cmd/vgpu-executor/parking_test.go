@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"libvirt-vgpu/mediatord/executor/guesttest"
 )
 
@@ -88,6 +90,16 @@ func canaries(t *testing.T, e *guesttest.Executor, pattern []byte) (pages int) {
 		}
 	}
 	return pages
+}
+
+// parkWhole has the executor leave the GPU, and returns what it answers.
+func parkWhole(e *guesttest.Executor, limit int) guesttest.Message {
+	e.Say(fmt.Sprintf(`{"type":"park","context":true,"bytes":%d}`, limit))
+	for {
+		if m := e.Expect("parking"); m.Answer {
+			return m
+		}
+	}
 }
 
 // awaitHost waits until the executor has given its host memory back.
@@ -329,4 +341,72 @@ func TestParkingBesideWork(t *testing.T) {
 	if r, op := g.TakeAsync(); r != 0 {
 		t.Errorf("posted op %#x failed with %d", op, r)
 	}
+}
+
+// Parked with its context the process has nothing on the GPU, and its next call finds
+// everything: twice, with memory that was parked before, and after a fence that brought
+// only the context.
+func TestContextsParked(t *testing.T) {
+	g, e := parkable(t)
+	const room = 1 << 30
+	for round, before := range []func(){
+		func() {},
+		func() { park(e, room) },
+		func() {
+			parkWhole(e, room)
+			if sticky := g.Fence(1, 6, 1); sticky != 0 {
+				t.Fatalf("sticky %d", sticky)
+			}
+		},
+	} {
+		before()
+		m := parkWhole(e, room)
+		if !m.Context || m.Parked != blockSize+2*mib {
+			t.Fatalf("round %d: %+v", round, m)
+		}
+		if testBackend() == "soft" {
+			if held := heldPhysical(t, e); held != 0 {
+				t.Errorf("round %d: %d bytes of device memory", round, held)
+			}
+		}
+		g.Post("graph_launch", 1, 1)
+		if got := word(g, device); got != canary+uint32(round)+1 {
+			t.Errorf("round %d: the block holds %#x", round, got)
+		}
+		if got := word(g, otherVA); got != canary+1 {
+			t.Errorf("round %d: the allocation holds %#x", round, got)
+		}
+		awaitHost(e)
+	}
+	if r, op := g.TakeAsync(); r != 0 {
+		t.Errorf("posted op %#x failed with %d", op, r)
+	}
+	parkWhole(e, room)
+	if err := e.Control.Close(); err != nil { // as mediatord's end
+		t.Fatal(err)
+	}
+	e.ExitCode()
+}
+
+// heldPhysical is how many bytes of the software GPU's memory hold something, variables
+// of modules included.
+func heldPhysical(t *testing.T, e *guesttest.Executor) (sum int64) {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", e.PID())
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := dir + "/" + entry.Name()
+		target, err := os.Readlink(name)
+		if err != nil || !strings.HasPrefix(target, "/memfd:gpu-memory") {
+			continue
+		}
+		var stat unix.Stat_t
+		if unix.Stat(name, &stat) == nil {
+			sum += stat.Blocks * 512
+		}
+	}
+	return sum
 }

@@ -244,7 +244,7 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 		case control.Room:
 			p.RoomMade(m.Made)
 		case control.Park:
-			p.Park(m.Bytes)
+			p.Park(m.Bytes, m.Context)
 		}
 		consumer.Wake()
 		p.Nudge()

@@ -51,6 +51,7 @@ type poolStatus struct {
 	Priorities     []string `json:"priorities"`
 	// ParkAfter is seconds of idleness, 0: never by itself.
 	ParkAfter           uint64 `json:"park_after"`
+	ParkContextAfter    uint64 `json:"park_context_after"` // the contexts too
 	ParkedHostMemory    uint64 `json:"parked_host_memory"`
 	MaxParkedHostMemory uint64 `json:"max_parked_host_memory"`
 	// Isolation is what the pool demands, IsolationLevel what holds.
@@ -101,13 +102,18 @@ type channelStatus struct {
 	Queued      uint64 `json:"queued"` // bytes of commands that wait
 	Parked      uint64 `json:"parked"` // of MemoryUsed, in host memory
 	ParkedHost  uint64 `json:"parked_host_memory"`
-	Idle        uint64 `json:"idle"` // seconds since its last call
+	// ContextParked: so are its contexts.
+	ContextParked bool   `json:"context_parked"`
+	Idle          uint64 `json:"idle"` // seconds since its last call
 	activity
 }
 
 // state is the executor's; parked is one that is ready, whose process's memory lies in
-// the host's.
+// the host's, with its contexts or without.
 func (c channelStatus) state() string {
+	if c.State == "ready" && c.ContextParked {
+		return "parked+context"
+	}
 	if c.State == "ready" && c.Parked > 0 {
 		return "parked"
 	}
@@ -179,7 +185,7 @@ func decodeStatus(managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 			if err := take(values, fields{"Name": &p.Name, "Backend": &p.Backend, "GPUs": &p.GPUs, "Slots": &p.Slots, "Used": &p.Used,
 				"Memory": &p.Memory, "MaxMemory": &p.MaxMemory, "MemoryPromised": &p.MemoryPromised, "Weight": &p.Weight,
 				"Overcommit": &p.Overcommit, "Priorities": &p.Priorities,
-				"ParkAfter": &p.ParkAfter, "ParkedHostMemory": &p.ParkedHostMemory, "MaxParkedHostMemory": &p.MaxParkedHostMemory,
+				"ParkAfter": &p.ParkAfter, "ParkContextAfter": &p.ParkContextAfter, "ParkedHostMemory": &p.ParkedHostMemory, "MaxParkedHostMemory": &p.MaxParkedHostMemory,
 				"Isolation": &p.Isolation, "IsolationLevel": &p.IsolationLevel, "IsolationFindings": &p.IsolationFindings}); err != nil {
 				return s, err
 			}
@@ -215,7 +221,7 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 		var c channelStatus
 		if err := take(values, fields{"Channel": &c.Channel, "PID": &c.PID, "UID": &c.UID, "Comm": &c.Comm, "State": &c.State,
 			"ExecutorPID": &c.ExecutorPID, "MemoryUsed": &c.MemoryUsed, "Message": &c.Message, "Walls": &c.Walls,
-			"Parked": &c.Parked, "ParkedHostMemory": &c.ParkedHost, "Idle": &c.Idle,
+			"Parked": &c.Parked, "ParkedHostMemory": &c.ParkedHost, "ContextParked": &c.ContextParked, "Idle": &c.Idle,
 			"Queued": &c.Queued, "Statistics": &c.Statistics}); err != nil {
 			return slot, err
 		}

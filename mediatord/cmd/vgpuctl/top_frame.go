@@ -47,6 +47,8 @@ type topProcess struct {
 	State      string `json:"state"`
 	MemoryUsed uint64 `json:"memory_used"`
 	Parked     uint64 `json:"memory_parked"`
+	// ContextParked: its contexts are parked too.
+	ContextParked bool `json:"context_parked"`
 	usage
 }
 
@@ -88,7 +90,7 @@ func (f frame) domain(before, now slotStatus) topDomain {
 	for _, c := range now.Channels {
 		d.Queued += c.Queued
 		d.Parked += c.Parked
-		p := topProcess{Channel: c.Channel, PID: c.PID, Command: c.Comm, State: c.state(), MemoryUsed: c.MemoryUsed, Parked: c.Parked}
+		p := topProcess{Channel: c.Channel, PID: c.PID, Command: c.Comm, State: c.state(), MemoryUsed: c.MemoryUsed, Parked: c.Parked, ContextParked: c.ContextParked}
 		var earlier activity
 		for _, b := range before.Channels {
 			if b.Channel == c.Channel && b.ExecutorPID == c.ExecutorPID {

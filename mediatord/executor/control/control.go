@@ -55,7 +55,10 @@ type Message struct {
 	Walls string `json:"walls,omitempty"` // ready, resumed: those that stand, with commas between
 
 	Bytes uint64 `json:"bytes,omitempty"` // park: at most; room
-	Made  bool   `json:"made,omitempty"`  // room: it was made
+	// Context: the contexts too: park; they are not on the GPU: resumed, parking.
+	Context bool `json:"context,omitempty"`
+	Never   bool `json:"never,omitempty"` // parking: there is no use in asking for the contexts again
+	Made    bool `json:"made,omitempty"`  // room: it was made
 	// Parked is device memory that was moved, Host the host memory that holds it,
 	// or that is being given back: resumed, parking.
 	Parked uint64 `json:"parked,omitempty"`

@@ -50,13 +50,15 @@ const Library = "libcuda.so.1"
 
 // Driver is the GPU of one executor.
 type Driver struct {
-	native   nativeSymbols
-	fn       symbols
-	device   C.int
-	blocks   map[uint64]uint64 // MapBlock: size by address
-	base     uint64            // of the range of guest-chosen addresses
-	reserved bool              // that range is ours
-	caller   uint64            // OnCall's function, as callbacks carry it
+	native nativeSymbols
+	fn     symbols
+	// checkpoint is of what only newer drivers have.
+	checkpoint checkpointSymbols
+	device     C.int
+	blocks     map[uint64]uint64 // MapBlock: size by address
+	base       uint64            // of the range of guest-chosen addresses
+	reserved   bool              // that range is ours
+	caller     uint64            // OnCall's function, as callbacks carry it
 	linkers
 }
 
@@ -96,6 +98,7 @@ func OpenLibrary(path, gpu string) (*Driver, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%w: %s lacks %s; a driver for CUDA 13 is needed", ErrNoDriver, path, strings.Join(missing, ", "))
 	}
+	d.checkpoint.load(resolve)
 	if err := driver.Check("cuInit", driver.Result(C.vg_init(d.fn.cuInit))); err != nil {
 		return nil, err
 	}

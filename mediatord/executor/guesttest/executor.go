@@ -19,7 +19,7 @@ type Message struct {
 	Result                            uint32
 	Chunk                             *int
 	Count, Bytes, Parked, Host        uint64
-	Answer                            bool
+	Answer, Context, Never            bool
 }
 
 // Executor is a running executor binary.

@@ -18,7 +18,7 @@ var _ channel.Burster = (*Process)(nil)
 func (p *Process) Bursts(opcode uint16) bool {
 	switch opcode {
 	case wire.OpLaunch, wire.OpLaunchKernel, wire.OpFence, 0:
-		return p.burster != nil && len(p.captures) == 0 && !p.Parked() && (p.turn.meter == nil || p.turn.meter.Free())
+		return p.burster != nil && len(p.captures) == 0 && !p.Parked() && !p.Away() && (p.turn.meter == nil || p.turn.meter.Free())
 	}
 	return false
 }

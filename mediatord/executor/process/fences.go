@@ -179,7 +179,7 @@ func (p *Process) Waiting() bool {
 // Poll implements channel.Executor: a kernel that faults reaches no fence, so
 // somebody must ask. During a capture asking would break the capture.
 func (p *Process) Poll() {
-	if len(p.captures) > 0 {
+	if len(p.captures) > 0 || p.Away() {
 		return
 	}
 	asked := map[driver.Stream]bool{}

@@ -53,7 +53,7 @@ func (p *Process) acquire(c wire.Call, opcode uint16, token [tokenSize]byte, unp
 // resumed tells another mediatord that all it is told from now on answers itself,
 // and asks it for what an earlier one did not bring.
 func (p *Process) resumed() error {
-	if err := p.Sender.Send(control.Message{Type: control.Resumed, Walls: p.Walls, Parked: p.parking.bytes.Load(), Host: p.parking.host.Load()}); err != nil {
+	if err := p.Sender.Send(control.Message{Type: control.Resumed, Walls: p.Walls, Parked: p.parking.bytes.Load(), Host: p.hostMemory(), Context: p.Away()}); err != nil {
 		return fmt.Errorf("resuming: %w", err)
 	}
 	for _, w := range p.imports.waiting {

@@ -52,6 +52,7 @@ const returnWithin = 15 * time.Second
 // parkWish is mediatord's wish to park.
 type parkWish struct {
 	limit   uint64 // of host memory in bytes
+	context bool   // too
 	session int    // of mediatord
 	waited  bool   // for the buffer of the last time
 }
@@ -59,7 +60,7 @@ type parkWish struct {
 // defers says that a wish waits until the buffer of the last time is given back. It
 // comes again then.
 func (p *Process) defers(w parkWish) bool {
-	if w.waited || p.Parked() || p.parking.settled() {
+	if w.waited || p.Parked() || p.Away() || p.parking.settled() {
 		return false
 	}
 	w.waited = true
@@ -144,7 +145,7 @@ func (p *Process) busy() string {
 // copied the device memory stays as it is, so a record that comes meanwhile only
 // ends the copying. It returns why nothing was moved.
 func (p *Process) park(limit uint64) (why string) {
-	if p.Parked() {
+	if p.Parked() || p.Away() {
 		return ""
 	}
 	if why := p.busy(); why != "" {
@@ -285,12 +286,32 @@ func (p *Process) giveBack(buffer *swap.Buffer, registered int) {
 	}()
 }
 
+// grant does what mediatord wishes, and tells it.
+func (p *Process) grant(w parkWish) {
+	var why string
+	var never bool
+	if w.context {
+		why, never = p.leave(w.limit)
+	} else {
+		why = p.park(w.limit)
+	}
+	p.tell(control.Message{Message: why, Answer: true, Never: never})
+}
+
 // tellParking tells mediatord how much is parked, and why not.
 func (p *Process) tellParking(why string, answer bool) {
+	p.tell(control.Message{Message: why, Answer: answer})
+}
+
+// hostMemory is what lies in host memory of the process, or did, in bytes.
+func (p *Process) hostMemory() uint64 { return p.parking.host.Load() + p.checkpoint.host.Load() }
+
+func (p *Process) tell(m control.Message) {
 	k := &p.parking
 	k.telling.Lock()
 	defer k.telling.Unlock()
-	if err := p.Sender.Send(control.Message{Type: control.Parking, Parked: k.bytes.Load(), Host: k.host.Load(), Message: why, Answer: answer}); err != nil {
+	m.Type, m.Parked, m.Host, m.Context = control.Parking, k.bytes.Load(), p.hostMemory(), p.Away()
+	if err := p.Sender.Send(m); err != nil {
 		p.Log.WithError(err).Error("telling of parked memory")
 	}
 }

@@ -28,7 +28,7 @@ func parked(t *testing.T, fail map[string]driver.Result) *harness {
 
 func (h *harness) park() {
 	h.T.Helper()
-	h.process.Park(testQuota)
+	h.process.Park(testQuota, false)
 	h.interrupted()
 }
 
@@ -137,7 +137,7 @@ func TestLockedHostMemoryCounts(t *testing.T) {
 	if m := h.lastParking(); m.Parked != 0 || m.Host != 6*mib {
 		t.Errorf("mediatord heard %+v", m)
 	}
-	h.process.Park(11 * mib)
+	h.process.Park(11*mib, false)
 	h.interrupted()
 	if m := h.lastParking(); m.Parked != 4*mib || m.Host != 10*mib {
 		t.Errorf("with room for 5 MiB: %+v", m)
@@ -148,7 +148,7 @@ func TestLockedHostMemoryCounts(t *testing.T) {
 func TestWishEndsWithMediatord(t *testing.T) {
 	h := inContext(t)
 	h.must("mem_block", window.DeviceBase, 4*mib)
-	h.process.Park(testQuota)
+	h.process.Park(testQuota, false)
 	h.process.Resume()
 	h.process.wish(parkWish{limit: testQuota, waited: true}) // that waited for host memory
 	h.interrupted()

@@ -107,6 +107,7 @@ type Process struct {
 	resources     resources
 	limits        limits
 	parking       parking
+	checkpoint    checkpoint
 	loose         looseWork
 	room          roomWish
 	asserted      atomic.Bool // an assertion of a kernel has failed
@@ -141,6 +142,7 @@ func New(c Config) *Process {
 	p.imports = imports{waiting: map[uint64]waitingImport{}}
 	p.images = newImages(c.Cache, c.Log)
 	p.burster, _ = c.Driver.(driver.Burster)
+	p.checkpoint.driver, _ = c.Driver.(driver.Checkpointer)
 	p.Driver.OnCall(p.Channel.Call)
 	p.newTurn()
 	p.graphs = newGraphNumbers()
@@ -156,6 +158,10 @@ func New(c Config) *Process {
 
 // Execute implements channel.Executor.
 func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Result, error) {
+	if result := p.restore(); result != driver.Success {
+		p.cannotReturn(r, result)
+		return reply, result, p.violation
+	}
 	if p.Parked() && needsMemory(r.Opcode) {
 		if result := p.wake(); result != driver.Success {
 			p.lost(result, r.Opcode)
@@ -204,7 +210,9 @@ func (p *Process) lost(result driver.Result, opcode uint16) {
 
 // Idle implements channel.Executor.
 func (p *Process) Idle() {
-	p.pools.settle()
+	if !p.Away() {
+		p.pools.settle()
+	}
 	p.reportRefused()
 	p.statistics.publish()
 }

@@ -3,9 +3,12 @@ package process
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"libvirt-vgpu/mediatord/executor/control"
+	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/internal/parcel"
 )
 
@@ -44,12 +47,12 @@ func (p *Process) Acquired(got *parcel.Parcel) {
 	p.requests.acquired = append(p.requests.acquired, got)
 }
 
-// Park asks to move device memory to at most limit bytes of host memory; mediatord
-// gets the answer. The consumer must be woken.
-func (p *Process) Park(limit uint64) {
+// Park asks to move device memory, and the contexts if asked to, to at most limit
+// bytes of host memory; mediatord gets the answer. The consumer must be woken.
+func (p *Process) Park(limit uint64, context bool) {
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
-	p.requests.park = &parkWish{limit: limit, session: p.requests.session}
+	p.requests.park = &parkWish{limit: limit, context: context, session: p.requests.session}
 }
 
 // wish repeats a wish to park, if nobody has another one by now. The consumer must
@@ -73,6 +76,19 @@ func (p *Process) Resume() {
 	p.requests.session++
 }
 
+// holdsAny says that pinned memory lies in one of the chunks.
+func (p *Process) holdsAny(chunks []int) bool {
+	return slices.ContainsFunc(chunks, func(chunk int) bool { return len(p.Pinned.Holding(chunk)) > 0 })
+}
+
+// revokeLater drops chunks when the driver can be asked to let them go.
+func (p *Process) revokeLater(chunks []int) {
+	p.requests.mu.Lock()
+	defer p.requests.mu.Unlock()
+	p.requests.revoke = append(chunks, p.requests.revoke...)
+	time.AfterFunc(wakeAgain, p.Wake)
+}
+
 // Interrupted implements channel.Executor.
 func (p *Process) Interrupted() error {
 	p.requests.mu.Lock()
@@ -80,8 +96,15 @@ func (p *Process) Interrupted() error {
 	revoke, export, acquired, resume, park := r.revoke, r.export, r.acquired, r.resume, r.park
 	r.revoke, r.export, r.acquired, r.resume, r.park = nil, nil, nil, false, nil
 	p.requests.mu.Unlock()
-	if len(export) > 0 && p.Parked() { // what was exported must be there; pack refuses what is not
+	if len(export) > 0 && (p.Parked() || p.Away()) { // what was exported must be there; pack refuses what is not
 		p.wake()
+	}
+	if p.Away() && p.holdsAny(revoke) && p.restore() == driver.ErrorOutOfMemory {
+		p.revokeLater(revoke)
+		revoke = nil
+	}
+	if p.violation != nil {
+		return p.violation
 	}
 	for _, asked := range export {
 		if err := p.serve(asked); err != nil {
@@ -109,7 +132,7 @@ func (p *Process) Interrupted() error {
 		}
 	}
 	if park != nil && !p.defers(*park) {
-		p.tellParking(p.park(park.limit), true)
+		p.grant(*park)
 	}
 	return p.violation
 }

@@ -133,6 +133,9 @@ func (p *Process) serve(asked *parcel.Parcel) error {
 // pack puts into the answer what was asked for. The answer's file is a
 // duplicate of its own.
 func (p *Process) pack(asked, answer *parcel.Parcel) driver.Result {
+	if p.Away() {
+		return driver.ErrorOutOfMemory // it could not come back
+	}
 	var s secret
 	if n, err := hex.Decode(s[:], []byte(asked.Secret)); err != nil || n != len(s) {
 		return driver.ErrorInvalidValue

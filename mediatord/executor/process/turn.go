@@ -44,7 +44,7 @@ func (p *Process) newTurn() {
 
 // Mark implements lease.Marker.
 func (p *Process) Mark(s lease.Stream, word int, value uint32) bool {
-	if s.Context != p.current && p.enter(s.Context) != driver.Success {
+	if p.Away() || s.Context != p.current && p.enter(s.Context) != driver.Success {
 		return false
 	}
 	stream := driver.Stream(s.Native)
@@ -57,7 +57,7 @@ func (p *Process) Mark(s lease.Stream, word int, value uint32) bool {
 // Touch implements lease.Marker: a fill is work for the GPU's engine, which a mark need not be. One in
 // a default stream would break captures of others.
 func (p *Process) Touch(s lease.Stream) {
-	if p.Parked() || len(p.captures) > 0 || s.Context != p.current && p.enter(s.Context) != driver.Success {
+	if p.Parked() || p.Away() || len(p.captures) > 0 || s.Context != p.current && p.enter(s.Context) != driver.Success {
 		return
 	}
 	const element = 4
@@ -74,6 +74,9 @@ func (p *Process) Reached(word int) uint32 { return p.turn.marks.word(word).Load
 func (p *Process) Admit(r *channel.Record) bool {
 	m := p.turn.meter
 	p.turn.parsed = false
+	if p.restore() != driver.Success {
+		return true // Execute says so
+	}
 	if m == nil || m.Free() {
 		return true
 	}

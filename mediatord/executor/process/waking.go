@@ -26,24 +26,40 @@ type patience struct {
 // wake brings device memory back. After an error the process is still parked, and
 // a later record tries again. CUDA_ERROR_OUT_OF_MEMORY: nobody made room in time.
 func (p *Process) wake() driver.Result {
+	if r := p.restore(); r != driver.Success || !p.Parked() {
+		return r
+	}
+	began := time.Now()
+	if r := p.enter(p.registrar); r != driver.Success {
+		return r
+	}
+	list, size := p.parking.moved, p.parking.bytes.Load()
+	if r := p.patiently(size, func() driver.Result { return p.bringIn(list) }); r != driver.Success {
+		return r
+	}
+	mapped := time.Now()
+	r := p.copyIn(list)
+	copied := time.Now()
+	p.unparked()
+	p.Log.Debugf("parking: %d bytes woke: %v to have memory, %v to copy, %v to unlock pages", size, mapped.Sub(began), copied.Sub(mapped), time.Since(copied))
+	p.tellParking("", false)
+	return r
+}
+
+// patiently tries what takes size bytes of the GPU's memory until others have made
+// room, within its patience.
+func (p *Process) patiently(size uint64, try func() driver.Result) driver.Result {
 	began := time.Now()
 	wait := &p.parking.patience
 	if began.Sub(wait.tried) < wakeAgain {
 		return driver.ErrorOutOfMemory
 	}
-	if r := p.enter(p.registrar); r != driver.Success {
-		return r
-	}
-	list, size := p.parking.moved, p.parking.bytes.Load()
 	deadline := began
 	if began.Sub(wait.waited) >= impatiently {
 		deadline = began.Add(wait.within)
 	}
 	for {
-		r := p.inRoom(size, func() driver.Result { return p.bringIn(list) })
-		if r == driver.Success {
-			break
-		}
+		r := p.inRoom(size, try)
 		if r != driver.ErrorOutOfMemory || p.violation != nil {
 			return r
 		}
@@ -58,13 +74,6 @@ func (p *Process) wake() driver.Result {
 		}
 		time.Sleep(wakeAgain)
 	}
-	mapped := time.Now()
-	r := p.copyIn(list)
-	copied := time.Now()
-	p.unparked()
-	p.Log.Debugf("parking: %d bytes woke: %v to have memory, %v to copy, %v to unlock pages", size, mapped.Sub(began), copied.Sub(mapped), time.Since(copied))
-	p.tellParking("", false)
-	return r
 }
 
 // bringIn makes memory at the addresses that were left; all of it or nothing.

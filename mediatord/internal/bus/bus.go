@@ -22,7 +22,7 @@ type Mediator interface {
 	Reserve(ctx context.Context, r mediator.ReserveRequest) error
 	Check(ctx context.Context, metadata string) error
 	Change(ctx context.Context, id window.UUID, metadata string) (mediator.Change, error)
-	Park(ctx context.Context, id window.UUID) (parked int, kept []string, err error)
+	Park(ctx context.Context, id window.UUID, whole bool) (parked int, kept []string, err error)
 	Started(id window.UUID) error
 	Stopped(id window.UUID)
 	Release(id window.UUID)

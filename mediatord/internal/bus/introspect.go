@@ -96,6 +96,7 @@ func managerMethods() []introspect.Method {
 		{Name: "Check", Args: []introspect.Arg{in("metadata_element_xml", "s")}},
 		{Name: "Change", Args: []introspect.Arg{in("domain_uuid", "s"), in("metadata_element_xml", "s"), out("applied", "as"), out("needs_restart", "as")}},
 		{Name: "Park", Args: []introspect.Arg{in("domain_uuid", "s"), out("parked", "u"), out("kept", "as")}},
+		{Name: "ParkContexts", Args: []introspect.Arg{in("domain_uuid", "s"), out("parked", "u"), out("kept", "as")}},
 		{Name: "Started", Args: domain},
 		{Name: "Stopped", Args: domain},
 		{Name: "Release", Args: domain},

@@ -79,6 +79,15 @@ func (m *manager) Change(domainUUID, metadataElement string, message dbus.Messag
 // Park moves the device memory of a domain's processes to host memory. It returns
 // how many are parked, and why others are not.
 func (m *manager) Park(domainUUID string, message dbus.Message) (parked uint32, kept []string, failure *dbus.Error) {
+	return m.park(domainUUID, message, false)
+}
+
+// ParkContexts is Park for the processes' contexts too: they are not on the GPU then.
+func (m *manager) ParkContexts(domainUUID string, message dbus.Message) (parked uint32, kept []string, failure *dbus.Error) {
+	return m.park(domainUUID, message, true)
+}
+
+func (m *manager) park(domainUUID string, message dbus.Message, whole bool) (parked uint32, kept []string, failure *dbus.Error) {
 	if _, err := m.allow(message, authority.ChangeSettings); err != nil {
 		return 0, nil, toDBus(err)
 	}
@@ -88,7 +97,7 @@ func (m *manager) Park(domainUUID string, message dbus.Message) (parked uint32, 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), parkTimeout)
 	defer cancel()
-	count, kept, err := m.bus.mediator.Park(ctx, id)
+	count, kept, err := m.bus.mediator.Park(ctx, id, whole)
 	if err != nil {
 		return 0, nil, toDBus(err)
 	}

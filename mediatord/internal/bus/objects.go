@@ -88,7 +88,8 @@ func (o *objects) pool(name string) (map[string]dbus.Variant, error) {
 		"Name": p.Name, "Backend": p.Backend, "GPUs": notNil(p.GPUs), "Slots": uint32(p.Slots), "Used": uint32(p.Used),
 		"Memory": p.Memory, "MaxMemory": p.MaxMemory, "MemoryPromised": p.Promised, "Weight": uint32(p.Weight),
 		"Overcommit": p.Overcommit, "Priorities": notNil(p.Priorities),
-		"ParkAfter": uint64(p.ParkAfter.Seconds()), "ParkedHostMemory": p.ParkedHost, "MaxParkedHostMemory": p.ParkedHostMax,
+		"ParkAfter": uint64(p.ParkAfter.Seconds()), "ParkContextAfter": uint64(p.ParkContextAfter.Seconds()),
+		"ParkedHostMemory": p.ParkedHost, "MaxParkedHostMemory": p.ParkedHostMax,
 		"Isolation": p.Isolation, "IsolationLevel": p.IsolationLevel, "IsolationFindings": notNil(p.IsolationFindings),
 	}), nil
 }
@@ -104,7 +105,7 @@ func (o *objects) slot(id window.UUID) (map[string]dbus.Variant, error) {
 			"Channel": uint32(c.Channel), "PID": c.Process.PID, "UID": c.Process.UID, "Comm": c.Process.Comm,
 			"State": c.State, "ExecutorPID": uint32(c.ExecutorPID), "MemoryUsed": c.MemoryUsed, "Message": c.Message,
 			"Walls":  c.Walls,
-			"Parked": c.Parked, "ParkedHostMemory": c.ParkedHost, "Idle": uint64(c.Idle.Seconds()),
+			"Parked": c.Parked, "ParkedHostMemory": c.ParkedHost, "ContextParked": c.ContextParked, "Idle": uint64(c.Idle.Seconds()),
 			"Queued": c.Queued, "Statistics": statistics(c.Statistics),
 		}))
 	}

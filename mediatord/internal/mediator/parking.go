@@ -41,16 +41,17 @@ func (b *budgets) of(cfg config.Pool) *parking.Budget {
 // parking is how the processes of a slot are parked.
 func (m *Mediator) parking(p *pool.Pool, id window.UUID, gpu string) reconcile.Parking {
 	return reconcile.Parking{
-		After:    func() time.Duration { return p.Config().Parking.After },
-		Budget:   m.budgets.of(p.Config()),
-		MakeRoom: func(channel int, bytes uint64) bool { return m.makeRoom(gpu, tenant{id, channel}, bytes) },
+		After:        func() time.Duration { return p.Config().Parking.After },
+		ContextAfter: func() time.Duration { return p.Config().Parking.ContextAfter },
+		Budget:       m.budgets.of(p.Config()),
+		MakeRoom:     func(channel int, bytes uint64) bool { return m.makeRoom(gpu, tenant{id, channel}, bytes) },
 	}
 }
 
-// Park moves the device memory of a domain's processes to host memory. It returns
-// how many are parked, and why others are not. It fails with
-// refusal.ErrNoSuchDomain.
-func (m *Mediator) Park(ctx context.Context, id window.UUID) (parked int, kept []string, err error) {
+// Park moves the device memory of a domain's processes to host memory, and if whole
+// their contexts too. It returns how many are parked so, and why others are not. It
+// fails with refusal.ErrNoSuchDomain.
+func (m *Mediator) Park(ctx context.Context, id window.UUID, whole bool) (parked int, kept []string, err error) {
 	h := m.slot(id)
 	if h == nil {
 		return 0, nil, refusal.Because(refusal.ErrNoSuchDomain, "domain %s has no slot; vgpuctl status lists those that have", id)
@@ -59,7 +60,7 @@ func (m *Mediator) Park(ctx context.Context, id window.UUID) (parked int, kept [
 		if c.ExecutorPID == 0 {
 			continue
 		}
-		if err := h.Slot.Park(ctx, c.Channel); err != nil {
+		if err := h.Slot.Park(ctx, c.Channel, whole); err != nil {
 			kept = append(kept, fmt.Sprintf("process %d (%s): %v", c.Process.PID, c.Process.Comm, err))
 			continue
 		}

@@ -56,7 +56,7 @@ func candidates(residents []resident, who tenant) []candidate {
 	for _, r := range residents {
 		for _, c := range r.processes {
 			t := tenant{r.slot, c.Channel}
-			if c.State == "ready" && c.Idle >= roomIdle && c.Parked == 0 && c.MemoryUsed > 0 && t != who {
+			if c.State == "ready" && c.Idle >= roomIdle && c.Parked == 0 && !c.ContextParked && c.MemoryUsed > 0 && t != who {
 				found = append(found, candidate{t, class(r.priority), c.Idle, c.MemoryUsed})
 			}
 		}
@@ -109,7 +109,7 @@ func (m *Mediator) leave(ctx context.Context, who tenant) uint64 {
 	if h == nil {
 		return 0
 	}
-	if err := h.Slot.Park(ctx, who.channel); err != nil {
+	if err := h.Slot.Park(ctx, who.channel, false); err != nil {
 		h.Log.WithField("channel", who.channel).WithError(err).Debug("no room made")
 		return 0
 	}

@@ -25,9 +25,11 @@ type PoolStatus struct {
 	Overcommit float64
 	Priorities []string
 	// ParkedHost is host memory that parked processes take, of at most ParkedHostMax
-	// bytes; ParkAfter is after how much idleness they are, 0: never by itself.
+	// bytes; ParkAfter is after how much idleness they are, ParkContextAfter after how
+	// much their contexts are, 0: never by itself.
 	ParkedHost, ParkedHostMax uint64
 	ParkAfter                 time.Duration
+	ParkContextAfter          time.Duration
 	// Isolation is what the pool demands, IsolationLevel what holds at the
 	// moment, IsolationFindings what is to be said about it.
 	Isolation         string
@@ -65,7 +67,7 @@ func (m *Mediator) Pool(name string) (PoolStatus, error) {
 		Name: terms.Name, Backend: string(terms.Backend), GPUs: terms.GPUs, Slots: terms.Slots, Used: used,
 		Memory: terms.Memory, MaxMemory: terms.MaxMemory, Promised: promised, Weight: terms.Weight, Overcommit: terms.Overcommit,
 	}
-	status.ParkAfter = terms.Parking.After
+	status.ParkAfter, status.ParkContextAfter = terms.Parking.After, terms.Parking.ContextAfter
 	status.ParkedHost, status.ParkedHostMax = m.budgets.of(terms).Use()
 	isolated := m.guard.report(name)
 	status.Isolation, status.IsolationLevel = string(terms.Isolation), string(isolated.Level)

@@ -40,24 +40,25 @@ var (
 	descPoolParkedHostMax = desc("pool_parked_host_limit_bytes", "Host memory that they may take", "pool")
 	descPoolWeight        = desc("pool_weight", "The pool's weight against other pools on its GPUs", "pool")
 
-	descDomain    = domainDesc("info", "A domain, or a session of host processes, with a slot; always 1", "kind", "priority", "gpu", "state")
-	descConnected = domainDesc("connected", "1 while QEMU, or a process of the session, is connected")
-	descWeight    = domainDesc("weight", "The domain's weight in its pool")
-	descQuota     = domainDesc("memory_quota_bytes", "Device memory that the domain may use; its own DCGM_FI_DEV_FB_TOTAL in bytes")
-	descUsed      = domainDesc("memory_used_bytes", "Device memory that the domain uses; its own DCGM_FI_DEV_FB_USED in bytes")
-	descParked    = domainDesc("memory_parked_bytes", "Of the memory in use, what lies in host memory because its process is idle")
-	descProcesses = domainDesc("processes", "Guest processes with a channel, by the state of their executor", "state")
-	descQueued    = domainDesc("queued_bytes", "Records that wait in the rings of the domain's processes")
-	descStarted   = domainDesc("executors_started_total", "Executors that were started")
-	descDied      = domainDesc("executors_died_total", "Executors that ended while their guest process still wanted them")
-	descExpired   = domainDesc("watchdog_fired_total", "Of those, the ones that the watchdog ended because a kernel or graph ran for longer than the pool allows")
-	descCalls     = domainDesc("calls_total", "Driver calls that reached an executor; those that the guest's library answers by itself are not seen")
-	descWaits     = domainDesc("waits_total", "Of the calls, those whose caller waited for the reply")
-	descLaunches  = domainDesc("launches_total", "Launches of kernels, and of graphs", "kind")
-	descCopied    = domainDesc("copied_bytes_total", "Bytes copied to the device (in), from it (out), and copied or filled on it (within); compare DCGM_FI_PROF_PCIE_RX_BYTES and _TX_BYTES", "direction")
-	descGPUTime   = domainDesc("gpu_seconds_total", "Time that the GPU worked for the domain, as the scheduler charges it; its rate is the share that DCGM_FI_PROF_GR_ENGINE_ACTIVE gives for a whole GPU")
-	descFaults    = domainDesc("faults_total", "Contexts lost, by CUresult; compare DCGM_FI_DEV_XID_ERRORS", "code")
-	descRefused   = domainDesc("refused_calls_total", "Calls of driver functions that are not carried", "function")
+	descDomain         = domainDesc("info", "A domain, or a session of host processes, with a slot; always 1", "kind", "priority", "gpu", "state")
+	descConnected      = domainDesc("connected", "1 while QEMU, or a process of the session, is connected")
+	descWeight         = domainDesc("weight", "The domain's weight in its pool")
+	descQuota          = domainDesc("memory_quota_bytes", "Device memory that the domain may use; its own DCGM_FI_DEV_FB_TOTAL in bytes")
+	descUsed           = domainDesc("memory_used_bytes", "Device memory that the domain uses; its own DCGM_FI_DEV_FB_USED in bytes")
+	descParked         = domainDesc("memory_parked_bytes", "Of the memory in use, what lies in host memory because its process is idle")
+	descContextsParked = domainDesc("contexts_parked", "Guest processes that are not on the GPU at all: their contexts lie in host memory too")
+	descProcesses      = domainDesc("processes", "Guest processes with a channel, by the state of their executor", "state")
+	descQueued         = domainDesc("queued_bytes", "Records that wait in the rings of the domain's processes")
+	descStarted        = domainDesc("executors_started_total", "Executors that were started")
+	descDied           = domainDesc("executors_died_total", "Executors that ended while their guest process still wanted them")
+	descExpired        = domainDesc("watchdog_fired_total", "Of those, the ones that the watchdog ended because a kernel or graph ran for longer than the pool allows")
+	descCalls          = domainDesc("calls_total", "Driver calls that reached an executor; those that the guest's library answers by itself are not seen")
+	descWaits          = domainDesc("waits_total", "Of the calls, those whose caller waited for the reply")
+	descLaunches       = domainDesc("launches_total", "Launches of kernels, and of graphs", "kind")
+	descCopied         = domainDesc("copied_bytes_total", "Bytes copied to the device (in), from it (out), and copied or filled on it (within); compare DCGM_FI_PROF_PCIE_RX_BYTES and _TX_BYTES", "direction")
+	descGPUTime        = domainDesc("gpu_seconds_total", "Time that the GPU worked for the domain, as the scheduler charges it; its rate is the share that DCGM_FI_PROF_GR_ENGINE_ACTIVE gives for a whole GPU")
+	descFaults         = domainDesc("faults_total", "Contexts lost, by CUresult; compare DCGM_FI_DEV_XID_ERRORS", "code")
+	descRefused        = domainDesc("refused_calls_total", "Calls of driver functions that are not carried", "function")
 )
 
 func descriptions() []*prometheus.Desc {
@@ -66,7 +67,7 @@ func descriptions() []*prometheus.Desc {
 		descGPU, descGPUAvailable, descGPUMemory, descGPUMemoryUsed, descGPUUtilization, descGPUMemoryUtilization, descGPUTemperature,
 		descGPUPower, descGPUPowerLimit, descGPUEnergy, descGPUSMClock, descGPUMemoryClock, descGPUECCErrors, descGPUXid, descGPUXids,
 		descPoolSlots, descPoolSlotsUsed, descPoolPromised, descPoolParkedHost, descPoolParkedHostMax, descPoolWeight,
-		descDomain, descConnected, descWeight, descQuota, descUsed, descParked, descProcesses, descQueued, descStarted, descDied, descExpired,
+		descDomain, descConnected, descWeight, descQuota, descUsed, descParked, descContextsParked, descProcesses, descQueued, descStarted, descDied, descExpired,
 		descCalls, descWaits, descLaunches, descCopied, descGPUTime, descFaults, descRefused,
 	}
 }

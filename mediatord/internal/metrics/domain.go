@@ -31,6 +31,7 @@ func (c *collector) domain(out chan<- prometheus.Metric, s slot.Status) {
 	gauge(out, descQuota, float64(s.Quota), labels...)
 	gauge(out, descUsed, float64(s.MemoryUsed), labels...)
 	gauge(out, descParked, float64(s.Parked), labels...)
+	gauge(out, descContextsParked, float64(s.ContextsParked), labels...)
 	var queued uint64
 	processes := map[string]int{"starting": 0, "ready": 0, "failed": 0}
 	for _, channel := range s.Channels {

@@ -29,6 +29,7 @@ type fakeExecutor struct {
 	revoked []int
 	parcels []parcel.Parcel // what it was told, exports and answers
 	parks   []uint64        // limits that it was asked with
+	wholes  []bool          // whether the contexts were asked for too
 	rooms   []bool          // answers
 	stopped int
 	looked  int
@@ -43,10 +44,10 @@ func (f *fakeExecutor) Revoke(chunk int) {
 	f.revoked = append(f.revoked, chunk)
 }
 
-func (f *fakeExecutor) Park(bytes uint64) {
+func (f *fakeExecutor) Park(bytes uint64, whole bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.parks = append(f.parks, bytes)
+	f.parks, f.wholes = append(f.parks, bytes), append(f.wholes, whole)
 }
 
 func (f *fakeExecutor) Room(made bool) {

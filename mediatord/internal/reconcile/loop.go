@@ -43,7 +43,7 @@ type Executor interface {
 	Acquired(p parcel.Parcel)
 	Look()
 	Expire(result uint32, text string)
-	Park(bytes uint64)
+	Park(bytes uint64, whole bool)
 	Room(made bool)
 	Stop()
 }
@@ -150,6 +150,9 @@ func Start(cfg Config) (*Loop, error) {
 	}
 	if l.Parking.After == nil {
 		l.Parking.After = func() time.Duration { return 0 }
+	}
+	if l.Parking.ContextAfter == nil {
+		l.Parking.ContextAfter = func() time.Duration { return 0 }
 	}
 	if l.Parking.Budget == nil {
 		l.Parking.Budget = new(parking.Budget)

@@ -16,8 +16,10 @@ import (
 // Parking is when idle processes' device memory goes to host memory.
 type Parking struct {
 	// After is of how much idleness, 0: only when somebody asks. nil is 0.
-	After  func() time.Duration
-	Budget *parking.Budget // of host memory; nil: there is none
+	After func() time.Duration
+	// ContextAfter is that of the contexts, which follow the memory; 0: never.
+	ContextAfter func() time.Duration
+	Budget       *parking.Budget // of host memory; nil: there is none
 	// MakeRoom has idle processes parked, of other domains too, until bytes of the
 	// GPU's memory are free for a channel's process. It blocks; nil: there is nobody.
 	MakeRoom func(channel int, bytes uint64) bool
@@ -42,18 +44,21 @@ type parkingOf struct {
 	asked     time.Time
 	waiting   []chan<- error
 	notBefore time.Time
+	whole     bool // the contexts were asked for too
+	stays     bool // the contexts do, whoever asks
 	rooming   bool // room is being made for it
 }
 
 // idling is what Status tells of a channel's parking. Loop.mu guards it.
 type idling struct {
 	parked, host uint64
+	context      bool // is parked
 	calls        uint64
 	since        time.Time // its last call, zero: it has no executor
 }
 
 func (d *idling) show(s *ChannelStatus) {
-	s.Parked, s.ParkedHost = d.parked, d.host
+	s.Parked, s.ParkedHost, s.ContextParked = d.parked, d.host, d.context
 	if !d.since.IsZero() {
 		s.Idle = now().Sub(d.since).Truncate(time.Second)
 	}
@@ -62,15 +67,16 @@ func (d *idling) show(s *ChannelStatus) {
 // parkWish is another goroutine's wish to park a channel.
 type parkWish struct {
 	channel int
+	whole   bool
 	answer  chan<- error
 }
 
-// Park asks for a process's device memory to go to host memory, and waits until it
-// has. It fails with ErrNotParked, or ctx's error.
-func (l *Loop) Park(ctx context.Context, channel int) error {
+// Park asks for a process's device memory to go to host memory, and if whole its
+// contexts too, and waits until it has. It fails with ErrNotParked, or ctx's error.
+func (l *Loop) Park(ctx context.Context, channel int, whole bool) error {
 	answer := make(chan error, 1)
 	select {
-	case l.parks <- parkWish{channel, answer}:
+	case l.parks <- parkWish{channel, whole, answer}:
 	case <-l.done:
 		return fmt.Errorf("%w: it has ended", ErrNotParked)
 	case <-ctx.Done():
@@ -97,7 +103,7 @@ func (l *Loop) active(i int) { l.idle(i, func(d *idling) { d.since = now() }) }
 
 // parkIdle looks who is idle for how long, and parks who is for long enough.
 func (l *Loop) parkIdle() {
-	after := l.Parking.After()
+	after, contextAfter := l.Parking.After(), l.Parking.ContextAfter()
 	for i := range l.channels {
 		c := &l.channels[i]
 		if c.executor == nil || c.state != window.HostReady {
@@ -106,15 +112,22 @@ func (l *Loop) parkIdle() {
 		calls, queued := l.Account.Statistics(i).Calls, l.Window.Queued(i)
 		var since time.Time
 		var parked uint64
+		var whole bool
 		l.idle(i, func(d *idling) {
 			if calls != d.calls || queued > 0 || d.since.IsZero() {
 				d.calls, d.since = calls, now()
 			}
-			since, parked = d.since, d.parked
+			since, parked, whole = d.since, d.parked, d.context
 		})
-		if after > 0 && now().Sub(since) >= after && parked == 0 &&
-			now().After(c.parking.notBefore) && l.movable(i) >= leastParked {
-			l.park(i)
+		if whole || !now().After(c.parking.notBefore) {
+			continue
+		}
+		idle := now().Sub(since)
+		switch {
+		case contextAfter > 0 && idle >= contextAfter && !c.parking.stays && l.Account.Used(i) >= leastParked:
+			l.park(i, true)
+		case after > 0 && idle >= after && parked == 0 && l.movable(i) >= leastParked:
+			l.park(i, false)
 		}
 	}
 }
@@ -127,22 +140,26 @@ func (l *Loop) parkNow(w parkWish) {
 	}
 	c := &l.channels[w.channel]
 	c.parking.waiting = append(c.parking.waiting, w.answer)
-	l.park(w.channel)
+	l.park(w.channel, w.whole)
 }
 
 // park asks channel i's executor, or answers those who wait.
-func (l *Loop) park(i int) {
+func (l *Loop) park(i int, whole bool) {
 	c := &l.channels[i]
 	p := &c.parking
 	if !p.asked.IsZero() && now().Sub(p.asked) < parkWithin {
 		return // it is under way
 	}
 	need := l.movable(i)
+	if whole {
+		used := l.Account.Used(i)
+		need = used - min(used, l.parked(i)) + l.hosted(i)
+	}
 	switch {
 	case c.executor == nil || c.state != window.HostReady:
 		l.parkingAnswered(i, fmt.Errorf("%w: it has no executor", ErrNotParked))
 		return
-	case l.parked(i) > 0:
+	case l.away(i), !whole && l.parked(i) > 0:
 		l.parkingAnswered(i, nil)
 		return
 	case need < leastParked:
@@ -156,8 +173,8 @@ func (l *Loop) park(i int) {
 		l.parkingAnswered(i, err)
 		return
 	}
-	p.asked = now()
-	c.executor.Park(p.reserved)
+	p.asked, p.whole = now(), whole
+	c.executor.Park(p.reserved, whole)
 }
 
 // movable is how much of channel i's device memory could go to host memory at most:
@@ -167,13 +184,15 @@ func (l *Loop) movable(i int) uint64 {
 	return used - min(used, l.parked(i)+l.Account.Facts().Context)
 }
 
-// reserveHost takes host memory out of the budget.
+// reserveHost takes host memory out of the budget: with what channel i has, bytes.
 func (l *Loop) reserveHost(i int, bytes uint64) error {
 	p := &l.channels[i].parking
 	budget := l.Parking.Budget
-	budget.Return(p.reserved) // of a wish that was not answered
-	p.reserved = 0
-	if !budget.Reserve(bytes) {
+	held := l.hosted(i)
+	budget.Return(p.reserved - min(p.reserved, held)) // of a wish that was not answered
+	p.reserved = min(p.reserved, held)
+	bytes = max(bytes, p.reserved)
+	if !budget.Reserve(bytes - p.reserved) {
 		used, limit := budget.Use()
 		return fmt.Errorf("%w: it needs %s of host memory, and of the pool's %s for parked processes %s are left; raise parking.host_memory in the pool file",
 			ErrNotParked, vgpuxml.FormatSize(bytes), vgpuxml.FormatSize(limit), vgpuxml.FormatSize(limit-min(limit, used)))
@@ -200,31 +219,52 @@ func (l *Loop) parked(i int) uint64 {
 	return l.idling[i].parked
 }
 
+// hosted is the host memory that channel i's process is known to have.
+func (l *Loop) hosted(i int) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idling[i].host
+}
+
+// away says that channel i's contexts are parked.
+func (l *Loop) away(i int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idling[i].context
+}
+
 // parkingTold acts on what an executor says of its parked memory. It is the
 // executor's word: beyond its account and the memory reserved for it nothing counts.
 func (l *Loop) parkingTold(i int, e supervisor.Event) {
 	p := &l.channels[i].parking
 	parked, host := min(e.Parked, l.Account.Used(i)), min(e.Host, p.reserved)
-	before := l.parked(i)
+	before, wasAway := l.parked(i), l.away(i)
 	if e.Answer || p.asked.IsZero() { // else what was reserved is on its way to it
 		l.Parking.Budget.Return(p.reserved - host)
 		p.reserved = host
 	}
-	l.idle(i, func(d *idling) { d.parked, d.host = parked, host })
+	l.idle(i, func(d *idling) { d.parked, d.host, d.context = parked, host, e.Context })
 	switch {
+	case !wasAway && e.Context:
+		l.record(i, events.Event{Kind: events.ProcessParked, Text: "with its context, " + vgpuxml.FormatSize(host) + " of host memory"})
+		l.logChannel(i).WithField("bytes", host).Info("process parked with its context")
 	case before == 0 && parked > 0:
 		l.record(i, events.Event{Kind: events.ProcessParked, Text: vgpuxml.FormatSize(parked)})
 		l.logChannel(i).WithField("bytes", parked).Info("process parked")
-	case before > 0 && parked == 0:
+	case wasAway && !e.Context && parked > 0:
+		l.active(i)
+		l.logChannel(i).Info("process's context resumed, its memory is parked")
+	case (before > 0 || wasAway) && parked == 0 && !e.Context:
 		l.active(i)
 		l.record(i, events.Event{Kind: events.ProcessResumed})
 		l.logChannel(i).WithField("bytes", before).Info("process resumed")
 	}
 	if e.Answer {
 		var err error
-		if parked == 0 {
+		if parked == 0 && !e.Context || p.whole && !e.Context {
 			err = fmt.Errorf("%w: %s", ErrNotParked, e.Text)
 		}
+		p.stays = p.stays || e.Never
 		l.parkingAnswered(i, err)
 	}
 	l.changed = true

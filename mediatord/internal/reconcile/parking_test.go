@@ -37,11 +37,14 @@ type lot struct {
 	recorded []events.Kind
 }
 
-func newLot(t *testing.T, after time.Duration, makeRoom func(int, uint64) bool) *lot {
+func newLot(t *testing.T, after time.Duration, makeRoom func(int, uint64) bool, change ...func(*Parking)) *lot {
 	l := &lot{budget: new(parking.Budget)}
 	l.budget.SetLimit(100 * mib)
 	l.stage = newStage(t, func(c *Config) {
 		c.Parking = Parking{After: func() time.Duration { return after }, Budget: l.budget, MakeRoom: makeRoom}
+		for _, f := range change {
+			f(&c.Parking)
+		}
 		c.Record = func(e events.Event) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -105,14 +108,14 @@ func TestHostMemoryForParkingIsBounded(t *testing.T) {
 	l.use(0, 60*mib)
 	l.use(1, 60*mib)
 	done := make(chan error, 1)
-	go func() { done <- l.loop.Park(t.Context(), 0) }()
+	go func() { done <- l.loop.Park(t.Context(), 0, false) }()
 	l.until("the wish", func() bool { return len(first.parkAsked()) == 1 })
 	first.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 60 * mib, Host: 1 << 60, Answer: true}) // a lie counts as far as it was allowed
 	if err := <-done; err != nil {
 		t.Errorf("the first: %v", err)
 	}
 	l.wantHost("the first's", 60*mib)
-	err := l.loop.Park(t.Context(), 1)
+	err := l.loop.Park(t.Context(), 1, false)
 	if !errors.Is(err, ErrNotParked) || !strings.Contains(err.Error(), "60MiB") || !strings.Contains(err.Error(), "40MiB") || !strings.Contains(err.Error(), "parking.host_memory") {
 		t.Errorf("the second: %v", err)
 	}
@@ -121,21 +124,21 @@ func TestHostMemoryForParkingIsBounded(t *testing.T) {
 	}
 	first.end(719, "killed") // while it is parked
 	l.wantHost("the dead one's", 0)
-	go func() { done <- l.loop.Park(t.Context(), 1) }()
+	go func() { done <- l.loop.Park(t.Context(), 1, false) }()
 	l.until("the wish", func() bool { return len(second.parkAsked()) == 1 })
 	second.sink(supervisor.Event{Kind: supervisor.Parking, Text: "it has work", Answer: true})
 	if err := <-done; !errors.Is(err, ErrNotParked) || !strings.Contains(err.Error(), "it has work") {
 		t.Errorf("the second: %v", err)
 	}
 	l.wantHost("nothing", 0)
-	go func() { done <- l.loop.Park(t.Context(), 1) }()
+	go func() { done <- l.loop.Park(t.Context(), 1, false) }()
 	l.until("the wish", func() bool { return len(second.parkAsked()) == 2 })
 	second.end(719, "killed") // while it is asked
 	if err := <-done; !errors.Is(err, ErrNotParked) {
 		t.Errorf("one that ended: %v", err)
 	}
 	l.wantHost("nothing again", 0)
-	if err := l.loop.Park(t.Context(), 99); !errors.Is(err, ErrNotParked) {
+	if err := l.loop.Park(t.Context(), 99, false); !errors.Is(err, ErrNotParked) {
 		t.Errorf("no such channel: %v", err)
 	}
 }
@@ -148,7 +151,7 @@ func TestLateWordIsNoAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- l.loop.Park(ctx, 0) }()
+	go func() { done <- l.loop.Park(ctx, 0, false) }()
 	l.until("the wish", func() bool { return len(e.parkAsked()) == 1 })
 	e.sink(supervisor.Event{Kind: supervisor.Parking})
 	l.settled()
@@ -193,9 +196,89 @@ func TestAdoptedExecutorStaysParked(t *testing.T) {
 	e.sink(supervisor.Event{Kind: supervisor.Resumed, Parked: 50 * mib, Host: 50 * mib})
 	l.wantHost("what it has", 50*mib)
 	l.until("status", func() bool { return l.loop.Status()[0].Parked == 50*mib })
-	if err := l.loop.Park(t.Context(), 0); err != nil || len(e.parkAsked()) != 0 {
+	if err := l.loop.Park(t.Context(), 0, false); err != nil || len(e.parkAsked()) != 0 {
 		t.Errorf("parking what is parked: %v, asked %v", err, e.parkAsked())
 	}
 	e.sink(supervisor.Event{Kind: supervisor.Parking})
+	l.wantHost("nothing", 0)
+}
+
+func (f *fakeExecutor) lastWish() (bytes uint64, whole bool, count int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if count = len(f.parks); count == 0 {
+		return 0, false, 0
+	}
+	return f.parks[count-1], f.wholes[count-1], count
+}
+
+// Memory goes first and the contexts follow, within the budget that has both.
+func TestContextsFollowMemory(t *testing.T) {
+	l := newLot(t, time.Second, nil, func(p *Parking) { p.ContextAfter = func() time.Duration { return 2500 * time.Millisecond } })
+	e := l.running(0, 1)
+	l.use(0, 60*mib)
+	l.until("the wish for memory", func() bool { bytes, whole, count := e.lastWish(); return count == 1 && bytes == 60*mib && !whole })
+	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 40 * mib, Answer: true})
+	l.wantHost("the memory", 40*mib)
+	l.until("the wish for contexts", func() bool { bytes, whole, count := e.lastWish(); return count == 2 && bytes == 60*mib && whole })
+	l.wantHost("the reservation", 60*mib)
+	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 60 * mib, Context: true, Answer: true})
+	l.until("status", func() bool {
+		s := l.loop.Status()[0]
+		return s.ContextParked && s.Parked == 40*mib && s.ParkedHost == 60*mib
+	})
+	for _, whole := range []bool{false, true} {
+		if err := l.loop.Park(t.Context(), 0, whole); err != nil {
+			t.Errorf("parking what is parked: %v", err)
+		}
+	}
+	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 40 * mib})
+	l.until("status", func() bool { s := l.loop.Status()[0]; return !s.ContextParked && s.Parked == 40*mib })
+	l.wantHost("the memory", 40*mib)
+	e.sink(supervisor.Event{Kind: supervisor.Parking})
+	l.wantHost("nothing", 0)
+	if got := l.parkings(); !slices.Equal(got, []events.Kind{events.ProcessParked, events.ProcessParked, events.ProcessResumed}) {
+		t.Errorf("events %v", got)
+	}
+}
+
+// A driver that cannot is not asked again, but for those who ask by hand.
+func TestContextsStayWhereTheDriverCannot(t *testing.T) {
+	l := newLot(t, 0, nil, func(p *Parking) { p.ContextAfter = func() time.Duration { return time.Second } })
+	e := l.running(0, 1)
+	l.use(0, 60*mib)
+	l.until("the wish", func() bool { _, whole, count := e.lastWish(); return count == 1 && whole })
+	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 40 * mib, Answer: true, Never: true, Text: "its driver cannot"})
+	l.wantHost("the memory", 40*mib)
+	done := make(chan error, 1)
+	go func() { done <- l.loop.Park(t.Context(), 0, true) }()
+	l.until("the wish by hand", func() bool { _, whole, count := e.lastWish(); return count == 2 && whole })
+	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 40 * mib, Answer: true, Never: true, Text: "its driver cannot"})
+	if err := <-done; !errors.Is(err, ErrNotParked) || !strings.Contains(err.Error(), "its driver cannot") {
+		t.Errorf("by hand: %v", err)
+	}
+	l.wantHost("the memory", 40*mib)
+	if !l.loop.channels[0].parking.stays {
+		t.Error("it will be asked again")
+	}
+}
+
+func TestContextsBeyondTheBudget(t *testing.T) {
+	l := newLot(t, 0, nil)
+	e := l.running(0, 1)
+	l.use(0, 90*mib)
+	l.budget.SetLimit(70 * mib)
+	done := make(chan error, 1)
+	go func() { done <- l.loop.Park(t.Context(), 0, true) }()
+	if err := <-done; !errors.Is(err, ErrNotParked) || !strings.Contains(err.Error(), "parking.host_memory") {
+		t.Errorf("too much: %v", err)
+	}
+	if _, _, count := e.lastWish(); count != 0 {
+		t.Error("it was asked all the same")
+	}
+	e.sink(supervisor.Event{Kind: supervisor.Resumed, Parked: 20 * mib, Host: 60 * mib, Context: true})
+	l.wantHost("what it has", 60*mib)
+	l.until("status", func() bool { return l.loop.Status()[0].ContextParked })
+	e.end(719, "killed")
 	l.wantHost("nothing", 0)
 }

@@ -20,9 +20,11 @@ type ChannelStatus struct {
 	Walls       string // around the executor, with commas between
 	Queued      uint64 // bytes of records that wait in its ring
 	Statistics  window.Statistics
-	Parked      uint64        // bytes of MemoryUsed that lie in host memory
-	ParkedHost  uint64        // bytes of host memory for that
-	Idle        time.Duration // since it last called the driver, to a second; 0: it works
+	Parked      uint64 // bytes of MemoryUsed that lie in host memory
+	ParkedHost  uint64 // bytes of host memory for what is parked
+	// ContextParked: its contexts lie in host memory too.
+	ContextParked bool
+	Idle          time.Duration // since it last called the driver, to a second; 0: it works
 }
 
 // maxRefused bounds how many names of calls are remembered per domain.

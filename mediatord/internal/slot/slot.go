@@ -300,7 +300,9 @@ func (s *Slot) setQEMU(pid int) {
 func (s *Slot) ChannelStatus() []reconcile.ChannelStatus { return s.loop.Status() }
 
 // Park is reconcile.Loop's.
-func (s *Slot) Park(ctx context.Context, channel int) error { return s.loop.Park(ctx, channel) }
+func (s *Slot) Park(ctx context.Context, channel int, whole bool) error {
+	return s.loop.Park(ctx, channel, whole)
+}
 
 // Abandoned says that the QEMU that was given the window has ended.
 func (s *Slot) Abandoned() bool {

@@ -20,9 +20,11 @@ type Status struct {
 	Quota      uint64 // bytes
 	MemoryUsed uint64 // bytes
 	Parked     uint64 // of MemoryUsed, bytes that lie in host memory
-	Channels   []reconcile.ChannelStatus
-	Refused    map[string]uint64 // calls that are not carried, by name
-	Totals     reconcile.Totals
+	// ContextsParked is how many of its processes have their contexts there too.
+	ContextsParked int
+	Channels       []reconcile.ChannelStatus
+	Refused        map[string]uint64 // calls that are not carried, by name
+	Totals         reconcile.Totals
 }
 
 // Status reads the slot's state of this moment.
@@ -38,6 +40,9 @@ func (s *Slot) Status() Status {
 	for _, c := range status.Channels {
 		status.MemoryUsed += c.MemoryUsed
 		status.Parked += c.Parked
+		if c.ContextParked {
+			status.ContextsParked++
+		}
 	}
 	return status
 }

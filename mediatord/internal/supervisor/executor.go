@@ -76,9 +76,11 @@ func (e *Executor) Revoke(chunk int) {
 // never blocks.
 func (e *Executor) Export(p parcel.Parcel) { e.command(outgoing{Type: parcel.Export, Parcel: &p}) }
 
-// Park asks the executor to move device memory to at most bytes of host memory;
-// Parking answers. It never blocks.
-func (e *Executor) Park(bytes uint64) { e.command(outgoing{Type: "park", Bytes: bytes}) }
+// Park asks the executor to move device memory, and if whole its contexts too, to at
+// most bytes of host memory; Parking answers. It never blocks.
+func (e *Executor) Park(bytes uint64, whole bool) {
+	e.command(outgoing{Type: "park", Bytes: bytes, Context: whole})
+}
 
 // Room answers the executor's Room: whether room was made. It never blocks.
 func (e *Executor) Room(made bool) { e.command(outgoing{Type: "room", Made: made}) }

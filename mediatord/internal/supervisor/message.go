@@ -21,8 +21,8 @@ const (
 	Refused              // Name was called Count times and is not carried
 	Acquire              // it asks for what another executor has; Parcel
 	Exported             // the answer of that other one; Parcel
-	Resumed              // an adopted one has done what an earlier mediatord asked for; Walls, Parked, Host
-	Parking              // device memory was moved, or not: Parked, Host, Answer, Text says why not
+	Resumed              // an adopted one has done what an earlier mediatord asked for; Walls, Parked, Host, Context
+	Parking              // device memory was moved, or not: Parked, Host, Context, Answer, Never, Text says why not
 	Room                 // it needs Bytes of the GPU's memory that it does not get
 	Exited               // reaped; Result and Text are for the guest process. The last event
 )
@@ -43,7 +43,9 @@ type Event struct {
 	Bytes  uint64
 	Parked uint64 // bytes of device memory that lie in host memory
 	Host   uint64 // bytes of host memory for that
-	Answer bool   // of Parking: Park asked for it
+	// Context: its contexts lie in host memory too; Never: they never will.
+	Context, Never bool
+	Answer         bool // of Parking: Park asked for it
 }
 
 // Close gives back what nobody will use.
@@ -74,6 +76,8 @@ type incoming struct {
 	Parked  uint64 `json:"parked"`
 	Host    uint64 `json:"host"`
 	Answer  bool   `json:"answer"`
+	Context bool   `json:"context"`
+	Never   bool   `json:"never"`
 
 	Parcel *parcel.Parcel `json:"parcel"`
 }
@@ -84,6 +88,8 @@ type outgoing struct {
 	Chunk *int   `json:"chunk,omitempty"`
 	Bytes uint64 `json:"bytes,omitempty"`
 	Made  bool   `json:"made,omitempty"`
+
+	Context bool `json:"context,omitempty"`
 
 	Parcel *parcel.Parcel `json:"parcel,omitempty"`
 }
@@ -99,11 +105,11 @@ func parse(line []byte) (Event, error) {
 	case "ready":
 		return Event{Kind: Ready, Walls: printable(in.Walls, maxName)}, nil
 	case "resumed":
-		return Event{Kind: Resumed, Walls: printable(in.Walls, maxName), Parked: in.Parked, Host: in.Host}, nil
+		return Event{Kind: Resumed, Walls: printable(in.Walls, maxName), Parked: in.Parked, Host: in.Host, Context: in.Context}, nil
 	case "log":
 		return Event{Kind: Log, Level: in.Level, Text: printable(in.Message, maxText)}, nil
 	case "parking":
-		return Event{Kind: Parking, Parked: in.Parked, Host: in.Host, Answer: in.Answer, Text: printable(in.Message, maxText)}, nil
+		return Event{Kind: Parking, Parked: in.Parked, Host: in.Host, Context: in.Context, Never: in.Never, Answer: in.Answer, Text: printable(in.Message, maxText)}, nil
 	case "room":
 		return Event{Kind: Room, Bytes: in.Bytes}, nil
 	case "fault":

@@ -44,9 +44,15 @@ type Recorder struct {
 	Linked      []byte
 	LinkOutputs driver.LinkState
 
+	// Blocked hears of calls that a driver would hold up, because they come between
+	// Checkpoint and Restore. Torn: a Checkpoint that fails leaves nothing intact.
+	Blocked func(name string)
+	Torn    bool
+
 	mu    sync.Mutex
 	calls []string
 	last  uint64
+	away  bool
 }
 
 // Primary is the handle of the primary context, DefaultPool that of the default pool.
@@ -76,6 +82,9 @@ func (r *Recorder) Calls() []string {
 func (r *Recorder) call(name string, args ...any) driver.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.away && name != "Restore" && r.Blocked != nil {
+		r.Blocked(name)
+	}
 	r.calls = append(r.calls, strings.TrimSpace(name+" "+strings.TrimSuffix(fmt.Sprintln(args...), "\n")))
 	return r.Fail[name]
 }

@@ -27,8 +27,10 @@ type Memory struct {
 	data    []byte
 	fd      int  // of the memfd behind it
 	foreign bool // another device's: it counts there
-	refs    int  // the handle and the mappings
-	held    bool
+	// exported: another device may have it as well.
+	exported bool
+	refs     int // the handle and the mappings
+	held     bool
 }
 
 // Size is the size in bytes.
@@ -55,6 +57,7 @@ type heap struct {
 	reserved []addressRange // sorted, disjoint
 	mappings map[uint64]*mapping
 	physical map[*Memory]struct{}
+	away     map[*Memory][]byte // what is in memory, between Checkpoint and Restore
 }
 
 func (h *heap) init(d *Device) {

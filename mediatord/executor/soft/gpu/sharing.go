@@ -42,6 +42,7 @@ func (m *Memory) export() (int, error) {
 	if err != nil {
 		return -1, failure(OutOfMemory, "duplicating memory's descriptor: %w", err)
 	}
+	m.exported = true
 	return fd, nil
 }
 
