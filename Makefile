@@ -4,6 +4,7 @@
 #   make test      every test that needs no GPU
 #   make build     everything into build/
 #   make system    the packages on a Debian of their own; ROUNDS=10 restarts, upgrades and reboots that often
+#   make enforced  the packages where AppArmor enforces, in whole VMs; not part of make test, because it takes long
 #   make packages  deb and rpm for host and guest into build/packages
 #   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
 #   make lint      style and static checks
@@ -20,7 +21,7 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without; one set of flags, so that tests reuse what build compiled
 export GOFLAGS := -tags=libvirt_dlopen -trimpath
 
-.PHONY: sim all build toolchain deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
+.PHONY: sim enforced all build toolchain deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
 
 all: build
 
@@ -59,7 +60,7 @@ test: build unit e2e system ollama
 unit: build
 	$(GO) vet ./...
 	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /tests/)
-	$(GO) test -timeout 15m -p 1 $$($(GO) list ./tests/... | grep -v -e /tests/e2e -e /tests/system -e /tests/ollama)
+	$(GO) test -timeout 15m -p 1 $$($(GO) list ./tests/... | grep -v -e /tests/e2e -e /tests/system -e /tests/enforced -e /tests/ollama)
 
 e2e: build
 	$(GO) test -count=1 -timeout 20m -v ./tests/e2e/...
@@ -69,6 +70,10 @@ ROUNDS ?= 3
 
 system: build packages
 	VGPU_SYSTEM_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout $$((20 + 10 * $(ROUNDS)))m -v ./tests/system/...
+
+# kernels of their own: no container can enforce what its host does not
+enforced: build packages
+	$(GO) test -count=1 -timeout 90m -v ./tests/enforced
 
 bench: build
 	$(MAKE) --no-print-directory -C tests/device OUT=$(BUILD)/tests

@@ -44,7 +44,7 @@ same_files() {
 		for kind in deb rpm; do
 			(cd "$work/$part/$kind" && find . ! -type d) | sed -e 's|/usr/lib/x86_64-linux-gnu/|/usr/lib64/|' \
 				-e 's|/zsh/vendor-completions/|/zsh/site-functions/|' |
-				grep -v -e /usr/share/licenses/ -e /copyright -e /changelog -e /lintian/ -e /etc/apparmor.d/ -e selinux | sort >"$work/$part/$kind.list"
+				grep -v -e /usr/share/licenses/ -e /copyright -e /changelog -e /lintian/ -e /etc/apparmor.d/ | sort >"$work/$part/$kind.list"
 		done
 		diff "$work/$part/deb.list" "$work/$part/rpm.list" || return 1
 		test -s "$work/$part/deb.list"

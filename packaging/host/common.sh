@@ -25,9 +25,9 @@ reload_libvirt() {
 	done
 }
 
-# The domains that hold a slot, as the directories of their sockets say.
+# Domains hold slots, as the directories of their sockets say, and mediatord or its holder has what they need.
 domains_in_use() {
-	systemd_runs && systemctl --quiet is-active mediatord.service || return 1
+	systemd_runs && systemctl --quiet is-active mediatord.service vgpu-held.scope || return 1
 	for directory in /run/vgpu/domain-*; do
 		[ -d "$directory" ] && return 0
 	done
@@ -37,6 +37,14 @@ domains_in_use() {
 # The running mediatord and its executors are left alone: guests go on computing. Until the next boot its unit stays known as it is, or
 # systemd would not listen to it any more and take it for hanging.
 warn_of_domains() {
+	if ! systemctl --quiet is-active mediatord.service; then
+		cat >&2 <<-END
+		libvirt-vgpu: domains hold vGPUs, and mediatord is stopped. Their guest processes go on computing, but no process and no domain can
+		libvirt-vgpu: begin to use a vGPU any more. vgpu-held.scope keeps what they need, for mediatord when the package is installed again.
+		libvirt-vgpu: When these domains are shut down: systemctl stop vgpu-held.scope
+		END
+		return 0
+	fi
 	mkdir -p $kept_unit_folder
 	cp /usr/lib/systemd/system/mediatord.service $kept_unit_folder/
 	cat >&2 <<-END
@@ -59,4 +67,31 @@ reload_units_and_bus() {
 	systemd_runs || return 0
 	systemctl daemon-reload || true
 	busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig >/dev/null 2>&1 || true
+}
+
+# AppArmor's profiles of libvirt's daemons. The one that comes later reads our addition too.
+libvirt_profiles='usr.sbin.libvirtd usr.sbin.virtqemud'
+
+# Takes our line out of a file of local additions. An empty file stays where a profile may demand it.
+forbid_in_apparmor_file() {
+	local=/etc/apparmor.d/local/$1
+	[ -e "$local" ] || return 0
+	sed -i '/^# begin libvirt-vgpu$/,/^# end libvirt-vgpu$/d' "$local"
+	[ -s "$local" ] || [ -e "/etc/apparmor.d/$1" ] || rm -f "$local"
+}
+
+# Running daemons are under the new profile at once.
+reload_apparmor() {
+	command -v aa-enabled >/dev/null && aa-enabled --quiet 2>/dev/null || return 0
+	for profile in $libvirt_profiles; do
+		if [ -e "/etc/apparmor.d/$profile" ]; then
+			apparmor_parser --replace --write-cache --skip-bad-cache "/etc/apparmor.d/$profile" ||
+				echo "libvirt-vgpu: libvirt's profile /etc/apparmor.d/$profile was not loaded: see apparmor_parser -r" >&2
+		fi
+	done
+}
+
+# What starts from here on is in domains of its own where SELinux is on.
+load_selinux_module() {
+	/usr/libexec/vgpu/selinux-module load || echo "libvirt-vgpu: the SELinux module was not loaded; see: /usr/libexec/vgpu/selinux-module load" >&2
 }

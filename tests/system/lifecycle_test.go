@@ -160,6 +160,27 @@ func (h *host) rebooted(t *testing.T) {
 	h.nothingFailed(t)
 }
 
+// keptBySomethingElse removes the package while mediatord is stopped and a guest
+// computes, and installs it again.
+func (h *host) keptBySomethingElse(t *testing.T) {
+	h.undisturbed(t, "kept", func() {
+		before := h.property(t, "MainPID")
+		_, err := h.Run(h.ctx, "systemctl", "stop", "mediatord")
+		must(t, err)
+		said, err := h.Run(h.ctx, "/bin/sh", "-ec", "exec 2>&1; apt-get remove libvirt-vgpu")
+		must(t, err)
+		if !strings.Contains(said, "systemctl stop vgpu-held.scope") {
+			t.Errorf("removing did not say who keeps the vGPUs: %s", said)
+		}
+		if state, err := h.Run(h.ctx, "systemctl", "is-active", "vgpu-held.scope"); err != nil {
+			t.Errorf("the holder is %s, %v", state, err)
+		}
+		_, err = h.Run(h.ctx, "/bin/sh", "-ec", "cd /packages; apt-get install ./libvirt-vgpu_*_amd64.deb")
+		must(t, err)
+		h.otherProcess(t, before)
+	})
+}
+
 // removed removes the package while a domain has a vGPU, and purges it when the
 // domain is gone. Domains without one start as ever.
 func (h *host) removed(t *testing.T) {

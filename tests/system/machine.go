@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"libvirt-vgpu/tests/debian"
 )
 
 const poll = 50 * time.Millisecond
@@ -45,7 +47,7 @@ exit $status
 
 // boot starts a machine; ctx bounds the start. Packages are seen in /packages.
 func boot(ctx context.Context, name, packages string) (m *Machine, err error) {
-	root, err := baseRoot(ctx)
+	root, err := debian.Root(ctx, debian.Bookworm, debian.Hypervisor())
 	if err != nil {
 		return nil, err
 	}

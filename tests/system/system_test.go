@@ -92,7 +92,7 @@ func TestPackages(t *testing.T) {
 	for range all {
 		steps = append(steps, step{"kill", h.nextRound(h.killed)}, step{"upgrade", h.upgraded}, step{"stop", h.stopped}, step{"reboot", h.rebooted})
 	}
-	for _, step := range append(steps, step{"remove", h.removed}) {
+	for _, step := range append(steps, step{"remove while stopped", h.keptBySomethingElse}, step{"remove", h.removed}) {
 		// each needs what those before it did
 		if !t.Run(step.name, step.do) {
 			t.FailNow()

@@ -9,6 +9,7 @@ import (
 
 // Domain describes a libvirt domain that boots an initramfs.
 type Domain struct {
+	Type      string // "" is qemu
 	Name      string
 	UUID      string // "" lets libvirt choose
 	MemoryMiB int    // 0 is 512
@@ -21,7 +22,7 @@ type Domain struct {
 	Devices   string // XML inside <devices>
 }
 
-var domainXML = template.Must(template.New("").Funcs(template.FuncMap{"text": escape}).Parse(`<domain type='qemu'>
+var domainXML = template.Must(template.New("").Funcs(template.FuncMap{"text": escape}).Parse(`<domain type='{{.Type}}'>
   <name>{{text .Name}}</name>
 {{- if .UUID}}
   <uuid>{{text .UUID}}</uuid>
@@ -55,6 +56,9 @@ var domainXML = template.Must(template.New("").Funcs(template.FuncMap{"text": es
 
 // XML is the domain's definition.
 func (d Domain) XML() (string, error) {
+	if d.Type == "" {
+		d.Type = "qemu"
+	}
 	if d.MemoryMiB == 0 {
 		d.MemoryMiB = 512
 	}

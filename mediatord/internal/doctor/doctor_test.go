@@ -202,6 +202,17 @@ func TestFindings(t *testing.T) {
 		{"no run directory", func(h *host) { h.remove("run") }, "permissions", Problem, "there is no /run/vgpu"},
 		{"QEMU's user", func(h *host) { h.file("etc/passwd", "root:x:0:0::/:/bin/sh\n") }, "permissions", Warning, "--qemu-users"},
 		{"AppArmor", func(h *host) { h.file("sys/module/apparmor/parameters/enabled", "Y\n") }, "apparmor", OK, "is on"},
+		{"AppArmor with libvirt's profile", func(h *host) {
+			h.file("sys/module/apparmor/parameters/enabled", "Y\n")
+			h.file("etc/apparmor.d/usr.sbin.libvirtd", "/etc/libvirt/hooks/** rmix,\n")
+			h.file("etc/apparmor.d/local/usr.sbin.libvirtd", "# Site-specific additions\n")
+		}, "apparmor", Problem, "apparmor_parser -r /etc/apparmor.d/usr.sbin.libvirtd"},
+		{"AppArmor with our additions", func(h *host) {
+			h.file("sys/module/apparmor/parameters/enabled", "Y\n")
+			h.file("etc/apparmor.d/usr.sbin.libvirtd", "/etc/libvirt/hooks/** rmix,\n")
+			h.file("etc/apparmor.d/local/usr.sbin.libvirtd", "/usr/libexec/vgpu/vgpu-qemu-hook rmix,\n")
+			h.file("etc/apparmor.d/abstractions/libvirt-qemu.d/libvirt-vgpu", "/run/vgpu/domain-*/ivshmem.sock rw,\n")
+		}, "apparmor", OK, "our additions"},
 		{"SELinux", func(h *host) { h.file("sys/fs/selinux/enforce", "1") }, "selinux", Warning, "selinux-module load"},
 		{"SELinux with our module", func(h *host) {
 			h.file("sys/fs/selinux/enforce", "1")

@@ -142,14 +142,27 @@ func (h Host) booted() time.Time {
 	return time.Time{}
 }
 
+// apparmor: libvirt's daemon is confined itself, and its profile lets it run what lies in
+// /etc/libvirt/hooks, but not what a link there leads to.
 func apparmor(_ context.Context, h Host) []Finding {
 	if h.word("/sys/module/apparmor/parameters/enabled") != "Y" {
 		return ok("AppArmor is off")
 	}
-	for _, path := range []string{"/etc/apparmor.d/abstractions/libvirt-qemu.d/libvirt-vgpu", "/etc/apparmor.d/local/abstractions/libvirt-qemu"} {
-		if text, err := os.ReadFile(h.path(path)); err == nil && bytes.Contains(text, []byte("vgpu")) {
-			return ok("AppArmor is on, and QEMU's profile has our additions")
+	const folder = "/etc/apparmor.d/"
+	says := func(name, text string) bool {
+		profile, err := os.ReadFile(h.path(folder + name))
+		return err == nil && bytes.Contains(profile, []byte(text))
+	}
+	const program = "/usr/libexec/vgpu/vgpu-qemu-hook"
+	for _, profile := range []string{"usr.sbin.libvirtd", "usr.sbin.virtqemud"} {
+		if _, err := os.Stat(h.path(folder + profile)); err != nil || says(profile, program) || says("local/"+profile, program) {
+			continue
 		}
+		return problem("AppArmor does not let libvirt run its hook "+program+": every start of a domain fails",
+			"install libvirt-vgpu again, or add '"+program+" rmix,' to "+folder+"local/"+profile+" and load it: apparmor_parser -r "+folder+profile)
+	}
+	if says("abstractions/libvirt-qemu.d/libvirt-vgpu", "vgpu") || says("local/abstractions/libvirt-qemu", "vgpu") {
+		return ok("AppArmor is on, and libvirt's profiles have our additions")
 	}
 	return ok("AppArmor is on; libvirt admits each domain's socket by itself")
 }
