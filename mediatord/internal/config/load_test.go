@@ -58,6 +58,7 @@ delay = 0.5
 least = 0.25
 [parking]
 after = "90s"
+context_after = "2h"
 host_memory = "2GiB"
 `)
 	if err != nil {
@@ -66,7 +67,7 @@ host_memory = "2GiB"
 	want := Pool{
 		Name: "gold", File: "gold.toml", GPUs: []string{"0000:ab:00.0", "GPU-6ba7b810-9dad-11d1-80b4-00c04fd430c8", "MIG-6ba7b810-9dad-11d1-80b4-00c04fd430c9"},
 		Backend: BackendCUDA, Mode: Shared, Slots: 2, Memory: 16 << 30, MaxMemory: 64 << 30, Overcommit: 1.5, Weight: 200,
-		Parking:     Parking{After: 90 * time.Second, HostMemory: 2 << 30},
+		Parking:     Parking{After: 90 * time.Second, ContextAfter: 2 * time.Hour, HostMemory: 2 << 30},
 		KernelLimit: 30 * time.Second,
 		Sharing: Sharing{Leases: true, Options: sched.Options{
 			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
@@ -109,6 +110,7 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"run set", "p.toml", "gpus = [\"soft\"]\n[sharing]\nrun_set = 0", []string{"sharing.run_set", "1 to 16"}},
 		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100µs" to "1s"`}},
 		{"parking too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\nafter = \"10ms\"", []string{"parking.after", `"10ms"`, `"1s"`, "never"}},
+		{"contexts parked too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\ncontext_after = \"0\"", []string{"parking.context_after", `"0"`, `"1s"`, "never"}},
 		{"host memory", "p.toml", "gpus = [\"soft\"]\n[parking]\nhost_memory = \"a lot\"", []string{"parking.host_memory", `"a lot"`, "64MiB"}},
 		{"mode", "p.toml", "gpus = [\"soft\"]\nmode = \"private\"", []string{"mode", `"private"`, `"shared" or "exclusive"`}},
 		{"slots of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\nslots = 2", []string{"slots", "exclusive", "one for each GPU"}},

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that are parked with their contexts: what they still have on the GPU and on the host, and how long the next call takes.
+
+Executors run as an unprivileged user behind the walls that a pool has if its file says nothing. If something is refused, the
+result holds what executors and the kernel said, and what a trial of the walls found.
+"""
+import glob
+import json
+import os
+import shutil
+import statistics
+import subprocess
+
+from host import Host
+from machine import WORK, payload
+from stage_parking import ANSWER_SECONDS, Deadline, Tenant, free_mib, settled, slots
+
+TENANTS, MIB, ROUNDS = 3, 100, 5
+SECONDS = 55          # of the whole part
+PARK_SECONDS = 15     # of one parking of all
+CONTEXT_MIB = 520     # about what one takes on an H200
+PROBED = "syscall=444"  # landlock_create_ruleset: executors try whether that wall stands
+MOSTLY = 0.9          # of the tenants' memory leaves the GPU
+
+
+def host_of(host, walls=None):
+    """A mediatord as the packages start it: executors are somebody else's."""
+    work = f"{WORK}-contexts{'-' + walls if walls else ''}"
+    executor = f"{work}-executor"  # where every user may run it
+    os.makedirs(os.path.dirname(executor), exist_ok=True)
+    shutil.copy(payload("bin/vgpu-executor"), executor)
+    os.chmod(executor, 0o755)
+    pool = '[parking]\nafter = "never"\nhost_memory = "20GiB"\n'
+    if walls:
+        pool = f'walls = "{walls}"\n' + pool
+    own = Host(host.gpus["default"], rehearsal=host.rehearsal, work=work, pool=pool,
+               options=["--run-dir", f"{work}/run", "--executor", executor, "--executor-user", "nobody"])
+    own.warm, own.kernel_said = 0, len(kernel_log())
+    return own
+
+
+def used_mib(rehearsal):
+    """MiB of the first GPU that somebody has; the GPU in software tells nobody."""
+    if rehearsal:
+        return None
+    text = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"], capture_output=True, text=True, timeout=60).stdout
+    return int(text)
+
+
+def channels(host):
+    return [channel for slot in slots(host) for channel in slot["channels"]]
+
+
+def park(host, count, deadline):
+    """Parks everybody with context; seconds that took, None if somebody is not, and why."""
+    kept = []
+    within = Deadline(PARK_SECONDS, deadline)
+    seconds = 0.0
+    while not within.over():
+        started = within.left()
+        kept = []
+        for slot in slots(host):
+            said = subprocess.run([payload("bin/vgpuctl"), "--bus", host.address, "park", "--context", "--json", slot["uuid"]],
+                                  capture_output=True, text=True, timeout=ANSWER_SECONDS)
+            kept += json.loads(said.stdout)["kept"] if said.returncode == 0 else [said.stderr.strip()[-300:]]
+        seconds += started - within.left()
+        parked = sum(channel["context_parked"] for channel in channels(host))
+        if parked == count:
+            return seconds, kept
+        settled(lambda: False, within.left(0.3))
+    return None, kept
+
+
+def resident_mib(host):
+    """MiB of anonymous memory of each executor."""
+    found = []
+    for channel in channels(host):
+        with open(f"/proc/{channel['executor_pid']}/status") as file:
+            found += [int(line.split()[1]) >> 10 for line in file if line.startswith("RssAnon:")]
+    return found
+
+
+def said(host):
+    """What executors, mediatord and the kernel's filter of system calls have said."""
+    telling = ("parking: ", "process parked", "resumed", "level=error", "level=warn", "level=fatal", "fault", "walls:")
+    lines = [line[:400] for line in host.log().splitlines() if any(mark in line for mark in telling)][-40:]
+    return lines + [line[:400] for line in kernel_log()[host.kernel_said:] if ("type=1326" in line and PROBED not in line) or "NVRM" in line][-10:]
+
+
+def kernel_log():
+    return subprocess.run(["dmesg"], capture_output=True, text=True).stdout.splitlines()
+
+
+def turns(host, rounds, deadline, expect):
+    result = {"tenants": TENANTS, "mib": MIB, "used_mib": {}, "park_seconds": [], "wake_ms": [], "awake_ms": []}
+    used = result["used_mib"]
+    used["alone"] = used_mib(host.rehearsal)
+    tenants = []
+    try:
+        for _ in range(TENANTS):
+            tenants.append(Tenant(host, MIB, "2GiB", deadline))
+            tenants[-1].await_line("holds")
+        used["awake"] = used_mib(host.rehearsal)
+        result["walls"] = sorted({channel["walls"] for channel in channels(host)})
+        result["awake_ms"] = [tenant.touch() for tenant in tenants]
+        for number in range(rounds):
+            seconds, kept = park(host, TENANTS, deadline)
+            if seconds is None:
+                raise RuntimeError(f"not everybody is parked with context in round {number + 1}: {kept}")
+            result["park_seconds"].append(seconds)
+            if number == 0:
+                used["parked"] = used_mib(host.rehearsal)
+                result["resident_mib"] = resident_mib(host)
+                result["host_memory"] = sum(channel["parked_host_memory"] for channel in channels(host))
+            result["wake_ms"] += [tenant.touch() for tenant in tenants]
+        used["awake_again"] = used_mib(host.rehearsal)
+        for tenant in tenants:
+            tenant.ask("check", "right")
+        if not host.rehearsal:
+            left = used["parked"] - used["alone"]
+            expect(f"parked tenants have {left} of {used['awake'] - used['alone']} MiB", left <= (1 - MOSTLY) * (used["awake"] - used["alone"]))
+        if park(host, TENANTS, deadline)[0] is None:
+            raise RuntimeError("not everybody is parked with context at the end")
+        tenants[0].process.kill()  # while it is parked
+        tenants.pop(0).process.wait(10)
+        expect("a parked process that is killed leaves nothing", settled(lambda: len(channels(host)) == TENANTS - 1, deadline.left(10)))
+        for tenant in tenants:
+            tenant.ask("check", "right")
+    except Exception as error:
+        expect(f"{TENANTS} tenants parked with context: {error!r}", False)
+        result["failed"] = True
+    ended = [tenant.end() for tenant in tenants]
+    expect(f"tenants end with {ended}", not any(ended))
+    if result["wake_ms"]:
+        result["wake_median_ms"] = statistics.median(result["wake_ms"])
+        print(f"{TENANTS} tenants of {MIB} MiB parked with context in {statistics.median(result['park_seconds']):.2f} s, next call"
+              f" {result['wake_median_ms']:.1f} ms ({min(result['wake_ms']):.1f} to {max(result['wake_ms']):.1f});"
+              f" MiB of the GPU in use {used}, of the host {result.get('resident_mib')}")
+    result["log"] = said(host)
+    return result
+
+
+def trial(host, deadline):
+    """What the walls would refuse while one tenant is parked with context and comes back."""
+    with host_of(host, "trial") as own:
+        tenant = Tenant(own, MIB, "2GiB", deadline)
+        try:
+            tenant.await_line("holds")
+            parked = park(own, 1, deadline)
+            touched = tenant.touch()
+        except Exception as error:
+            parked, touched = None, repr(error)
+        tenant.end()
+        found = []
+        for path in glob.glob(f"{own.work}/modules/**/trial-*.txt", recursive=True):
+            with open(path, errors="replace") as file:
+                found += file.read().splitlines()
+        return {"parked": parked, "touched": touched, "would_be_refused": sorted(set(found)), "log": said(own)}
+
+
+def contexts(host, expect, rounds=ROUNDS):
+    deadline = Deadline(SECONDS)
+    with host_of(host) as own:
+        result = turns(own, rounds, deadline, expect)
+    if result.get("failed"):
+        for line in result["log"]:
+            print("  log:", line)
+        result["trial"] = trial(host, Deadline(max(deadline.left(), 20)))
+        print("  without walls:", json.dumps(result["trial"])[:3000])
+    return result
+
+
+def full(host, expect):
+    """A process parked with its context, while others have the rest of the GPU: its next call must be answered, with CUDA_ERROR_OUT_OF_MEMORY."""
+    deadline = Deadline(SECONDS)
+    with host_of(host, "off") as own:
+        tenant, other = Tenant(own, MIB, "2GiB", deadline), None
+        try:
+            tenant.await_line("holds")
+            if park(own, 1, deadline)[0] is None:
+                raise RuntimeError("it is not parked with context")
+            other = Tenant(own, max(1, free_mib() - CONTEXT_MIB - 200), "200GiB", deadline)
+            other.await_line("holds")
+            answer = "touched"
+            try:
+                tenant.touch()
+            except RuntimeError as error:
+                answer = str(error)
+            expect(f"no room for a context answers {answer!r}", "result 2" in answer)
+        except Exception as error:
+            answer = repr(error)
+            expect(f"a context without room: {answer}", False)
+        for one in (tenant, other):
+            if one:
+                one.end()
+        return {"answer": answer, "log": said(own)}
