@@ -83,7 +83,9 @@ func (d *Driver) CtxSetLimit(limit uint32, value uint64) driver.Result {
 }
 
 // CtxGetCacheConfig implements driver.Native.
-func (d *Driver) CtxGetCacheConfig() (uint32, driver.Result) { return d.cacheConfigs[d.current], driver.Success }
+func (d *Driver) CtxGetCacheConfig() (uint32, driver.Result) {
+	return d.cacheConfigs[d.current], driver.Success
+}
 
 // CtxSetCacheConfig implements driver.Native: there is no cache, so the wish is only kept.
 func (d *Driver) CtxSetCacheConfig(config uint32) driver.Result {

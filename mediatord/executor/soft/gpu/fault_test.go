@@ -20,7 +20,7 @@ func TestFaultsAreSticky(t *testing.T) {
 		{"unmapped address", "writeOutside", func(*testing.T, *gpu.Device) uint64 { return 0xdead0000 }, gpu.IllegalAddress, "writeOutside"},
 		{"behind the end", "writeOutside", func(t *testing.T, d *gpu.Device) uint64 { return upload(t, d, make([]byte, 4096)) + 4096 - 64 }, gpu.IllegalAddress, "thread [16 0 0]"},
 		{"misaligned address", "writeOutside", func(t *testing.T, d *gpu.Device) uint64 { return upload(t, d, make([]byte, 4096)) + 2 }, gpu.MisalignedAddress, "st"},
-		{"trap", "trapIf", func(t *testing.T, d *gpu.Device) uint64 { return upload(t, d, []int32{31: 1}) }, gpu.IllegalInstruction, "thread [31 0 0]"},
+		{"trap", "trapIf", func(t *testing.T, d *gpu.Device) uint64 { return upload(t, d, []int32{31: 1}) }, gpu.LaunchFailed, "thread [31 0 0]"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

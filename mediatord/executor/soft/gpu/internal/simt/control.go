@@ -50,7 +50,7 @@ func translateExit(g *generator) error {
 // translateTrap ends the kernel with a fault.
 func translateTrap(g *generator) error {
 	in := g.new(compute)
-	in.run = func(w *warp, in *instr) { w.fail(IllegalInstruction, in, w.firstLane(), 0) }
+	in.run = func(w *warp, in *instr) { w.fail(Trapped, in, w.firstLane(), 0) }
 	g.emit(in)
 	return nil
 }

@@ -22,12 +22,13 @@ const (
 	IllegalInstruction
 	StackOverflow
 	AssertFailed
+	Trapped
 	Deadlock // all threads of a block wait for each other
 )
 
 func (k FaultKind) String() string {
 	return [...]string{"no fault", "illegal address", "misaligned address", "illegal instruction",
-		"stack overflow", "assertion failed", "deadlock at a barrier"}[k]
+		"stack overflow", "assertion failed", "trap", "deadlock at a barrier"}[k]
 }
 
 // Fault is the end of a kernel by its own mistake.
