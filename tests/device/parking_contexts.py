@@ -82,7 +82,7 @@ def resident_mib(host):
 
 def said(host):
     """What executors, mediatord and the kernel's filter of system calls have said."""
-    telling = ("parking: ", "process parked", "resumed", "level=error", "level=warn", "level=fatal", "fault", "walls:")
+    telling = ("parking: ", "process parked", "resumed", "level=error", "level=warn", "level=fatal", 'msg="fault', "walls:")
     lines = [line[:400] for line in host.log().splitlines() if any(mark in line for mark in telling)][-40:]
     return lines + [line[:400] for line in kernel_log()[host.kernel_said:] if ("type=1326" in line and PROBED not in line) or "NVRM" in line][-10:]
 
@@ -155,7 +155,10 @@ def trial(host, deadline):
         for path in glob.glob(f"{own.work}/modules/**/trial-*.txt", recursive=True):
             with open(path, errors="replace") as file:
                 found += file.read().splitlines()
-        return {"parked": parked, "touched": touched, "would_be_refused": sorted(set(found)), "log": said(own)}
+        refused = sorted(line for line in set(found) if line != "file read openat /")  # executors try whether that wall stands
+        if parked and not refused and isinstance(touched, float):
+            refused = ["nothing by files or system calls: what is left is the wall \"memory\" (the process is not dumpable)"]
+        return {"parked": parked, "touched": touched, "would_be_refused": refused, "log": said(own)}
 
 
 def contexts(host, expect, rounds=ROUNDS):

@@ -58,6 +58,7 @@ type parkings struct {
 			PID         int    `json:"pid"`
 			ExecutorPID int    `json:"executor_pid"`
 			Parked      uint64 `json:"parked"`
+			Context     bool   `json:"context_parked"`
 		} `json:"channels"`
 	} `json:"slots"`
 }
@@ -134,6 +135,50 @@ func TestIdleProcessesAreParked(t *testing.T) {
 	if err := <-other.done; err == nil || !strings.Contains(other.output.String(), "result 719") {
 		t.Errorf("without its executor it ended with %v: %s", err, other.output)
 	}
+}
+
+// away waits until so many processes are parked with their contexts.
+func (h *host) away(processes int) {
+	h.Helper()
+	h.until(fmt.Sprintf("parking of %d with context", processes), func() bool {
+		count := 0
+		for _, s := range h.parkings().Slots {
+			for _, c := range s.Channels {
+				if c.Context && c.Parked > 0 {
+					count++
+				}
+			}
+		}
+		return count == processes
+	})
+}
+
+// TestContextsAreParked has contexts follow memory, and return through restarts and
+// without mediatord; the end of a process that is away gives its host memory back.
+func TestContextsAreParked(t *testing.T) {
+	h := newHost(t, "[parking]", `after = "1s"`, `context_after = "2s"`)
+	one, other := h.tenant(24), h.tenant(8)
+	h.away(2)
+	one.right()
+	h.away(2) // again
+	h.kill()
+	h.start()
+	h.away(2)
+	other.right()
+	h.away(2)
+	h.kill()
+	one.right() // without mediatord
+	h.start()
+	h.away(2)
+	_ = one.asks.Close() // its library ends the process's contexts
+	if err := <-one.done; err != nil {
+		t.Errorf("it ended with %v: %s", err, one.output)
+	}
+	if err := other.cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	<-other.done
+	h.parked(0)
 }
 
 // TestParkingOnRequest parks when the operator says so, as far as the host memory
