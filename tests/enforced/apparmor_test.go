@@ -24,7 +24,7 @@ func TestAppArmor(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			root, err := debian.Root(ctx, tc.suite, tc.packages)
 			must(t, err)

@@ -35,6 +35,13 @@ type options struct {
 	prepare string            // a script of the shell; $1 is the root of the machine when all files are there
 }
 
+// commandLine keeps away what nobody needs here, and what would take apt's lock.
+const commandLine = "root=/dev/vda rw console=ttyS0 quiet panic=-1 " +
+	"systemd.mask=serial-getty@ttyS0.service systemd.mask=apt-daily.timer systemd.mask=apt-daily-upgrade.timer"
+
+// patience lets an emulated machine on a loaded host take its time.
+const patience = "[Manager]\nDefaultTimeoutStartSec=20min\nDefaultDeviceTimeoutSec=20min\n"
+
 // diskScript makes a disk of a root and of files that are put over it: $1 is the root,
 // $2 a folder for the result, $3 the folder with the files, $4 the disk, $5 a script
 // that is shown the result.
@@ -72,7 +79,7 @@ func boot(ctx context.Context, o options) (m *Machine, err error) {
 	m.qemu = exec.CommandContext(ctx, "qemu-system-x86_64",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072",
-		"-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet panic=-1 "+o.kernel,
+		"-kernel", kernel, "-initrd", initrd, "-append", commandLine+" "+o.kernel,
 		"-drive", "if=virtio,format=raw,cache=unsafe,file="+m.path("disk"),
 		"-serial", "file:"+m.path("console"),
 		"-serial", "unix:"+m.path("agent")+",server=on,wait=off",
@@ -97,13 +104,14 @@ func (m *Machine) path(name string) string { return filepath.Join(m.directory, n
 func (m *Machine) makeDisk(ctx context.Context, o options) error {
 	files := m.path("files")
 	wants := filepath.Join(files, "etc/systemd/system/graphical.target.wants")
-	for _, directory := range []string{wants, filepath.Join(files, "usr/local/sbin"), m.path("root")} {
+	for _, directory := range []string{wants, filepath.Join(files, "usr/local/sbin"), filepath.Join(files, "etc/systemd/system.conf.d"), m.path("root")} {
 		if err := os.MkdirAll(directory, 0o755); err != nil {
 			return err
 		}
 	}
 	err := errors.Join(
 		os.WriteFile(filepath.Join(files, "etc/fstab"), []byte("/dev/vda / ext4 rw 0 1\n"), 0o644),
+		os.WriteFile(filepath.Join(files, "etc/systemd/system.conf.d/patience.conf"), []byte(patience), 0o644),
 		os.WriteFile(filepath.Join(files, "etc/hostname"), []byte("hypervisor\n"), 0o644),
 		os.WriteFile(filepath.Join(files, "etc/systemd/system/agent.service"), agentUnit, 0o644),
 		os.WriteFile(filepath.Join(files, "usr/local/sbin/agent"), agentProgram, 0o755),
