@@ -58,7 +58,11 @@ func (h *host) parkAtRandom(ctx context.Context, draw *rand.Rand) {
 			}
 		}
 		if len(slots) > 0 {
-			_ = exec.CommandContext(ctx, built("bin/vgpuctl"), "--bus", h.address, "park", slots[draw.IntN(len(slots))]).Run()
+			args := []string{"--bus", h.address, "park", slots[draw.IntN(len(slots))]}
+			if draw.IntN(2) == 0 {
+				args = append(args, "--context")
+			}
+			_ = exec.CommandContext(ctx, built("bin/vgpuctl"), args...).Run()
 		}
 	}
 }
@@ -84,7 +88,7 @@ func TestKillsBesideParking(t *testing.T) {
 	parking.Go(func() { h.parkAtRandom(ctx, rand.New(rand.NewPCG(9, 10))) })
 	defer parking.Wait()
 	defer cancel()
-	wasParked := 0
+	wasParked, wereAway := 0, 0
 	for round := range killRounds(t, 8) {
 		for _, one := range all {
 			if draw.IntN(2) == 0 {
@@ -107,6 +111,11 @@ func TestKillsBesideParking(t *testing.T) {
 			if s.Parked > 0 {
 				wasParked++
 			}
+			for _, c := range s.Channels {
+				if c.Context {
+					wereAway++
+				}
+			}
 		}
 		var left []*tenant
 		for _, one := range all {
@@ -124,6 +133,7 @@ func TestKillsBesideParking(t *testing.T) {
 	if wasParked == 0 {
 		t.Error("nobody was parked in any round")
 	}
+	t.Logf("looked at after the kills: parked %d times, of that with context %d", wasParked, wereAway)
 	for _, one := range all {
 		one.right()
 		_ = one.asks.Close()
