@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #include "vgpu_layout.h"
 
@@ -39,6 +38,7 @@ union record {
 };
 _Static_assert(sizeof(struct header) == VGPU_REC_PAYLOAD, "record header");
 _Static_assert(offsetof(struct launch, parameters) == VGPU_REC_PAYLOAD + 40, "launch record");
+_Static_assert(sizeof(union record) % VGPU_LINE == 0, "whole lines are copied");
 
 typedef int launch_function(uintptr_t, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int,
 			    unsigned int, uintptr_t, void **, void **);
@@ -50,6 +50,7 @@ struct table {
 };
 struct tables {
 	struct table functions, kernels, streams;
+	const struct vg_duration *durations;
 };
 
 static inline uint32_t word(const void *at)
@@ -75,18 +76,13 @@ static void publish(struct vg_burst *b)
 	__atomic_store_n((uint64_t *)b->head_word, b->head, __ATOMIC_RELEASE);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
+/* Whether there may be other terms. */
+static bool changed(const struct vg_burst *b, const uint32_t *changes) { return changes && word(changes) != b->seen; }
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Whether a record comes within the time to spin. */
-static bool await(const struct vg_burst *b, const unsigned char *at, const uint32_t *woken)
+/* Whether a record comes within the time to spin, and before the meter has something to do. */
+static bool await(const struct vg_burst *b, struct vg_meter *m, const unsigned char *at, const uint32_t *woken)
 {
-	uint64_t until = b->spin_ns ? now_ns() + b->spin_ns : 0;
+	uint64_t until = b->spin_ns ? monotonic_ns() + b->spin_ns : 0;
 
 	if (!until)
 		return false;
@@ -96,7 +92,7 @@ static bool await(const struct vg_burst *b, const unsigned char *at, const uint3
 				return true;
 			__builtin_ia32_pause();
 		}
-	} while (!word(woken) && now_ns() < until);
+	} while (!word(woken) && monotonic_ns() < until && (!m || meter_quiet(m)));
 	return false;
 }
 
@@ -114,7 +110,8 @@ static bool copy(const struct vg_burst *b, const unsigned char *at, uint64_t *ta
 		return false;
 	/* the next record comes from another processor while this one is executed; it will be written to */
 	__builtin_prefetch((const void *)(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1))), 1);
-	memcpy(r, at, size);
+	for (uint64_t line = 0; line < *bytes; line += VGPU_LINE) /* of a fixed size: far cheaper than one of any */
+		memcpy((unsigned char *)r + line, at + line, VGPU_LINE);
 	__asm__ volatile("" ::: "memory"); /* from here on the copy counts */
 	r->h.size = size;
 	return r->h.reply == VGPU_NO_REPLY && !r->h.reserved && (!r->h.context || r->h.context == b->context);
@@ -141,10 +138,12 @@ static bool failed(struct vg_burst *b, int result, uint32_t opcode)
 }
 
 /* Executes a launch; false: it is Go's. */
-static bool launch(struct vg_burst *b, launch_function *call, const struct tables *t, const struct launch *r)
+static bool launch(struct vg_burst *b, struct vg_meter *m, launch_function *call, const struct tables *t,
+		   const struct launch *r, const uint32_t *changes)
 {
 	size_t size = r->h.size - offsetof(struct launch, parameters);
 	void *extra[] = { (void *)1, (void *)r->parameters, (void *)2, &size, NULL };
+	struct vg_submission submission;
 	uintptr_t function, stream;
 	int result;
 
@@ -152,14 +151,21 @@ static bool launch(struct vg_burst *b, launch_function *call, const struct table
 	    !find(b, r->h.opcode == b->launch ? &t->functions : &t->kernels, r->f, &function) ||
 	    !find(b, &t->streams, r->stream, &stream))
 		return false;
+	if (m && !meter_admit(m, t->durations, r->h.opcode, &r->f, stream, &submission))
+		return false;
 	result = call(function, r->gx, r->gy, r->gz, r->bx, r->by, r->bz, r->shared, stream, NULL, size ? extra : NULL);
 	if (result == OUT_OF_MEMORY)
 		return false; /* nothing was launched: Go tries again, when others have made room */
 	if (failed(b, result, r->h.opcode))
 		return true;
 	b->launches++;
-	if (r->stream != b->stream && !b->any_stream) {
+	if (m) {
 		b->noted = r->stream;
+		if (meter_submitted(m, &submission) || changed(b, changes))
+			b->stop = BURST_MARK;
+	} else if ((r->stream != b->stream && !b->any_stream) || changed(b, changes)) {
+		b->noted = r->stream;
+		b->noted_key = launch_key(r->h.opcode, &r->f);
 		b->stop = BURST_NOTE;
 	}
 	return true;
@@ -181,9 +187,10 @@ static bool fence(struct vg_burst *b, write_function *call, const struct tables 
 
 void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, const unsigned char *functions,
 	      uint32_t function_count, const unsigned char *kernels, uint32_t kernel_count, const unsigned char *streams,
-	      uint32_t stream_count, const uint32_t *woken, const uint32_t *changes)
+	      uint32_t stream_count, struct vg_meter *meter, const struct vg_duration *durations, const uint32_t *woken,
+	      const uint32_t *changes)
 {
-	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count } };
+	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count }, durations };
 	uint64_t tail = b->head, bytes;
 	_Alignas(VGPU_LINE) union record r;
 
@@ -195,16 +202,16 @@ void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value
 
 		if (!word(at)) {
 			publish(b);
-			if (!await(b, at, woken))
+			if (!await(b, meter, at, woken))
 				return;
 		}
-		if (word(woken) || (changes && word(changes) != b->seen)) {
+		if (word(woken) || changed(b, changes)) {
 			b->stop = BURST_OTHER;
 			return;
 		}
 		if (copy(b, at, &tail, &r, &bytes)) {
 			if (r.h.opcode == b->launch || r.h.opcode == b->launch_kernel)
-				done = launch(b, (launch_function *)launch_kernel, &tables, &r.launch);
+				done = launch(b, meter, (launch_function *)launch_kernel, &tables, &r.launch, changes);
 			else if (r.h.opcode == b->fence)
 				done = fence(b, (write_function *)write_value, &tables, &r.fence);
 		}

@@ -8,10 +8,12 @@
 
 #include <stdint.h>
 
+#include "meter.h"
+
 #define BURST_FENCES 64
 #define NO_STREAM UINT32_MAX
 
-enum { BURST_EMPTY, BURST_OTHER, BURST_NOTE, BURST_FAILED, BURST_LONG };
+enum { BURST_EMPTY, BURST_OTHER, BURST_NOTE, BURST_FAILED, BURST_LONG, BURST_MARK };
 
 /* Addresses are numbers: what Go hands to C costs a check for each pointer in it. */
 struct vg_burst {
@@ -24,16 +26,18 @@ struct vg_burst {
 	uint32_t stop, calls, launches, noted;
 	int32_t result;
 	uint32_t failed, fenced, reserved1;
+	uint64_t noted_key;
 	struct {
 		uint64_t stream;
 		uint32_t slot, value;
 	} written[BURST_FENCES];
 };
-_Static_assert(sizeof(struct vg_burst) == 1144, "layout");
+_Static_assert(sizeof(struct vg_burst) == 1152, "layout");
 
 /* launch_kernel and write_value are the driver's cuLaunchKernel and cuStreamWriteValue32_v2; the tables are of bytes. */
 void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, const unsigned char *functions,
 	      uint32_t function_count, const unsigned char *kernels, uint32_t kernel_count, const unsigned char *streams,
-	      uint32_t stream_count, const uint32_t *woken, const uint32_t *changes);
+	      uint32_t stream_count, struct vg_meter *meter, const struct vg_duration *durations, const uint32_t *woken,
+	      const uint32_t *changes);
 
 #endif

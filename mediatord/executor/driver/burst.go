@@ -12,8 +12,9 @@ import (
 type Burster interface {
 	// Burst consumes until Stop says why not; of b it writes Head, Published and
 	// what it found. It ends soon when woken is not 0, or changes is not nil and
-	// not Seen. Both lie outside Go's heap or hold no pointers.
-	Burst(b *Burst, h *BurstHandles, woken, changes *atomic.Uint32)
+	// not Seen. Both lie outside Go's heap or hold no pointers. m is the lease
+	// that launches have to keep to; nil: none.
+	Burst(b *Burst, h *BurstHandles, m *Metered, woken, changes *atomic.Uint32)
 }
 
 // BurstHandles are the tables of handles, each an array of Count entries whose
@@ -21,6 +22,8 @@ type Burster interface {
 type BurstHandles struct {
 	Functions, Kernels, Streams             unsafe.Pointer
 	FunctionCount, KernelCount, StreamCount uint32
+	// Durations is the table of a Metered.
+	Durations unsafe.Pointer
 }
 
 // Why a Burst ended.
@@ -29,12 +32,16 @@ const (
 	BurstEmpty = iota
 	// BurstOther: the next record is not plain, or something has changed.
 	BurstOther
-	// BurstNote: the last record was a launch in another stream than Stream.
+	// BurstNote: the last record was a launch in another stream than Stream, or
+	// there may be other terms, under which it is measured.
 	BurstNote
 	// BurstFailed: the driver refused the last record.
 	BurstFailed
 	// BurstLong: there may be more.
 	BurstLong
+	// BurstMark: the lane of the last launch needs its mark, or there may be other
+	// terms, under which it does.
+	BurstMark
 )
 
 // NoStream is no number of a stream.
@@ -67,11 +74,12 @@ type Burst struct {
 	Stop     uint32
 	Calls    uint32 // records consumed
 	Launches uint32 // that the driver took
-	Noted    uint32 // BurstNote: the stream
+	Noted    uint32 // BurstNote, or Launches of a Metered: the last one's stream
 	Result   Result // BurstFailed
 	Failed   uint32 // BurstFailed: the opcode
 	Fenced   uint32 // fences written; a fence that failed is the next one
 	_        uint32
+	NotedKey uint64 // BurstNote: what the launch is to a lease
 	Written  [BurstFences]BurstFence
 }
 

@@ -1,24 +1,77 @@
 package lease
 
-import "time"
+import (
+	"time"
 
-// durations are what submissions of a key took. A process that makes more keys
-// than anybody uses forgets them all now and then.
+	"libvirt-vgpu/mediatord/executor/driver"
+)
+
+// durations are what submissions of a key took, in a table that C can read while
+// the consumer is in a burst. A process that makes more keys than anybody uses
+// forgets them all now and then.
 type durations struct {
-	known map[uint64]time.Duration
+	table []driver.Duration
+	bits  uint32
+	count int
 }
 
-const mostKeys = 1 << 16
+const (
+	mostKeys  = 1 << 16
+	firstBits = 8
+)
 
 // Unknown is how long something is taken to last that has not run yet.
 const Unknown = 500 * time.Microsecond
+
+// entry is where a key is, or belongs.
+func (d *durations) entry(key uint64) *driver.Duration {
+	i := driver.DurationPlace(key, d.bits)
+	for d.table[i].Key != 0 && d.table[i].Key != key {
+		i = (i + 1) % uint64(len(d.table))
+	}
+	return &d.table[i]
+}
+
+func (d *durations) get(key uint64) (time.Duration, bool) {
+	if d.count == 0 {
+		return 0, false
+	}
+	e := d.entry(key)
+	return time.Duration(e.Length), e.Key == key
+}
+
+// set notes the duration of a key, which is not 0; neither is it.
+func (d *durations) set(key uint64, length time.Duration) {
+	if d.count > mostKeys || d.table == nil {
+		*d = durations{table: make([]driver.Duration, 1<<firstBits), bits: firstBits}
+	}
+	e := d.entry(key)
+	if e.Key == 0 {
+		if d.count++; 2*d.count > len(d.table) {
+			d.grow()
+			e = d.entry(key)
+		}
+	}
+	*e = driver.Duration{Key: key, Length: int64(length)}
+}
+
+func (d *durations) grow() {
+	old := d.table
+	d.bits++
+	d.table = make([]driver.Duration, 1<<d.bits)
+	for _, e := range old {
+		if e.Key != 0 {
+			*d.entry(e.Key) = e
+		}
+	}
+}
 
 // predict is how long a submission will take, and whether that is known.
 func (d *durations) predict(s Submission) (time.Duration, bool) {
 	if s.Key == 0 {
 		return s.Length, true
 	}
-	if length, ok := d.known[s.Key]; ok {
+	if length, ok := d.get(s.Key); ok {
 		return length, true
 	}
 	return Unknown, false
@@ -31,18 +84,15 @@ func (d *durations) learn(keys []uint64, predicted, took time.Duration) {
 		return
 	}
 	took = max(took, time.Microsecond)
-	if len(d.known) > mostKeys || d.known == nil {
-		d.known = map[uint64]time.Duration{}
-	}
 	if len(keys) == 1 {
-		old, ok := d.known[keys[0]]
+		old, ok := d.get(keys[0])
 		switch {
 		case !ok:
-			d.known[keys[0]] = took
+			d.set(keys[0], took)
 		case took < old:
-			d.known[keys[0]] = old + (took-old)/2
+			d.set(keys[0], old+(took-old)/2)
 		default:
-			d.known[keys[0]] = old + (took-old)/8
+			d.set(keys[0], old+(took-old)/8)
 		}
 		return
 	}
@@ -57,8 +107,8 @@ func (d *durations) learn(keys []uint64, predicted, took time.Duration) {
 		if i > 0 && key == keys[i-1] {
 			continue // once is enough
 		}
-		if old, ok := d.known[key]; ok {
-			d.known[key] = max(time.Duration(float64(old)*part), 500*time.Nanosecond)
+		if old, ok := d.get(key); ok {
+			d.set(key, max(time.Duration(float64(old)*part), 500*time.Nanosecond))
 		}
 	}
 }

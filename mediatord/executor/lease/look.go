@@ -87,13 +87,18 @@ func (m *Meter) overdue(now time.Duration) {
 			continue
 		}
 		s := &l.pending[0]
-		if late := now - max(s.begin, m.finished); !s.stuck && late > stuckAfter && late > stuckTimes*s.predicted {
+		if !s.stuck && now > m.lateFrom(s) {
 			s.stuck = true
 			m.stuck++
 			m.flying -= s.predicted
 		}
 	}
 	m.show()
+}
+
+// lateFrom is until when a segment, next on its stream, is not late.
+func (m *Meter) lateFrom(s *segment) time.Duration {
+	return max(s.begin, m.finished) + max(stuckAfter, stuckTimes*s.predicted)
 }
 
 func (m *Meter) anyDone() bool {

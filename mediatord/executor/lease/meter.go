@@ -128,7 +128,7 @@ func (m *Meter) Submitted(s Submission, stream Stream) {
 	}
 	now := m.now()
 	m.begin(now)
-	m.page.CountSubmission()
+	m.page.CountSubmissions(1)
 	work, known := m.durations.predict(s)
 	if l.open.count == 0 || l.open.begin == 0 {
 		l.open.begin = now
@@ -140,12 +140,19 @@ func (m *Meter) Submitted(s Submission, stream Stream) {
 		l.open.keys = append(l.open.keys, s.Key)
 	}
 	m.list(l)
-	grain := min(max(m.page.Terms().Budget/grains, finest), coarsest)
 	l.open.unknown = !known
-	if !known || l.open.predicted >= grain || len(l.open.keys) >= longestGroup {
+	if terms := m.page.Terms(); !known || l.full(terms) {
 		m.mark(l)
 	}
 	m.show()
+}
+
+// grain is the length from which on a segment gets its mark.
+func grain(terms lease.Terms) time.Duration { return min(max(terms.Budget/grains, finest), coarsest) }
+
+// full says that a lane's open segment is to get its mark.
+func (l *lane) full(terms lease.Terms) bool {
+	return l.open.predicted >= grain(terms) || len(l.open.keys) >= longestGroup
 }
 
 func (m *Meter) begin(now time.Duration) {

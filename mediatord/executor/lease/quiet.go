@@ -41,11 +41,7 @@ func (m *Meter) Quiet() {
 		m.wanted = false
 		m.set(false)
 	}
-	after := settled
-	if !m.page.Alone() {
-		after = settledLimited
-	}
-	if now-m.submitted < after {
+	if now-m.submitted < m.settles() {
 		return
 	}
 	for _, l := range m.busy {
@@ -74,6 +70,14 @@ func (m *Meter) beReady() {
 	if now < t+late { // otherwise it is too late to be of use
 		m.marker.Touch(m.last.stream)
 	}
+}
+
+// settles is how long the ring is empty before what is open gets a mark.
+func (m *Meter) settles() time.Duration {
+	if m.page.Alone() {
+		return settled
+	}
+	return settledLimited
 }
 
 // Busy says that Quiet is to be called again.

@@ -14,11 +14,15 @@ import (
 var _ channel.Burster = (*Process)(nil)
 
 // Bursts implements channel.Burster: launches and fences are plain while nothing
-// is captured, nothing is parked and the lease is unlimited.
+// is captured, nothing is parked and the lease is unlimited or can be lent.
 func (p *Process) Bursts(opcode uint16) bool {
 	switch opcode {
 	case wire.OpLaunch, wire.OpLaunchKernel, wire.OpFence, 0:
-		return p.burster != nil && len(p.captures) == 0 && !p.Parked() && !p.Away() && (p.turn.meter == nil || p.turn.meter.Free())
+		if p.burster == nil || len(p.captures) != 0 || p.Parked() || p.Away() {
+			return false
+		}
+		m := p.turn.meter
+		return m == nil || m.Free() || !p.turn.lost.Load() && m.Lends()
 	}
 	return false
 }
@@ -33,32 +37,46 @@ func (p *Process) Burst(b *driver.Burst, woken *atomic.Uint32, spin time.Duratio
 	h.Kernels, h.KernelCount = p.tables.View(driver.KindKernel)
 	h.Streams, h.StreamCount = p.tables.View(driver.KindStream)
 	var changes *atomic.Uint32
+	var metered *driver.Metered
 	m, t := p.turn.meter, &p.turn
 	switch {
 	case m == nil:
 		b.AnyStream = 1
+	case !m.Free():
+		metered = &p.metered
+		metered.Clock = p.Clock.Address()
+		h.Durations = m.Lend(metered, p.current, uintptr(t.marks.address()))
 	case t.known && t.context == p.current && m.Goes():
 		b.Stream = t.stream
-		fallthrough
-	default:
+	}
+	if m != nil {
 		changes, b.Seen = p.Lease.Changes()
 	}
-	p.burster.Burst(b, h, woken, changes)
-	p.took(b)
+	p.burster.Burst(b, h, metered, woken, changes)
+	p.took(b, metered)
 }
 
 // took notes what a burst has done.
-func (p *Process) took(b *driver.Burst) {
+func (p *Process) took(b *driver.Burst, metered *driver.Metered) {
 	for _, f := range b.Written[:b.Fenced] {
 		p.fences.add(f.Slot, f.Value, f.Stream, p.current)
 	}
 	p.statistics.burst(b)
-	if b.Launches > 0 && p.turn.meter != nil {
+	switch {
+	case metered != nil:
+		if b.Launches > 0 {
+			p.turn.stream, p.turn.context, p.turn.known = b.Noted, p.current, true
+		}
+		p.turn.meter.TakeBack(metered, b.Stop == driver.BurstMark)
+	case p.turn.meter == nil:
+	case b.Stop == driver.BurstNote && b.Launches > 1:
+		p.turn.meter.Again(int(b.Launches) - 1)
+	case b.Stop != driver.BurstNote && b.Launches > 0:
 		p.turn.meter.Again(int(b.Launches))
 	}
 	switch b.Stop {
 	case driver.BurstNote:
-		p.noteStream(lease.Submission{Stream: b.Noted, Length: lease.Unknown})
+		p.noteStream(lease.Submission{Key: b.NotedKey, Stream: b.Noted})
 	case driver.BurstFailed:
 		opcode := uint16(b.Failed)
 		if opcode == wire.OpFence {

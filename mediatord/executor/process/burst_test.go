@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -167,16 +166,7 @@ func TestABurstDoesWhatRecordsDoOneByOne(t *testing.T) {
 			}
 			outcomes[i] = outcome(h, log, failure)
 		}
-		each, burst := strings.Split(outcomes[0], "\n"), strings.Split(outcomes[1], "\n")
-		if len(each) != len(burst) {
-			t.Errorf("seed %d: %d lines one by one, %d in bursts", seed, len(each), len(burst))
-		}
-		for i := range min(len(each), len(burst)) {
-			if each[i] != burst[i] {
-				t.Errorf("seed %d, line %d:\none by one: %.500s\n in bursts: %.500s", seed, i, each[i], burst[i])
-				break
-			}
-		}
+		compare(t, seed, outcomes[0], outcomes[1])
 	}
 }
 

@@ -96,6 +96,7 @@ type Process struct {
 	launch    driver.Launch
 	burster   driver.Burster // nil: the driver is none
 	handles   driver.BurstHandles
+	metered   driver.Metered
 	turn      turn
 	refused   map[uint32]uint64
 

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -10,7 +11,16 @@ import (
 type Clock struct {
 	start time.Time
 	since time.Duration
+	word  *atomic.Uint64
 }
+
+// ClockAt makes a Clock that shows what is in a word, nanoseconds; the word is not
+// Go's memory.
+func ClockAt(word *atomic.Uint64) Clock { return Clock{word: word} }
+
+// Address is that of the word, for C; 0: there is none, C may read the monotonic
+// clock.
+func (c Clock) Address() uintptr { return addressOf(c.word) }
 
 // NewClock makes a Clock.
 func NewClock() Clock {
@@ -22,4 +32,9 @@ func NewClock() Clock {
 }
 
 // Now is the time since the clock's start.
-func (c Clock) Now() time.Duration { return c.since + time.Since(c.start) }
+func (c Clock) Now() time.Duration {
+	if c.word != nil {
+		return time.Duration(c.word.Load())
+	}
+	return c.since + time.Since(c.start)
+}

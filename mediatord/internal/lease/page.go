@@ -120,8 +120,11 @@ func (p *Page) SetHeld(held bool) {
 // Moved notes that the GPU has got on. Any goroutine may call it.
 func (p *Page) Moved(now time.Duration) { p.words.double(atMoved).Store(uint64(now)) }
 
-// CountSubmission counts.
-func (p *Page) CountSubmission() { p.words.double(atSubmitted).Add(1) }
+// FlyingAddress is where SetFlying notes what is predicted, for C.
+func (p *Page) FlyingAddress() uintptr { return p.words.address(atFlying) }
+
+// CountSubmissions counts.
+func (p *Page) CountSubmissions(count uint64) { p.words.double(atSubmitted).Add(count) }
 
 // Begin notes that work is on the GPU from now on.
 func (p *Page) Begin(now time.Duration) { p.words.double(atSince).Store(uint64(now)) }

@@ -21,6 +21,11 @@ func (w words) double(at int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&w[at : at+8][0]))
 }
 
+// address is where a place lies; mapped memory stays there.
+func (w words) address(at int) uintptr { return uintptr(unsafe.Pointer(&w[at])) }
+
+func addressOf(word *atomic.Uint64) uintptr { return uintptr(unsafe.Pointer(word)) }
+
 // Operations of futex(2), between processes.
 const (
 	opWait = 0

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"libvirt-vgpu/plugin/api"
@@ -23,6 +24,22 @@ const (
 	LogVariable = "VGPU_EMPTY_DRIVER_LOG"
 	RefusedGrid = 1313
 )
+
+// ClockVariable names the address of a Simulation: then work takes time, that
+// which the simulation shows. A launch takes the caller 200 ns, and the GPU 7 us for
+// each block in the grid's width, one after the other whatever its stream; a write to
+// memory takes the caller 100 ns and is done behind the work that is there. What is
+// done is seen at the next call.
+const ClockVariable = "VGPU_EMPTY_DRIVER_CLOCK"
+
+// Simulation is memory outside Go's heap.
+type Simulation struct {
+	Now      atomic.Uint64 // nanoseconds
+	Launches atomic.Uint64
+	// WithdrawAt is the number of the launch in which the budget of a lease becomes
+	// 0; Sequence and Budget are the addresses of the lease's words.
+	WithdrawAt, Sequence, Budget uint64
+}
 
 //go:embed empty/libcuda.c
 var source string

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing. As with
- * NVIDIA's, a thread launches nothing without a current context.
- * What the executor costs beside the driver can be measured on it. Launches and fences are written to the file that
+ * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing; with
+ * a simulation, time passes. As with NVIDIA's, a thread launches nothing without a current context. What the executor costs
+ * beside the driver can be measured on it. Launches and fences are written to the file that
  * VGPU_EMPTY_DRIVER_LOG names when cuInit is called, a line each. Functions that fill nothing in are added by cudatest.go.
  */
 #include <fcntl.h>
@@ -15,8 +15,21 @@
 typedef uintptr_t handle;
 
 enum { INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, LAUNCH_FAILED = 719, REFUSED_GRID = 1313, PRIMARY = 0x10000 };
+enum { LAUNCH_NS = 200, WRITE_NS = 100, KERNEL_NS = 7000, WRITES = 1 << 16 };
+
+/* cudatest.go says what it is. */
+struct simulation {
+	uint64_t now, launches, withdraw_at;
+	uintptr_t sequence, budget;
+};
 
 static int lines = -1;
+static struct simulation *simulation;
+static uint64_t busy_until, writes_begun, writes_done;
+static struct {
+	uint64_t at;
+	uint32_t *address, value;
+} writes[WRITES];
 static __thread handle current __attribute__((tls_model("initial-exec")));
 
 int cuInit(unsigned int flags)
@@ -25,8 +38,42 @@ int cuInit(unsigned int flags)
 
 	if (path && *path)
 		lines = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	path = getenv("VGPU_EMPTY_DRIVER_CLOCK");
+	if (path && *path)
+		simulation = (struct simulation *)strtoull(path, NULL, 10);
 	return (void)flags, 0;
 }
+
+/* Time passes, and the GPU gets on. */
+static void pass(uint64_t ns)
+{
+	if (!simulation)
+		return;
+	simulation->now += ns;
+	for (; writes_done != writes_begun && writes[writes_done % WRITES].at <= simulation->now; writes_done++)
+		__atomic_store_n(writes[writes_done % WRITES].address, writes[writes_done % WRITES].value, __ATOMIC_RELEASE);
+}
+
+/* As a mediator does, from another processor. */
+static void withdraw(void)
+{
+	__atomic_add_fetch((uint32_t *)simulation->sequence, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n((uint64_t *)simulation->budget, 0, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch((uint32_t *)simulation->sequence, 1, __ATOMIC_SEQ_CST);
+}
+
+static void work(unsigned int width)
+{
+	if (!simulation)
+		return;
+	if (busy_until < simulation->now)
+		busy_until = simulation->now;
+	busy_until += (uint64_t)width * KERNEL_NS;
+	if (++simulation->launches == simulation->withdraw_at)
+		withdraw();
+}
+
+static unsigned long long now(void) { return simulation ? simulation->now : 0; }
 
 int cuDriverGetVersion(int *version) { return *version = 13000, 0; }
 int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, 0; }
@@ -48,14 +95,23 @@ int cuStreamCreateWithPriority(handle *stream, unsigned int flags, int priority)
 
 	return *stream = last += 0x100, (void)flags, (void)priority, 0;
 }
+int cuStreamQuery(handle stream) { return pass(0), (void)stream, 0; }
 int cuStreamIsCapturing(handle stream, int *status) { return *status = 0, (void)stream, 0; }
 int cuStreamWriteValue32_v2(handle stream, uint64_t address, uint32_t value, unsigned int flags)
 {
 	if (!current)
 		return INVALID_CONTEXT;
-	__atomic_store_n((uint32_t *)address, value, __ATOMIC_RELEASE);
+	pass(WRITE_NS);
+	if (simulation && writes_begun - writes_done < WRITES) {
+		writes[writes_begun % WRITES].at = busy_until;
+		writes[writes_begun % WRITES].address = (uint32_t *)address;
+		writes[writes_begun++ % WRITES].value = value;
+		pass(0);
+	} else {
+		__atomic_store_n((uint32_t *)address, value, __ATOMIC_RELEASE);
+	}
 	if (lines >= 0)
-		dprintf(lines, "write %zx at %zu in a page: %u, %u\n", stream, (size_t)address % 4096 / 4, value, flags);
+		dprintf(lines, "%llu: write %zx at %zu in a page: %u, %u\n", now(), stream, (size_t)address % 4096 / 4, value, flags);
 	return 0;
 }
 int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned int flags) { return *device = (uintptr_t)host, (void)flags, 0; }
@@ -84,12 +140,13 @@ int cuFuncGetParamInfo(handle function, size_t index, size_t *offset, size_t *si
 int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by, unsigned int bz,
 		   unsigned int shared, handle stream, void **parameters, void **extra)
 {
-	static volatile unsigned char packed[4096];
+	static volatile unsigned char packed[1 << 16]; /* the longest record */
 	static int hungry;
 	size_t size = extra ? *(size_t *)extra[3] : 0;
 
 	if (!current)
 		return INVALID_CONTEXT;
+	pass(LAUNCH_NS);
 	if (size)
 		memcpy((void *)packed, extra[1], size);
 	if (lines >= 0) {
@@ -97,12 +154,16 @@ int cuLaunchKernel(handle function, unsigned int gx, unsigned int gy, unsigned i
 
 		for (size_t i = 0; i < size; i++)
 			sum = sum * 31 + packed[i];
-		dprintf(lines, "launch %zx %u %u %u %u %u %u %u %zx %p %zu %u\n", function, gx, gy, gz, bx, by, bz, shared, stream,
+		dprintf(lines, "%llu: launch %zx %u %u %u %u %u %u %u %zx %p %zu %u\n", now(), function, gx, gy, gz, bx, by, bz, shared, stream,
 			(void *)parameters, size, sum);
 	}
-	if (gx != REFUSED_GRID)
-		return 0;
-	if (gy == 3)
-		return (hungry = (hungry + 1) % 3) ? OUT_OF_MEMORY : 0;
-	return gy == 1 ? INVALID_VALUE : LAUNCH_FAILED;
+	if (gx == REFUSED_GRID) {
+		if (gy != 3)
+			return gy == 1 ? INVALID_VALUE : LAUNCH_FAILED;
+		hungry = (hungry + 1) % 3;
+		if (hungry)
+			return OUT_OF_MEMORY;
+	}
+	work(gx);
+	return 0;
 }
