@@ -129,7 +129,9 @@ def scale(results):
 
 STEPS = {"driver": "the driver's call from Go", "decoded": "a record decoded and executed", "executed": "with what the executor counts and notes",
          "consumed": "out of the ring, in runs, without a lease", "unlimited": "the same under an unlimited lease",
-         "limited": "one by one, under a limited lease", "between_processors": "in runs, the ring filled by another processor"}
+         "limited": "the same under a limited lease", "limited_one_by_one": "one by one, under a limited lease",
+         "between_processors": "in runs, the ring filled by another processor",
+         "limited_between_processors": "the same under a limited lease, the ring filled by another processor"}
 
 
 def launchpath(results):

@@ -187,8 +187,8 @@ func report(b *testing.B, times []time.Duration) {
 // BenchmarkLaunch says where the time of a posted launch goes, the driver's call
 // (one of no cost, unless VGPU_BENCH_DRIVER names another) included: the call
 // alone, with decoding, with what a record's execution adds, with the ring and
-// without a lease, under an unlimited and a limited one, and with the ring filled
-// by another processor. Run it with -benchtime 1000000x.
+// without a lease, under an unlimited and a limited one, one by one under a limited
+// one, and with the ring filled by another processor, under both. Run it with -benchtime 1000000x.
 func BenchmarkLaunch(b *testing.B) {
 	unlimited, limited := unlimitedTerms(), limitedTerms()
 	nothing := func(int) {}
@@ -226,17 +226,27 @@ func BenchmarkLaunch(b *testing.B) {
 			x.rounds(b, x.fill, func(count int) { x.step(b, x.process.statistics.Launches+uint64(count)) })
 		})
 	}
-	b.Run("between_processors", func(b *testing.B) {
-		x := newBenched(b, &unlimited)
-		total := max(b.N/launchBatch, 1) * launchBatch
-		go func() {
-			runtime.LockOSThread()
-			x.fill(total)
-		}()
-		b.ResetTimer()
-		start := time.Now()
-		x.step(b, uint64(total))
-		b.ReportMetric(float64(time.Since(start))/float64(total), "ns/launch")
-		b.ReportMetric(0, "ns/op")
+	b.Run("limited_one_by_one", func(b *testing.B) {
+		x := newBenched(b, &limited)
+		x.process.burster = nil
+		x.rounds(b, x.fill, func(count int) { x.step(b, x.process.statistics.Launches+uint64(count)) })
 	})
+	for name, terms := range map[string]*lease.Terms{"between_processors": &unlimited, "limited_between_processors": &limited} {
+		b.Run(name, func(b *testing.B) { betweenProcessors(b, terms) })
+	}
+}
+
+// betweenProcessors consumes as the executor does, while another thread posts.
+func betweenProcessors(b *testing.B, terms *lease.Terms) {
+	x := newBenched(b, terms)
+	total := max(b.N/launchBatch, 1) * launchBatch
+	go func() {
+		runtime.LockOSThread()
+		x.fill(total)
+	}()
+	b.ResetTimer()
+	start := time.Now()
+	x.step(b, uint64(total))
+	b.ReportMetric(float64(time.Since(start))/float64(total), "ns/launch")
+	b.ReportMetric(0, "ns/op")
 }
