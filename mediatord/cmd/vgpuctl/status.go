@@ -111,13 +111,18 @@ type channelStatus struct {
 // state is the executor's; parked is one that is ready, whose process's memory lies in
 // the host's, with its contexts or without.
 func (c channelStatus) state() string {
-	if c.State == "ready" && c.ContextParked {
-		return "parked+context"
-	}
-	if c.State == "ready" && c.Parked > 0 {
+	if c.State == "ready" && (c.Parked > 0 || c.ContextParked) {
 		return "parked"
 	}
 	return c.State
+}
+
+// longState tells parked contexts apart.
+func (c channelStatus) longState() string {
+	if state := c.state(); state != "parked" || !c.ContextParked {
+		return state
+	}
+	return "parked+context"
 }
 
 func newStatusCommand(address *string) *cobra.Command {
@@ -286,7 +291,7 @@ func (s status) print(out io.Writer) error {
 	row("PROCESS OF", "CHANNEL", "PID", "UID", "COMMAND", "STATE", "MEMORY", "EXECUTOR", "MESSAGE")
 	for _, slot := range s.Slots {
 		for _, c := range slot.Channels {
-			row(slot.DomainName, c.Channel, c.PID, c.UID, c.Comm, c.state(), size(c.MemoryUsed), c.ExecutorPID, c.Message)
+			row(slot.DomainName, c.Channel, c.PID, c.UID, c.Comm, c.longState(), size(c.MemoryUsed), c.ExecutorPID, c.Message)
 		}
 	}
 	for _, slot := range s.Slots {

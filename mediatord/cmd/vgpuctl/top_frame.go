@@ -24,18 +24,20 @@ type frame struct {
 }
 
 type topDomain struct {
-	Name        string `json:"name"`
-	UUID        string `json:"uuid"`
-	Kind        string `json:"kind"`
-	Pool        string `json:"pool"`
-	Priority    string `json:"priority"`
-	Weight      uint32 `json:"weight"`
-	State       string `json:"state"`
-	MemoryUsed  uint64 `json:"memory_used"`
-	Parked      uint64 `json:"memory_parked"`
-	MemoryQuota uint64 `json:"memory_quota"`
-	Refused     uint64 `json:"refused_calls"`     // since the slot was made
-	Expired     uint64 `json:"ended_by_watchdog"` // processes, since the slot was made
+	Name       string `json:"name"`
+	UUID       string `json:"uuid"`
+	Kind       string `json:"kind"`
+	Pool       string `json:"pool"`
+	Priority   string `json:"priority"`
+	Weight     uint32 `json:"weight"`
+	State      string `json:"state"`
+	MemoryUsed uint64 `json:"memory_used"`
+	Parked     uint64 `json:"memory_parked"`
+	// ContextsParked is how many of its processes are not on the GPU at all.
+	ContextsParked int    `json:"contexts_parked"`
+	MemoryQuota    uint64 `json:"memory_quota"`
+	Refused        uint64 `json:"refused_calls"`     // since the slot was made
+	Expired        uint64 `json:"ended_by_watchdog"` // processes, since the slot was made
 	usage
 	Processes []topProcess `json:"processes"`
 }
@@ -90,6 +92,9 @@ func (f frame) domain(before, now slotStatus) topDomain {
 	for _, c := range now.Channels {
 		d.Queued += c.Queued
 		d.Parked += c.Parked
+		if c.ContextParked {
+			d.ContextsParked++
+		}
 		p := topProcess{Channel: c.Channel, PID: c.PID, Command: c.Comm, State: c.state(), MemoryUsed: c.MemoryUsed, Parked: c.Parked, ContextParked: c.ContextParked}
 		var earlier activity
 		for _, b := range before.Channels {

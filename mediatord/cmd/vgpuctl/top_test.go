@@ -59,7 +59,7 @@ func twoMoments() (before, now sample) {
 			activity: counts(47_000, 4010, 8<<20, 1_500_000_000), Channels: []channelStatus{
 				{Channel: 0, PID: 812, Comm: "ollama", State: "ready", ExecutorPID: 100, Queued: 640, MemoryUsed: 3 << 30, activity: counts(46_900, 4010, 8<<20, 1_500_000_000)},
 				// the first process of the channel has ended, this one is new
-				{Channel: 1, PID: 900, Comm: "python3", State: "ready", ExecutorPID: 102, Queued: 1 << 10, MemoryUsed: 5 << 20, Parked: 4 << 20, activity: counts(60, 0, 0, 0)},
+				{Channel: 1, PID: 900, Comm: "python3", State: "ready", ExecutorPID: 102, Queued: 1 << 10, MemoryUsed: 5 << 20, Parked: 4 << 20, ContextParked: true, activity: counts(60, 0, 0, 0)},
 			}},
 		{UUID: "2", DomainName: "training-of-a-very-long-name\x1b[2J", Pool: "default-pool", Priority: "low", State: "running",
 			MemoryUsed: 130 << 30, MemoryQuota: 140<<30 + 1, activity: counts(1_000_005, 0, 0, 1_900_000_000), RefusedCalls: map[string]uint64{"cuFoo": 1200, "cuBar": 3}, ExecutorsExpired: 2},

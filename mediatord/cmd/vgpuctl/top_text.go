@@ -52,6 +52,9 @@ func (d topDomain) notes() string {
 	if d.Parked > 0 {
 		notes = append(notes, size(d.Parked)+" parked in host memory")
 	}
+	if d.ContextsParked > 0 {
+		notes = append(notes, fmt.Sprintf("%d parked with context", d.ContextsParked))
+	}
 	if d.Expired > 0 {
 		notes = append(notes, "processes ended by the watchdog: "+fmt.Sprint(d.Expired))
 	}
