@@ -28,6 +28,10 @@ def parking(results, table):
             for one in found["wake"]]
     turns = found["turns"]
     rows.append((f"{turns['tenants']} processes of {turns['mib']} MiB that take turns, next call", spread(turns["wake_ms"]), "-"))
+    if contexts := found.get("contexts"):
+        used = contexts["used_mib"]
+        rows.append((f"{contexts['tenants']} processes of {contexts['mib']} MiB parked with their contexts, next call: of {used['awake'] - used['alone']} MiB on the GPU they keep"
+                     f" {used['parked'] - used['alone']}", spread(contexts["wake_ms"]), spread([1000 * seconds for seconds in contexts["park_seconds"]])))
     return ("## Parked processes\n\nThe device memory of a process that is idle goes to host memory; its next call brings it back, at the same addresses. "
             "`run.py parking`; milliseconds,\nas the process sees them. " + ("All results of all processes were right." if found["good"] else "BAD: " + "; ".join(found["problems"]))
             + "\n\n" + table(rows, "what", "until the call is done", "parking"))
