@@ -39,6 +39,7 @@ _Static_assert(sizeof(struct vg_lane) == 568 && sizeof(struct vg_meter) == 136 +
 struct vg_duration {
 	uint64_t key;
 	int64_t length;
+	uint64_t row;
 };
 
 /* What a launch adds. */

@@ -60,6 +60,7 @@ type MeteredLane struct {
 type Duration struct {
 	Key    uint64
 	Length int64
+	Row    uint64 // the meter's
 }
 
 // DurationPlace is where in a table of 1<<bits entries a key is looked for first.

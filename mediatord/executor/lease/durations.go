@@ -13,6 +13,7 @@ type durations struct {
 	table []driver.Duration
 	bits  uint32
 	count int
+	row   uint64 // that was learnt from last
 }
 
 const (
@@ -43,7 +44,7 @@ func (d *durations) get(key uint64) (time.Duration, bool) {
 // set notes the duration of a key, which is not 0; neither is it.
 func (d *durations) set(key uint64, length time.Duration) {
 	if d.count > mostKeys || d.table == nil {
-		*d = durations{table: make([]driver.Duration, 1<<firstBits), bits: firstBits}
+		*d = durations{table: make([]driver.Duration, 1<<firstBits), bits: firstBits, row: d.row}
 	}
 	e := d.entry(key)
 	if e.Key == 0 {
@@ -103,12 +104,13 @@ func (d *durations) learn(keys []uint64, predicted, took time.Duration) {
 		step = .125
 	}
 	part = 1 + (part-1)*step
-	for i, key := range keys {
-		if i > 0 && key == keys[i-1] {
-			continue // once is enough
+	d.row++
+	for _, key := range keys {
+		if d.count == 0 {
+			return
 		}
-		if old, ok := d.get(key); ok {
-			d.set(key, max(time.Duration(float64(old)*part), 500*time.Nanosecond))
+		if e := d.entry(key); e.Key != 0 && e.Row != d.row { // once, however often it is in the row
+			e.Row, e.Length = d.row, max(int64(float64(e.Length)*part), int64(500*time.Nanosecond))
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (s *simulated) anyTerms(random *rand.Rand) lease.Terms {
 		terms.Budget = 0
 	case 1, 2:
 		terms.ClearBy = now + time.Duration(random.IntN(1000))*us
-		terms.Coarse, terms.Grace = 30*us, time.Duration(random.IntN(100))*us
+		terms.Coarse, terms.Grace = 10*us, time.Duration(random.IntN(100))*us
 	case 3:
 		terms.Expiry = now + time.Duration(random.IntN(30))*us
 	}
