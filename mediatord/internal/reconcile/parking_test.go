@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,12 +215,14 @@ func (f *fakeExecutor) lastWish() (bytes uint64, whole bool, count int) {
 
 // Memory goes first and the contexts follow, within the budget that has both.
 func TestContextsFollowMemory(t *testing.T) {
-	l := newLot(t, time.Second, nil, func(p *Parking) { p.ContextAfter = func() time.Duration { return 2500 * time.Millisecond } })
+	var contextAfter atomic.Int64 // never, at first
+	l := newLot(t, time.Second, nil, func(p *Parking) { p.ContextAfter = func() time.Duration { return time.Duration(contextAfter.Load()) } })
 	e := l.running(0, 1)
 	l.use(0, 60*mib)
 	l.until("the wish for memory", func() bool { bytes, whole, count := e.lastWish(); return count == 1 && bytes == 60*mib && !whole })
 	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 40 * mib, Answer: true})
 	l.wantHost("the memory", 40*mib)
+	contextAfter.Store(int64(time.Second))
 	l.until("the wish for contexts", func() bool { bytes, whole, count := e.lastWish(); return count == 2 && bytes == 60*mib && whole })
 	l.wantHost("the reservation", 60*mib)
 	e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 60 * mib, Context: true, Answer: true})
