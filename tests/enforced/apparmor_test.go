@@ -24,8 +24,8 @@ func TestAppArmor(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Hour)
+			t.Cleanup(cancel)
 			root, err := debian.Root(ctx, tc.suite, tc.packages)
 			must(t, err)
 			h := bootHost(t, ctx, options{root: root})
