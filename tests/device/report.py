@@ -14,7 +14,7 @@ from bars import spread
 
 RESULTS = "tests/device/results/"
 STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "programs", "functions", "sharing", "vm", "vm_ollama",
-          "parking", "watchdog", "memory")
+          "parking", "parking_turns", "sharing_decode", "watchdog", "memory")
 
 INTRODUCTION = """# Benchmarks
 

@@ -74,7 +74,7 @@ def section(results, table):
     if "sharing" not in results:
         return ""
     stage = results["sharing"]
-    found = stage["rounds"]
+    found = [*stage["rounds"], *results.get("sharing_decode", {}).get("rounds", [])]
     kernels, length, period = stage["step"]
     text = "## Many tenants\n\nDomains on one GPU, each a host process of its own; every ratio is between runs under one mediatord.\n\n"
     if rows := beside(found):

@@ -26,14 +26,14 @@ def parking(results, table):
     found = results["parking"]
     rows = [(f"{one['mib']} MiB parked, next call", spread(one["wake_ms"]), spread([1000 * seconds for seconds in one["park_seconds"]]))
             for one in found["wake"]]
-    turns = found["turns"]
-    rows.append((f"{turns['tenants']} processes of {turns['mib']} MiB that take turns, next call", spread(turns["wake_ms"]), "-"))
+    if turns := found.get("turns") or results.get("parking_turns", {}).get("turns"):
+        rows.append((f"{turns['tenants']} processes of {turns['mib']} MiB that take turns, next call", spread(turns["wake_ms"]), "-"))
     if contexts := found.get("contexts"):
         used = contexts["used_mib"]
-        rows.append((f"{contexts['tenants']} processes of {contexts['mib']} MiB parked with their contexts, next call: of {used['awake'] - used['alone']} MiB on the GPU they keep"
-                     f" {used['parked'] - used['alone']}", spread(contexts["wake_ms"]), spread([1000 * seconds for seconds in contexts["park_seconds"]])))
+        rows.append((f"{contexts['tenants']} processes of {contexts['mib']} MiB parked with their contexts, next call: of {used['awake']} MiB on the GPU"
+                     f" {used['parked']} are left", spread(contexts["wake_ms"]), spread([1000 * seconds for seconds in contexts["park_seconds"]])))
     return ("## Parked processes\n\nThe device memory of a process that is idle goes to host memory; its next call brings it back, at the same addresses. "
-            "`run.py parking`; milliseconds,\nas the process sees them. " + ("All results of all processes were right." if found["good"] else "BAD: " + "; ".join(found["problems"]))
+            "`run.py parking=wake,contexts` and `run.py parking=turns`; milliseconds,\nas the process sees them. " + ("All results of all processes were right." if found["good"] else "BAD: " + "; ".join(found["problems"]))
             + "\n\n" + table(rows, "what", "until the call is done", "parking"))
 
 
