@@ -162,7 +162,7 @@ VG_EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, co
 		return result;
 	if (!module || module->object.kind != VG_MODULE)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (!function || !name)
+	if (!function || !name || !*name)
 		return CUDA_ERROR_INVALID_VALUE;
 	return vg_module_find(t, module, name, function);
 }
@@ -287,6 +287,10 @@ VG_EXPORT CUresult cuLibraryGetKernelCount(unsigned int *count, CUlibrary librar
 	if (!count)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_library_check(library);
+	if (result && vg_library_unreadable(library)) {
+		*count = 0;
+		return CUDA_SUCCESS;
+	}
 	return result ? result : vg_op_library_kernel_count(t, count, library->object.number);
 }
 
@@ -299,6 +303,6 @@ VG_EXPORT CUresult cuLibraryEnumerateKernels(CUkernel *kernels, unsigned int cou
 		return result;
 	result = vg_library_check(library);
 	if (result)
-		return result;
+		return vg_library_unreadable(library) ? CUDA_SUCCESS : result;
 	return kernels ? enumerate(t, kernels, count, library) : CUDA_ERROR_INVALID_VALUE;
 }

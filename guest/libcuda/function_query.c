@@ -19,11 +19,13 @@ static CUresult get_attribute(int *value, int attribute, struct vg_function *f)
 {
 	int result = vg_process_ready();
 
+	if (!result && !value)
+		result = CUDA_ERROR_INVALID_VALUE;
 	if (!result)
 		result = vg_function_check(f);
 	if (result)
 		return result;
-	if (!value || attribute < 0 || attribute >= VG_FUNCTION_ATTRIBUTES ||
+	if (attribute < 0 || attribute >= VG_FUNCTION_ATTRIBUTES ||
 	    atomic_load(&f->attributes[attribute]) == VG_NO_ATTRIBUTE)
 		return CUDA_ERROR_INVALID_VALUE;
 	*value = atomic_load(&f->attributes[attribute]);

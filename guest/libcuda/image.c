@@ -140,8 +140,8 @@ int vg_image_read(const char *name, void **image, size_t *size)
 		have += (size_t)n;
 	}
 	close(fd);
-	if (!buffer)
-		return CUDA_ERROR_INVALID_VALUE;
+	if (!buffer)	/* of a directory the driver says this too (measured, 580) */
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	buffer[have] = 0;
 	*image = buffer;
 	*size = have;

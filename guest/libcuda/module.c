@@ -97,6 +97,20 @@ static int load(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, 
 	return 0;
 }
 
+/* Unless told to load eagerly, the driver looks at what a library's file holds when something in it is asked for (measured, 580). */
+static int library_unread(struct vg_thread *t, CUlibrary *out, int why)
+{
+	struct vg_module *m = vg_object_new(VG_LIBRARY, sizeof *m);
+
+	if (!m)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	m->unreadable = why;
+	module_init(t, m);
+	module_list(m);
+	*out = m;
+	return 0;
+}
+
 /* An image of a file must not claim more than the file has. */
 static int load_file(struct vg_thread *t, struct vg_module **out, enum vg_kind kind, const char *name, struct vg_jit *jit)
 {
@@ -108,6 +122,8 @@ static int load_file(struct vg_thread *t, struct vg_module **out, enum vg_kind k
 		return result;
 	result = load(t, out, kind, text, jit);
 	free(text);
+	if (result == CUDA_ERROR_INVALID_IMAGE && kind == VG_LIBRARY && size && !vg_loads_eagerly())
+		result = library_unread(t, out, result);
 	return result;
 }
 
@@ -176,20 +192,6 @@ VG_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *image, int 
 	return result ? result : load(t, library, VG_LIBRARY, image, &jit);
 }
 
-/* Unless told to load eagerly, the driver opens a library's file when something in it is asked for (measured, 580). */
-static int library_missing(struct vg_thread *t, CUlibrary *out, int why)
-{
-	struct vg_module *m = vg_object_new(VG_LIBRARY, sizeof *m);
-
-	if (!m)
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	m->missing = why;
-	module_init(t, m);
-	module_list(m);
-	*out = m;
-	return 0;
-}
-
 VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, int *jit_options, void **jit_values,
 					 unsigned int jit_count, int *options, void **values, unsigned int count)
 {
@@ -207,7 +209,7 @@ VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, i
 		result = vg_jit_read(&jit, jit_count, jit_options, jit_values);
 	if (!result)
 		result = load_file(t, library, VG_LIBRARY, name, &jit);
-	return result == CUDA_ERROR_FILE_NOT_FOUND && !vg_loads_eagerly() ? library_missing(t, library, result) : result;
+	return result;
 }
 
 static void forget_globals(struct vg_module *m)
@@ -284,7 +286,7 @@ VG_EXPORT CUresult cuLibraryUnload(CUlibrary library)
 		return result;
 	if (!library || library->object.kind != VG_LIBRARY)
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = library->missing ? 0 : vg_op_library_unload(t, library->object.number);
+	result = library->unreadable ? 0 : vg_op_library_unload(t, library->object.number);
 	if (result)
 		return result;
 	pthread_mutex_lock(&modules.lock);

@@ -21,7 +21,7 @@ struct vg_module {
 	struct vg_function *functions;	/* found so far */
 	struct vg_module *library;	/* this is the module of that library */
 	struct vg_module *module;	/* of this library, once asked for */
-	int missing;			/* of a library whose file could not be opened: what its uses answer */
+	int unreadable;			/* of a library whose file holds no image: what its uses answer */
 	struct vg_context *context;	/* a module ends with it, a library does not */
 	struct vg_module *next, *previous;	/* all modules and libraries */
 };
@@ -89,7 +89,13 @@ static inline int vg_library_check(const struct vg_module *library)
 {
 	if (!library || library->object.kind != VG_LIBRARY)
 		return CUDA_ERROR_INVALID_HANDLE;
-	return library->missing;
+	return library->unreadable;
+}
+
+/* A library of a file without an image has no kernels, and says so (measured, driver 580). */
+static inline bool vg_library_unreadable(const struct vg_module *library)
+{
+	return library && library->object.kind == VG_LIBRARY && library->unreadable;
 }
 
 /* Names of all functions of a module or kernels of a library, NUL separated; free() them. */

@@ -150,7 +150,7 @@ VG_EXPORT CUresult cuMemHostGetFlags(unsigned int *flags, void *host)
 		return result;
 	if (!flags || !vg_range_find((uint64_t)(uintptr_t)host, &r) || !vg_range_is_host(&r))
 		return CUDA_ERROR_INVALID_VALUE;
-	/* always mapped for the device under unified addressing; managed memory is every context's too */
-	*flags = r.kind == VG_RANGE_MANAGED ? HOSTALLOC_PORTABLE | HOSTALLOC_MAPPED : r.flags | HOSTALLOC_MAPPED;
+	/* always mapped for the device under unified addressing, and managed memory no more (measured, driver 580) */
+	*flags = r.kind == VG_RANGE_MANAGED ? HOSTALLOC_MAPPED : r.flags | HOSTALLOC_MAPPED;
 	return CUDA_SUCCESS;
 }

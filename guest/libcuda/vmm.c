@@ -13,6 +13,8 @@
 #include "vmm.h"
 
 #define LOCATION_DEVICE 1u
+#define LOCATION_HOST		2u
+#define LOCATION_HOST_NUMA	3u
 #define ACCESS_NONE 0u
 #define ACCESS_READ 1u
 #define ACCESS_READWRITE 3u
@@ -315,12 +317,17 @@ VG_EXPORT CUresult cuMemGetAccess(unsigned long long *flags, const void *locatio
 
 	if (result)
 		return result;
-	if (!flags || !l || l->type != LOCATION_DEVICE)
+	if (!flags || !l)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (l->id < 0 || l->id >= vg_process.device_count)
+	if ((l->type != LOCATION_DEVICE && l->type != LOCATION_HOST && l->type != LOCATION_HOST_NUMA) || l->id < 0 ||
+	    l->id >= vg_process.device_count)
 		return CUDA_ERROR_INVALID_DEVICE;
 	if (!vg_device_range(address, 1))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (l->type != LOCATION_DEVICE) {	/* the processor reaches no device memory; one may ask (measured, driver 580) */
+		*flags = 0;
+		return CUDA_SUCCESS;
+	}
 	result = vg_op_mem_get_access(t, address, &value);
 	*flags = value;
 	return result;

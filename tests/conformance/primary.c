@@ -221,13 +221,6 @@ static bool ended_contexts(void)
 		return false;
 	NOTE(cuCtxGetId(made, &id));
 	NOTE(cuCtxGetApiVersion(made, &version));
-	NOTE(cu.CtxPushCurrent(made));
-	if (!note_current(made) || !without_context())
-		return false;
-	NOTE(cu.CtxSetCurrent(made));
-	if (!note_current(made) || !without_context())
-		return false;
-	NOTE(cuCtxDestroy_v2(made));
 	DO(cu.CtxSetCurrent(context));
 	DO(cu.CtxSynchronize());
 	return true;
