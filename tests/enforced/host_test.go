@@ -167,14 +167,3 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
-
-// lines are those of a text that contain a word.
-func lines(text, word string) string {
-	var found []string
-	for _, line := range strings.Split(text, "\n") {
-		if strings.Contains(line, word) {
-			found = append(found, line)
-		}
-	}
-	return strings.Join(found, "\n")
-}
