@@ -191,8 +191,9 @@ void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value
 	      const uint32_t *changes)
 {
 	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count }, durations };
+	/* what lies behind a record's parameters, should the driver look there, is zero or came from the same process */
+	static _Thread_local _Alignas(VGPU_LINE) union record r;
 	uint64_t tail = b->head, bytes;
-	_Alignas(VGPU_LINE) union record r;
 
 	b->calls = b->launches = b->fenced = 0;
 	b->stop = BURST_EMPTY;
