@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLES 5000
+#define SAMPLES 50000
 #define GRAPH_KERNELS 300
 #define COMPUTE_MODE 20
 

@@ -102,8 +102,8 @@ static void sleep_until(double due)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
-/* Of the last pass, in the order of the tokens. */
-static double step_seconds[MAX_TOKENS];
+/* Of the last pass, in the order of the tokens; begins by the monotonic clock. */
+static double step_seconds[MAX_TOKENS], step_begins[MAX_TOKENS];
 
 /* 0, or -1 when llama.cpp refuses or a logit is not finite. With a pace, so many tokens a second. */
 static int run_pass(void *context, int32_t vocabulary, int32_t prompt, int32_t new_tokens, double pace, struct pass *pass)
@@ -123,8 +123,7 @@ static int run_pass(void *context, int32_t vocabulary, int32_t prompt, int32_t n
 
 		if (pace > 0)
 			sleep_until(first + step / pace);
-		start = seconds_now();
-
+		start = step_begins[step] = seconds_now();
 		if (llama.decode(context, step ? llama.batch_of(&token, 1) : llama.batch_of(tokens, prompt)))
 			return -1;
 		logits = llama.logits(context, -1);
@@ -257,6 +256,9 @@ int main(int argc, char **argv)
 		printf(", \"steps_us\": [");
 		for (int32_t step = 1; step < new_tokens; step++)
 			printf("%s%.1f", step > 1 ? ", " : "", step_seconds[step] * 1e6);
+		printf("], \"begins\": [");
+		for (int32_t step = 1; step < new_tokens; step++)
+			printf("%s%.6f", step > 1 ? ", " : "", step_begins[step]);
 		printf("], \"began\": %.6f, \"ended\": %.6f", began, ended);
 	}
 	printf(", \"hash\": \"%016llx\"}\n", (unsigned long long)warm.hash);

@@ -112,6 +112,18 @@ def nanoseconds(text):
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 1_000_000_000 + int(part.ljust(9, "0") or 0)
 
 
+def timelines(decisions, begins_us, lengths_us, numbers):
+    """The decisions around the slowest of some steps and around the last others of which mediatord remembers all, in microseconds since the step's begin."""
+    known = [number for number in numbers if decisions and begins_us[number] - 4000 >= decisions[0][0]]
+    slowest = sorted(known, key=lambda number: -lengths_us[number])[:TIMELINES]
+    shown = []
+    for number in sorted({*slowest, *known[-TIMELINES:]}):
+        begin, length = begins_us[number], lengths_us[number]
+        shown.append({"step": number, "latency_us": length,
+                      "events": sorted((round(when - begin), *rest) for when, *rest in decisions if begin - 4000 <= when <= begin + length)})
+    return shown
+
+
 def latency(result, after=WARM_UP_US):
     values = [value for begin, value in zip(result["begins_us"], result["latencies_us"]) if begin >= after]
     return {"steps": len(values), "p50_us": quantile(values, 0.5), "p99_us": quantile(values, 0.99), "max_us": quantile(values, 1)}
@@ -166,28 +178,21 @@ class Bench:
                 "hog_part_of_alone": (hog["work_us"] / hog["seconds"]) / (free["work_us"] / free["seconds"]), "charged_seconds": charged,
             }
             result["raw"][microseconds] = {"steps": steps, "hog": hog, "hog_alone": free}
-        self.timelines(result["raw"])
+        decisions = self.decisions()
+        for one in result["raw"].values():
+            if "steps" in one:
+                steps = one["steps"]
+                learnt = [number for number, begin in enumerate(steps["begins_us"]) if begin >= WARM_UP_US]
+                one["timelines"] = timelines(decisions, [steps["first_us"] + begin for begin in steps["begins_us"]], steps["latencies_us"], learnt)
         return result
 
-    def timelines(self, raw):
-        """What mediatord decided around the slowest steps beside each hog, and around some others: who had the GPU and who was let in, in
-        microseconds since the step's begin. Of a domain that is let in: within how many microseconds its work must be done, 0: that is not said."""
+    def decisions(self):
+        """Who had the GPU and who was let in, as far back as mediatord remembers: microseconds of the monotonic clock, what, the domain, microseconds.
+        Of a domain that is let in: within how many of them its work must be done, 0: that is not said."""
         wall = time.time_ns() - time.monotonic_ns()
         lines = [json.loads(line) for line in self.host.vgpuctl("events", "--format", "json").stdout.splitlines()]
-        decisions = [line for line in lines if line["kind"] in ("lease-granted", "lease-ended", "gpu-used")]
-        at = [(nanoseconds(line["time"]) - wall) / 1000 for line in decisions]
-        for one in raw.values():
-            steps = one.get("steps")
-            if not steps:
-                continue
-            learnt = [number for number, begin in enumerate(steps["begins_us"]) if begin >= WARM_UP_US]
-            slowest = sorted(learnt, key=lambda number: -steps["latencies_us"][number])[:TIMELINES]
-            one["timelines"] = []
-            for number in sorted({*slowest, *learnt[10:10 + TIMELINES]}):
-                begin, length = steps["first_us"] + steps["begins_us"][number], steps["latencies_us"][number]
-                found = [(round(when - begin), line["kind"], line["domain_uuid"][:8], round(line.get("nanoseconds", 0) / 1000))
-                         for when, line in zip(at, decisions) if begin - 4000 <= when <= begin + length]
-                one["timelines"].append({"step": number, "latency_us": length, "events": sorted(found)})
+        return [((nanoseconds(line["time"]) - wall) / 1000, line["kind"], line["domain_uuid"][:8], round(line.get("nanoseconds", 0) / 1000))
+                for line in lines if line["kind"] in ("lease-granted", "lease-ended", "gpu-used")]
 
     def equal(self, microseconds=300):
         (alone,), _ = self.together(self.hog(microseconds))
@@ -267,11 +272,15 @@ class Bench:
         try:
             trainer.start()
             (numbers,) = self.decoded([self.decoder(shape, d["pace"], priority="high")], paced + 120)
+            decisions = self.decisions()
             trained = trainer.result(paced + 60)
         finally:
             trainer.end()
         latencies = {"alone": alone["steps_us"], "beside": numbers["steps_us"]}
         result = {"training": "PyTorch" if "done" in trained else "hog", "same_hash": alone["hash"] == numbers["hash"], "raw": latencies}
+        begins = [begin * 1e6 for begin in numbers["begins"]]
+        result["timelines"] = timelines(decisions, begins, numbers["steps_us"], range(d["learn"], len(begins)))
+        result["raw"]["beside_begins"] = numbers["begins"]
         for name, values in latencies.items():
             # the rhythm is learnt from the first ones, which are shown in the raw values
             result[name] = {f"p{part}_us": quantile(values[d["learn"]:], part / 100) for part in (50, 90, 99, 100)}
