@@ -138,6 +138,7 @@ func (o options) settings() (mediator.Settings, error) {
 		Executor: o.executor, ModuleCache: o.moduleCache, Sysfs: o.sysfs,
 		SocketUID: os.Geteuid(), SocketGID: -1, SocketMode: 0o600,
 		KillAfter: 2 * time.Second, ReadyWithin: o.readyWithin, HoldWithin: 30 * time.Second,
+		ReleaseWithin: 10 * time.Second,
 	}
 	var err error
 	if s.RunDir, err = filepath.Abs(o.runDir); err != nil {

@@ -16,12 +16,9 @@ import (
 	"libvirt-vgpu/plugin/window"
 )
 
-// What becomes of adopted slots whose domain's end nobody could tell.
-const (
-	watchPeriod  = time.Second
-	releaseGrace = 10 * time.Second // the hook's, after QEMU's end
-	startGrace   = 2 * time.Minute  // a domain's, from its reservation to QEMU's connection
-)
+// startGrace is how long an adopted slot waits for its domain's QEMU; nobody can tell
+// whether the start went on while mediatord was away.
+const startGrace = 2 * time.Minute
 
 // adoptSlots goes on with what an earlier mediatord kept, and removes what of it
 // cannot go on: half made slots, and those whose domain or session ended.
@@ -73,6 +70,7 @@ func (m *Mediator) adopt(id window.UUID, directory string, r slot.Record, k *slo
 			return fmt.Errorf("adopting slot: %w: its request is %.200s", slot.ErrMismatch, r.Request)
 		}
 		h.request = request
+		cfg.Disconnected = func() { go m.watchEnd(id, h) }
 	case slot.Session:
 		var request SessionRequest
 		if err := json.Unmarshal(r.Request, &request); err != nil || filepath.Dir(r.Socket) != directory {
@@ -98,7 +96,7 @@ func (m *Mediator) adopt(id window.UUID, directory string, r slot.Record, k *slo
 	if r.Kind == slot.Session {
 		m.releaseLater(id, h)
 	} else {
-		go m.watch(id, h)
+		go m.watchAdopted(id, h)
 	}
 	h.Log.WithFields(logrus.Fields{"state": r.State, "connected": h.Connected()}).Info("slot adopted")
 	return nil
@@ -118,42 +116,4 @@ func (m *Mediator) poolOf(r slot.Record) *pool.Pool {
 		m.former[r.Pool] = p
 	}
 	return p
-}
-
-// watch releases an adopted domain's slot if its domain ended, or failed to
-// start, while nobody could tell mediatord.
-func (m *Mediator) watch(id window.UUID, h *held) {
-	ticker := time.NewTicker(watchPeriod)
-	defer ticker.Stop()
-	adopted := time.Now()
-	var ended time.Time
-	for now := range ticker.C {
-		switch {
-		case m.slot(id) != h:
-			return
-		case h.Abandoned():
-			if ended.IsZero() {
-				ended = now
-			}
-		case !h.Fresh():
-			ended = time.Time{}
-		}
-		over := !ended.IsZero() && now.Sub(ended) >= releaseGrace || h.Fresh() && now.Sub(adopted) >= startGrace
-		if over {
-			h.Log.Warn("the domain ended, or never started, while mediatord was away; releasing its slot")
-			m.inBackground(func() { m.releaseOnly(id, h) })
-			return
-		}
-		if ended.IsZero() && now.Sub(adopted) >= startGrace {
-			return // from here on libvirt's hook tells
-		}
-	}
-}
-
-// releaseOnly releases a slot unless another one has its place.
-func (m *Mediator) releaseOnly(id window.UUID, h *held) {
-	defer m.domains.lock(id)()
-	if m.slot(id) == h {
-		m.release(id)
-	}
 }

@@ -63,6 +63,7 @@ type Settings struct {
 	KillAfter     time.Duration // an executor's grace
 	ReadyWithin   time.Duration // an executor's start
 	HoldWithin    time.Duration // from OpenSession to HOLD
+	ReleaseWithin time.Duration // from QEMU's end to the hook's Release
 	// Store keeps slots for the next mediatord, Kept is what an earlier one kept.
 	Store *fdstore.Store
 	Kept  []*fdstore.Entry

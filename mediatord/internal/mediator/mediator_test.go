@@ -91,6 +91,7 @@ func newStage(t *testing.T, change func(*Settings)) *stage {
 	settings := Settings{
 		RunDir: runDir, Executor: "/nonexistent", ModuleCache: runDir, SocketUID: os.Getuid(), SocketGID: -1, SocketMode: 0o600,
 		SessionWindow: 64 << 20, KillAfter: time.Second, ReadyWithin: time.Second, HoldWithin: time.Minute,
+		ReleaseWithin: time.Minute,
 	}
 	if change != nil {
 		change(&settings)

@@ -55,13 +55,15 @@ func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) (err error) {
 		}
 		m.release(r.Domain)
 	}
+	h := &held{request: r}
 	return m.open(ctx, p, pool.Request{Owner: r.Domain.String(), Priority: element.Priority, Memory: element.Memory}, slot.Config{
 		UUID: r.Domain, Name: r.Name, Kind: slot.Domain, Settings: slot.Settings{Weight: element.Weight},
 		Window: element.Window, Channels: vgpuxml.DefaultChannels, Directory: directory,
 		Socket: slot.Socket{
 			Path: r.SocketPath, UID: m.settings.SocketUID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow,
 		},
-	}, &held{request: r})
+		Disconnected: func() { go m.watchEnd(r.Domain, h) },
+	}, h)
 }
 
 // checkSocketPath lets a domain's socket lie in its own directory only.

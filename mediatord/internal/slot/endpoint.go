@@ -54,6 +54,9 @@ func newDevice(server *ivshmem.Server, s *Slot) *device {
 		} else {
 			d.entry.Forget()
 			d.entry = nil
+			if s.Disconnected != nil {
+				s.Disconnected()
+			}
 		}
 		s.Changed()
 	})

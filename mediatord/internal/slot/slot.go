@@ -89,6 +89,9 @@ type Config struct {
 	// session's HOLD connection came or went. Neither may call Close.
 	Changed func()
 	Held    func(holds bool)
+	// Disconnected is called when a domain's QEMU has closed its connection; may be
+	// nil, must return at once.
+	Disconnected func()
 	// Record is told of the slot's life and of its executors'; may be nil.
 	Record func(events.Event)
 	// Store keeps the slot for the next mediatord; nil if there is none to come.
