@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program that holds device memory and waits to be asked, for tests of parking: tenant MIB. It fills its memory, captures a graph
- * that changes one word of it, and prints "holds". Then, for each line on standard input:
+ * A program that holds device memory and waits to be asked, for tests of parking: tenant MIB [KEPT]. It fills its memory, and KEPT MiB of
+ * stream-ordered memory, which only leaves the GPU with the context; it captures a graph that changes one word of the former, and
+ * prints "holds". Then, for each line on standard input:
  *   touch  launches the graph, waits for it, compares that word and some others, and prints "touched in MILLISECONDS", without the comparison
- *   check  compares all of the memory, an event and pinned memory, and prints "right"
+ *   check  compares all of both, an event and pinned memory, and prints "right"
  * At the end of the input it ends. Exit status 0, 1 on a CUDA error or a wrong byte.
  */
 #include "cuda_driver.h"
@@ -83,10 +84,12 @@ static void compare_all(CUdeviceptr memory, size_t bytes, unsigned int touched, 
 int main(int argc, char **argv)
 {
 	size_t bytes = argc > 1 ? (size_t)atoll(argv[1]) << 20 : 0;
+	size_t kept_bytes = argc > 2 ? (size_t)atoll(argv[2]) << 20 : 0;
+	unsigned long long kept_count = kept_bytes / 4;
 	unsigned long long count = bytes / 4;
 	unsigned int value = SEED, touched = 0, *pinned;
 	int one = 1, n = 1;
-	CUdeviceptr memory;
+	CUdeviceptr memory, kept = 0;
 	CUfunction fill, step;
 	CUcontext context;
 	CUmodule module;
@@ -99,7 +102,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!bytes) {
-		fprintf(stderr, "usage: tenant MIB\n");
+		fprintf(stderr, "usage: tenant MIB [KEPT]\n");
 		return 2;
 	}
 	if (cuda_driver_open(&cu))
@@ -117,6 +120,11 @@ int main(int argc, char **argv)
 	DO(cu.EventCreate(&event, 0));
 	DO(cu.LaunchKernel(fill, 256, 1, 1, 256, 1, 1, 0, stream, (void *[]){ &memory, &value, &count }, NULL));
 	DO(cu.MemsetD32Async(memory, touched, 1, stream));
+	if (kept_bytes) {
+		DO(cu.MemAllocAsync(&kept, kept_bytes, stream));
+		DO(cu.LaunchKernel(fill, 256, 1, 1, 256, 1, 1, 0, stream, (void *[]){ &kept, &value, &kept_count }, NULL));
+		DO(cu.MemsetD32Async(kept, touched, 1, stream));
+	}
 	DO(cu.StreamBeginCapture(stream, 2));
 	DO(cu.LaunchKernel(step, 1, 1, 1, 32, 1, 1, 0, stream, (void *[]){ &memory, &one, &one, &n }, NULL));
 	DO(cu.StreamEndCapture(stream, &graph));
@@ -143,6 +151,7 @@ int main(int argc, char **argv)
 				}
 			}
 			compare_all(memory, bytes, touched, pinned);
+			compare_all(kept, kept_bytes, 0, pinned);
 			memset(pinned, 0x5a, PIECE);
 			printf("right\n");
 		}

@@ -36,7 +36,7 @@ type host struct {
 // newHost starts mediatord with a pool, which more lines say more about.
 func newHost(t *testing.T, pool ...string) *host {
 	t.Helper()
-	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady", "tests/spin", "tests/tenant"} {
+	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady", "tests/spin", "tests/tenant", "tests/crowd"} {
 		if _, err := os.Stat(built(name)); err != nil {
 			t.Fatalf("%v: run make build", err)
 		}

@@ -16,9 +16,14 @@ type tenant struct {
 	asks io.WriteCloser
 }
 
-func (h *host) tenant(mib int) *tenant {
+// tenant starts one that holds so many MiB, and kept MiB more that stay on the GPU while
+// its context does.
+func (h *host) tenant(mib int, kept ...int) *tenant {
 	h.Helper()
 	args := []string{"--bus", h.address, "run", "--memory", "256MiB", "--lib-dir", built("guest"), "--", built("tests/tenant"), fmt.Sprint(mib)}
+	for _, more := range kept {
+		args = append(args, fmt.Sprint(more))
+	}
 	cmd := exec.CommandContext(h.Context(), built("bin/vgpuctl"), args...)
 	asks, err := cmd.StdinPipe()
 	if err != nil {
@@ -52,6 +57,7 @@ type parkings struct {
 		Host uint64 `json:"parked_host_memory"`
 	} `json:"pools"`
 	Slots []struct {
+		UUID     string `json:"uuid"`
 		Used     uint64 `json:"memory_used"`
 		Parked   uint64 `json:"memory_parked"`
 		Channels []struct {
@@ -59,6 +65,7 @@ type parkings struct {
 			ExecutorPID int    `json:"executor_pid"`
 			Parked      uint64 `json:"parked"`
 			Context     bool   `json:"context_parked"`
+			Idle        uint64 `json:"idle"` // seconds
 		} `json:"channels"`
 	} `json:"slots"`
 }
@@ -207,4 +214,51 @@ func TestParkingOnRequest(t *testing.T) {
 	h.parked(0)
 	h.until("parking of whom there is room for", func() bool { return strings.Contains(park(), "1 of 1 processes are parked") })
 	h.parked(1)
+}
+
+// idle waits until all processes have been for so many seconds.
+func (h *host) idle(seconds uint64) {
+	h.Helper()
+	h.until("idleness", func() bool {
+		for _, s := range h.parkings().Slots {
+			for _, c := range s.Channels {
+				if c.Idle < seconds {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// TestRoomTakesContextsLast has the GPU too small for a program beside two idle ones,
+// which is tried three times: memory leaves first, that of the longest idle one before
+// the other's, then one context, if the pool parks contexts. Each process has a software
+// GPU of its own, so the program gets no memory by that.
+func TestRoomTakesContextsLast(t *testing.T) {
+	for after, away := range map[string]int{"never": 0, "24h": 1} {
+		t.Run(after, func(t *testing.T) {
+			h := newHost(t, "overcommit = 2", "[parking]", `after = "never"`, `context_after = "`+after+`"`)
+			tenants := []*tenant{h.tenant(24, 4)}
+			first := h.parkings().Slots[0].UUID
+			h.idle(2)
+			tenants = append(tenants, h.tenant(24, 4))
+			h.idle(1)
+			out, err := exec.Command(built("bin/vgpuctl"), "--bus", h.address, "run", "--memory", "4GiB", "--lib-dir", built("guest"), "--", built("tests/crowd"), "4094").CombinedOutput()
+			if err != nil || string(out) != "result 2\n" {
+				t.Errorf("crowd: %v\n%s", err, out)
+			}
+			h.parked(2)
+			h.away(away)
+			for _, s := range h.parkings().Slots {
+				if s.UUID != first && s.Channels[0].Context {
+					t.Error("the context of the process that was idle for less has left")
+				}
+			}
+			for _, one := range tenants {
+				one.right()
+			}
+			h.parked(0)
+		})
+	}
 }

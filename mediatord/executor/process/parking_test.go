@@ -322,6 +322,26 @@ func TestNoRoomForFullPools(t *testing.T) {
 	}
 }
 
+// Room is asked for as long as some is made, and only for what the device has not.
+func TestRoomForWhatIsLacking(t *testing.T) {
+	for free, want := range map[uint64]uint64{mib: 8 * mib, 5*mib + 1: 4 * mib, 50e9: 8 * mib} {
+		h := inContext(t)
+		h.driver.Fail["MapBlock"], h.driver.FreeMemory = driver.ErrorOutOfMemory, free
+		var asked []uint64
+		h.makeRoom = func(bytes uint64) bool {
+			asked = append(asked, bytes)
+			h.driver.FreeMemory = 50e9 // too little, or in pieces
+			return len(asked) < 3
+		}
+		if r, _ := h.call("mem_block", window.DeviceBase, 8*mib); r != driver.ErrorOutOfMemory {
+			t.Errorf("%d bytes free: result %d", free, r)
+		}
+		if wishes := []uint64{want, 8 * mib, 8 * mib}; !slices.Equal(asked, wishes) {
+			t.Errorf("%d bytes free: asked for %v, want %v", free, asked, wishes)
+		}
+	}
+}
+
 func TestFailedParkingLeavesAllAsItWas(t *testing.T) {
 	for name, r := range map[string]driver.Result{
 		"HostRegister": driver.ErrorOutOfMemory, "CopyDtoH": driver.ErrorInvalidValue, "UnmapBlock": driver.ErrorInvalidValue,

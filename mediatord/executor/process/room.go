@@ -14,6 +14,10 @@ const (
 	roomAgain  = time.Second
 )
 
+// roomTries is how often room is asked for at most: memory that leaves may be too
+// little, and then contexts have to; somebody else may be faster.
+const roomTries = 3
+
 // roomAnswer is what came of a wish for room.
 type roomAnswer int
 
@@ -57,10 +61,23 @@ func (p *Process) inRoom(bytes uint64, try func() driver.Result) driver.Result {
 // inRoomAgain is inRoom for what has been tried once.
 func (p *Process) inRoomAgain(bytes uint64, try func() driver.Result) driver.Result {
 	r := driver.ErrorOutOfMemory
-	for attempts := 2; r == driver.ErrorOutOfMemory && attempts > 0 && p.makeRoom(bytes); attempts-- {
+	for tries := roomTries; r == driver.ErrorOutOfMemory && tries > 0 && p.makeRoom(p.lacking(bytes)); tries-- {
 		r = try()
 	}
 	return r
+}
+
+// lacking is how much of bytes the GPU has not, in whole granules; all of it where the
+// driver cannot be asked, or has enough in pieces that are too small.
+func (p *Process) lacking(bytes uint64) uint64 {
+	if p.Away() {
+		return bytes
+	}
+	free, _, r := p.Driver.MemoryInfo()
+	if r != driver.Success || free >= bytes {
+		return bytes
+	}
+	return roundUp(bytes-free, p.Granularity)
 }
 
 // makeRoom has mediatord make room and waits for it.

@@ -33,6 +33,7 @@ type tenant struct {
 type resident struct {
 	slot      window.UUID
 	priority  vgpuxml.Priority
+	contexts  bool // may leave too: its pool parks them
 	processes []reconcile.ChannelStatus
 }
 
@@ -41,7 +42,7 @@ type candidate struct {
 	tenant
 	class int // of its domain: the higher goes last
 	idle  time.Duration
-	bytes uint64 // that it holds, at most as many can go
+	bytes uint64 // that it has on the GPU, at most as many can go
 }
 
 // class orders priorities.
@@ -49,15 +50,19 @@ func class(p vgpuxml.Priority) int {
 	return slices.Index([]vgpuxml.Priority{vgpuxml.PriorityLow, vgpuxml.PriorityNormal, vgpuxml.PriorityHigh}, p)
 }
 
-// candidates lists who could make room for who, the best first: lower classes, then
-// those that have been idle for longest, then the largest.
-func candidates(residents []resident, who tenant) []candidate {
+// candidates lists whose memory could make room for who, or whole processes, contexts
+// included; the best first: lower classes, then those that have been idle for longest,
+// then the largest.
+func candidates(residents []resident, who tenant, whole bool) []candidate {
 	var found []candidate
 	for _, r := range residents {
+		if whole && !r.contexts {
+			continue
+		}
 		for _, c := range r.processes {
 			t := tenant{r.slot, c.Channel}
-			if c.State == "ready" && c.Idle >= roomIdle && c.Parked == 0 && !c.ContextParked && c.MemoryUsed > 0 && t != who {
-				found = append(found, candidate{t, class(r.priority), c.Idle, c.MemoryUsed})
+			if c.State == "ready" && c.Idle >= roomIdle && (whole || c.Parked == 0) && onGPU(c) > 0 && t != who {
+				found = append(found, candidate{t, class(r.priority), c.Idle, onGPU(c)})
 			}
 		}
 	}
@@ -67,15 +72,23 @@ func candidates(residents []resident, who tenant) []candidate {
 	return found
 }
 
+// onGPU is how many bytes of the GPU's memory a process has.
+func onGPU(c reconcile.ChannelStatus) uint64 {
+	if c.ContextParked {
+		return 0
+	}
+	return c.MemoryUsed - min(c.MemoryUsed, c.Parked)
+}
+
 // vacate parks candidates until bytes are free, and returns how many are. park
 // returns how many bytes a candidate has left, 0 if it stays.
-func vacate(ctx context.Context, list []candidate, bytes uint64, park func(context.Context, tenant) uint64) (freed uint64) {
+func vacate(ctx context.Context, list []candidate, bytes uint64, park func(context.Context, candidate) uint64) (freed uint64) {
 	for _, c := range list {
 		if freed >= bytes || ctx.Err() != nil {
 			break
 		}
 		within, cancel := context.WithTimeout(ctx, leaveWithin+time.Duration(c.bytes>>30)*leaveGiB)
-		freed += park(within, c.tenant)
+		freed += park(within, c)
 		cancel()
 	}
 	return freed
@@ -87,40 +100,48 @@ func (m *Mediator) residents(gpu string) (found []resident) {
 	defer m.mu.RUnlock()
 	for id, h := range m.slots {
 		if h.Grant.Device.Name == gpu {
-			found = append(found, resident{id, h.Settings().Priority, h.ChannelStatus()})
+			found = append(found, resident{id, h.Settings().Priority, h.pool.Config().Parking.ContextAfter > 0, h.ChannelStatus()})
 		}
 	}
 	return found
 }
 
 // makeRoom parks idle processes on a GPU until bytes more of its memory are free,
-// and says whether any was. Wishes for one GPU wait for each other, so that two do
-// not park the same process; that included it takes roomWithin at most.
+// and says whether any was. Contexts leave only when no memory could: who gets some of
+// it, but too little, finds out by trying, and asks again. Wishes for one GPU wait for
+// each other, so that two do not park the same process; that included it takes
+// roomWithin at most.
 func (m *Mediator) makeRoom(gpu string, who tenant, bytes uint64) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), roomWithin)
 	defer cancel()
 	defer m.rooms.lock(gpu)()
-	return vacate(ctx, candidates(m.residents(gpu), who), bytes, m.leave) > 0
+	for _, whole := range []bool{false, true} {
+		leave := func(ctx context.Context, c candidate) uint64 { return m.leave(ctx, c, whole) }
+		if vacate(ctx, candidates(m.residents(gpu), who, whole), bytes, leave) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
-// leave parks a process to make room.
-func (m *Mediator) leave(ctx context.Context, who tenant) uint64 {
-	h := m.slot(who.slot)
+// leave parks a process to make room, and returns how many bytes of the GPU's memory
+// it has no more.
+func (m *Mediator) leave(ctx context.Context, c candidate, whole bool) uint64 {
+	h := m.slot(c.slot)
 	if h == nil {
 		return 0
 	}
-	if err := h.Slot.Park(ctx, who.channel, false); err != nil {
-		h.Log.WithField("channel", who.channel).WithError(err).Debug("no room made")
-		return 0
+	if err := h.Slot.Park(ctx, c.channel, whole); err != nil { // its memory may have left all the same
+		h.Log.WithField("channel", c.channel).WithError(err).Debug("less room made than asked for")
 	}
-	return parkedOf(h.Slot, who.channel)
+	return c.bytes - min(c.bytes, keptBy(h.Slot, c.channel))
 }
 
-// parkedOf is how much of a process is parked, in bytes.
-func parkedOf(s *slot.Slot, channel int) uint64 {
+// keptBy is how many bytes of the GPU's memory a process has.
+func keptBy(s *slot.Slot, channel int) uint64 {
 	for _, c := range s.ChannelStatus() {
 		if c.Channel == channel {
-			return c.Parked
+			return onGPU(c)
 		}
 	}
 	return 0

@@ -25,6 +25,12 @@ func domainOf(number byte, p vgpuxml.Priority, processes ...reconcile.ChannelSta
 	return resident{slot: window.UUID{number}, priority: p, processes: processes}
 }
 
+// parkingContexts is a domain of a pool that parks contexts.
+func parkingContexts(r resident) resident {
+	r.contexts = true
+	return r
+}
+
 // named are candidates as "domain/channel".
 func named(list []candidate) (names []string) {
 	for _, c := range list {
@@ -72,15 +78,54 @@ func TestWhoMakesRoomFirst(t *testing.T) {
 				guestProcess(4, 60, gib)),
 		}, []string{"1/4"}},
 	} {
-		if got := named(candidates(test.residents, test.who)); !slices.Equal(got, test.want) {
+		if got := named(candidates(test.residents, test.who, false)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestWhoseContextMakesRoomFirst(t *testing.T) {
+	const gib = 1 << 30
+	parked := func(s *reconcile.ChannelStatus) { s.Parked = s.MemoryUsed - gib/2 }
+	for _, test := range []struct {
+		name      string
+		who       tenant
+		residents []resident
+		want      []string
+	}{
+		{"only where contexts are parked", tenant{}, []resident{
+			domainOf(1, vgpuxml.PriorityLow, guestProcess(0, 500, gib, parked)),
+			parkingContexts(domainOf(2, vgpuxml.PriorityHigh, guestProcess(0, 5, gib, parked))),
+		}, []string{"2/0"}},
+		{"in the order of memory", tenant{}, []resident{
+			parkingContexts(domainOf(1, vgpuxml.PriorityHigh, guestProcess(0, 9000, gib, parked))),
+			parkingContexts(domainOf(2, vgpuxml.PriorityLow, guestProcess(0, 2, gib, parked), guestProcess(1, 60, gib, parked), guestProcess(2, 60, 4*gib))),
+			parkingContexts(domainOf(3, vgpuxml.PriorityNormal, guestProcess(0, 900, gib))),
+		}, []string{"2/2", "2/1", "2/0", "3/0", "1/0"}},
+		{"not who works, asks, is away already, or has nothing on the GPU", tenant{window.UUID{1}, 1}, []resident{
+			parkingContexts(domainOf(1, vgpuxml.PriorityNormal,
+				guestProcess(0, 0, gib, parked), guestProcess(1, 60, gib, parked),
+				guestProcess(2, 60, gib, parked, func(s *reconcile.ChannelStatus) { s.ContextParked = true }),
+				guestProcess(3, 60, gib, func(s *reconcile.ChannelStatus) { s.Parked = gib }),
+				guestProcess(4, 60, gib, parked, func(s *reconcile.ChannelStatus) { s.State = "failed" }),
+				guestProcess(5, 60, gib, parked))),
+		}, []string{"1/5"}},
+	} {
+		list := candidates(test.residents, test.who, true)
+		if got := named(list); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+		for _, c := range list {
+			if c.channel == 0 && c.slot[0] == 1 && c.bytes != gib/2 {
+				t.Errorf("%s: it has %d bytes on the GPU", test.name, c.bytes)
+			}
 		}
 	}
 }
 
 func TestOnlyAsMuchRoomAsNeeded(t *testing.T) {
 	list := candidates([]resident{domainOf(1, vgpuxml.PriorityLow,
-		guestProcess(0, 400, 10), guestProcess(1, 300, 10), guestProcess(2, 200, 10), guestProcess(3, 100, 10))}, tenant{})
+		guestProcess(0, 400, 10), guestProcess(1, 300, 10), guestProcess(2, 200, 10), guestProcess(3, 100, 10))}, tenant{}, false)
 	for _, test := range []struct {
 		name   string
 		bytes  uint64
@@ -95,7 +140,7 @@ func TestOnlyAsMuchRoomAsNeeded(t *testing.T) {
 		{"nobody leaves", 1, []uint64{0, 0, 0, 0}, []int{0, 1, 2, 3}, 0},
 	} {
 		var asked []int
-		freed := vacate(t.Context(), list, test.bytes, func(_ context.Context, who tenant) uint64 {
+		freed := vacate(t.Context(), list, test.bytes, func(_ context.Context, who candidate) uint64 {
 			asked = append(asked, who.channel)
 			return test.leaves[who.channel]
 		})
@@ -103,7 +148,7 @@ func TestOnlyAsMuchRoomAsNeeded(t *testing.T) {
 			t.Errorf("%s: asked %v, freed %d; want %v and %d", test.name, asked, freed, test.asked, test.freed)
 		}
 	}
-	vacate(t.Context(), list, 5, func(within context.Context, _ tenant) uint64 {
+	vacate(t.Context(), list, 5, func(within context.Context, _ candidate) uint64 {
 		if _, bounded := within.Deadline(); !bounded {
 			t.Error("one that does not answer is waited for without end")
 		}
@@ -111,7 +156,7 @@ func TestOnlyAsMuchRoomAsNeeded(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if vacate(ctx, list, 5, func(context.Context, tenant) uint64 { return 5 }) != 0 {
+	if vacate(ctx, list, 5, func(context.Context, candidate) uint64 { return 5 }) != 0 {
 		t.Error("somebody was parked after the time was over")
 	}
 }

@@ -405,7 +405,11 @@ func (r *Recorder) GraphexecDestroy(x driver.GraphExec) driver.Result {
 
 // MemoryInfo implements driver.Driver: 50 of 80 GB are free.
 func (r *Recorder) MemoryInfo() (free, total uint64, result driver.Result) {
-	return 50e9, 80e9, r.call("MemoryInfo")
+	free = r.FreeMemory
+	if free == 0 {
+		free = 50e9
+	}
+	return free, 80e9, r.call("MemoryInfo")
 }
 
 // FunctionParam implements driver.Driver: parameters of 8 bytes.

@@ -27,6 +27,8 @@ type Recorder struct {
 	Update        driver.Update
 	// Allocations are the bytes that every graph allocates.
 	Allocations uint64
+	// FreeMemory is the bytes that MemoryInfo says are free; 0: 50e9.
+	FreeMemory uint64
 	// Node is what a node was last told to do.
 	Node driver.NodeParams
 	// FunctionNames are names of functions.
