@@ -26,8 +26,12 @@ type listed struct {
 	// Memory is the quota in bytes; 0 is the pool's default, before a start.
 	Memory     uint64 `json:"memory"`
 	MemoryUsed uint64 `json:"memory_used"`
-	GPU        string `json:"gpu"`
-	Processes  int    `json:"processes"`
+	// MemoryParked is what of MemoryUsed lies in host memory; ContextsParked is how many
+	// processes are not on the GPU at all.
+	MemoryParked   uint64 `json:"memory_parked"`
+	ContextsParked int    `json:"contexts_parked"`
+	GPU            string `json:"gpu"`
+	Processes      int    `json:"processes"`
 	// Slot says that mediatord has a slot for it.
 	Slot bool `json:"slot"`
 	// NextStart are attributes of the persistent configuration that differ from
@@ -41,7 +45,12 @@ func newListCommand(address, uri *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the domains that have a vGPU, running or not",
-		Args:  cobra.NoArgs,
+		Long: `Lists the domains that have a vGPU, running or not, and sessions of the host's own
+programs. PARKED is how much of a domain's memory lies in host memory because its
+processes are idle, and how many of them have left the GPU with their contexts.
+NEXT START is what the persistent configuration changes, or what keeps the domain
+from its vGPU.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, mediatordErr := readStatus(cmd.Context(), *address)
 			all, libvirtErr := listDomains(*uri, s)
@@ -147,6 +156,7 @@ func (l *listed) take(g vgpuxml.GPU) {
 func (l *listed) fill(s slotStatus) {
 	l.Slot, l.Pool, l.Priority, l.Weight, l.GPU = true, s.Pool, s.Priority, int(s.Weight), s.GPU
 	l.Memory, l.MemoryUsed, l.Processes = s.MemoryQuota, s.MemoryUsed, len(s.Channels)
+	l.MemoryParked, l.ContextsParked = s.MemoryParked, s.contextsParked()
 }
 
 // problem is the first thing that keeps a domain from its vGPU.
@@ -206,7 +216,7 @@ func others(s status, known []listed) []listed {
 
 func printList(out io.Writer, all []listed) error {
 	w, row := table(out)
-	row("NAME", "KIND", "STATE", "POOL", "PRIORITY", "WEIGHT", "MEMORY", "GPU", "PROCESSES", "NEXT START")
+	row("NAME", "KIND", "STATE", "POOL", "PRIORITY", "WEIGHT", "MEMORY", "PARKED", "GPU", "PROCESSES", "NEXT START")
 	for _, l := range all {
 		memory := "the pool's"
 		switch {
@@ -219,7 +229,7 @@ func printList(out io.Writer, all []listed) error {
 		if l.Problem != "" {
 			next = l.Problem
 		}
-		row(l.Name, l.Kind, l.State, l.Pool, l.Priority, l.Weight, memory, l.GPU, l.Processes, next)
+		row(l.Name, l.Kind, l.State, l.Pool, l.Priority, l.Weight, memory, parked(l.MemoryParked, l.ContextsParked), l.GPU, l.Processes, next)
 	}
 	return w.Flush()
 }

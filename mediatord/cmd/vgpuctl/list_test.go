@@ -77,3 +77,34 @@ func TestListShowsSessionsWithoutLibvirtAndSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("status %d, %q", code, errs)
 	}
 }
+
+// What is parked shows per domain, in words and for programs.
+func TestListShowsWhatIsParked(t *testing.T) {
+	const gib = 1 << 30
+	away := channelStatus{State: "ready", MemoryUsed: 3 * gib, Parked: 2 * gib, ContextParked: true}
+	s := status{Slots: []slotStatus{
+		{DomainName: "awake", UUID: "1", Kind: "domain", State: "running", Pool: "gold", Priority: "high", Weight: 100, GPU: "0000:01:00.0",
+			MemoryQuota: 8 * gib, MemoryUsed: gib, Channels: []channelStatus{{State: "ready", MemoryUsed: gib}}},
+		{DomainName: "memory", UUID: "2", Kind: "domain", State: "running", Pool: "gold", Priority: "normal", Weight: 100, GPU: "0000:01:00.0",
+			MemoryQuota: 8 * gib, MemoryUsed: 5 * gib, MemoryParked: 3*gib + gib/2, Channels: []channelStatus{{State: "ready", MemoryUsed: 5 * gib, Parked: 3*gib + gib/2}}},
+		{DomainName: "both", UUID: "3", Kind: "domain", State: "running", Pool: "gold", Priority: "low", Weight: 50, GPU: "0000:01:00.0",
+			MemoryQuota: 16 * gib, MemoryUsed: 6 * gib, MemoryParked: 4 * gib, Channels: []channelStatus{away, away, {State: "ready"}}},
+		{DomainName: "context", UUID: "4", Kind: "session", State: "running", Pool: "default", Priority: "low", Weight: 1, GPU: "soft",
+			MemoryQuota: gib, MemoryUsed: 600 << 20, Channels: []channelStatus{{State: "ready", MemoryUsed: 600 << 20, ContextParked: true}}},
+	}}
+	all := append(others(s, nil), listed{Name: "off", UUID: "5", Kind: "domain", State: "shut off", Pool: "gold", Priority: "normal", Weight: 100, NextStart: []string{}})
+	var out, tables strings.Builder
+	if err := printList(&out, all); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "list.golden", out.String())
+	text, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "list.json", string(text)+"\n")
+	if err := s.print(&tables); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status-parked.golden", tables.String())
+}

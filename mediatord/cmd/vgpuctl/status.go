@@ -125,6 +125,31 @@ func (c channelStatus) longState() string {
 	return "parked+context"
 }
 
+// contextsParked is how many of the slot's processes are not on the GPU at all.
+func (s slotStatus) contextsParked() (count int) {
+	for _, c := range s.Channels {
+		if c.ContextParked {
+			count++
+		}
+	}
+	return count
+}
+
+// parked says how much memory and how many contexts lie in host memory; "": nothing.
+func parked(memory uint64, contexts int) string {
+	var what []string
+	if memory > 0 {
+		what = append(what, size(memory))
+	}
+	switch {
+	case contexts == 1:
+		what = append(what, "1 context")
+	case contexts > 1:
+		what = append(what, fmt.Sprintf("%d contexts", contexts))
+	}
+	return strings.Join(what, ", ")
+}
+
 func newStatusCommand(address *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -282,10 +307,10 @@ func (s status) print(out io.Writer) error {
 		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), size(p.ParkedHostMemory)+"/"+size(p.MaxParkedHostMemory), p.Weight, strings.Join(p.Priorities, ","), p.IsolationLevel)
 	}
 	fmt.Fprintln(w)
-	row("SLOT", "UUID", "KIND", "POOL", "PRIORITY", "STATE", "CONNECTED", "MEMORY", "PROCESSES")
+	row("SLOT", "UUID", "KIND", "POOL", "PRIORITY", "STATE", "CONNECTED", "MEMORY", "PARKED", "PROCESSES")
 	for _, slot := range s.Slots {
 		row(slot.DomainName, slot.UUID, slot.Kind, slot.Pool, slot.Priority, slot.State, yes(slot.Connected),
-			size(slot.MemoryUsed)+"/"+size(slot.MemoryQuota), len(slot.Channels))
+			size(slot.MemoryUsed)+"/"+size(slot.MemoryQuota), parked(slot.MemoryParked, slot.contextsParked()), len(slot.Channels))
 	}
 	fmt.Fprintln(w)
 	row("PROCESS OF", "CHANNEL", "PID", "UID", "COMMAND", "STATE", "MEMORY", "EXECUTOR", "MESSAGE")

@@ -28,7 +28,9 @@ func newTopCommand(address *string) *cobra.Command {
 		Short: "Show who uses the GPUs now",
 		Long: `Shows each domain's share of a GPU's time, the commands that wait in its rings,
 its memory, its calls per second, and its calls that are not carried. The busiest
-domain comes first. Rates are those of the last interval.
+domain comes first. Rates are those of the last interval. A line below a domain says
+what most have nothing of: memory and contexts that are parked in host memory, and
+processes that the watchdog has ended.
 
 On a terminal the picture is drawn again every --interval; q ends. Calls are those
 that reach an executor: what the guest's library answers by itself is not seen.

@@ -83,7 +83,7 @@ func newFrame(before, now sample) frame {
 func (f frame) domain(before, now slotStatus) topDomain {
 	d := topDomain{
 		Name: now.DomainName, UUID: now.UUID, Kind: now.Kind, Pool: now.Pool, Priority: now.Priority, Weight: now.Weight,
-		State: now.State, MemoryUsed: now.MemoryUsed, MemoryQuota: now.MemoryQuota, Expired: now.ExecutorsExpired,
+		State: now.State, MemoryUsed: now.MemoryUsed, MemoryQuota: now.MemoryQuota, ContextsParked: now.contextsParked(), Expired: now.ExecutorsExpired,
 		usage: f.usage(before.activity, now.activity), Processes: []topProcess{},
 	}
 	for _, count := range now.RefusedCalls {
@@ -92,9 +92,6 @@ func (f frame) domain(before, now slotStatus) topDomain {
 	for _, c := range now.Channels {
 		d.Queued += c.Queued
 		d.Parked += c.Parked
-		if c.ContextParked {
-			d.ContextsParked++
-		}
 		p := topProcess{Channel: c.Channel, PID: c.PID, Command: c.Comm, State: c.state(), MemoryUsed: c.MemoryUsed, Parked: c.Parked, ContextParked: c.ContextParked}
 		var earlier activity
 		for _, b := range before.Channels {
