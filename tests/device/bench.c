@@ -17,17 +17,8 @@
 #define GRAPH_KERNELS 300
 #define COMPUTE_MODE 20
 
-struct cuda_driver cu;
 static double samples[SAMPLES];
 static CUfunction empty, spin;
-
-void bench_check(const char *call, CUresult result)
-{
-	if (result) {
-		fprintf(stderr, "%s: result %d\n", call, result);
-		exit(1);
-	}
-}
 
 unsigned int bench_repetitions(unsigned int wanted)
 {

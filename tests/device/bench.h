@@ -2,15 +2,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include "cuda_driver.h"
-
-extern struct cuda_driver cu;
-
-/* Ends the program with status 1 when a call fails. */
-#define DO(call) bench_check(#call, (call))
-void bench_check(const char *call, CUresult result);
-
-#define PARAMETERS(...) ((void *[]){ __VA_ARGS__ })
+#include "own_device.h"
 
 /* Divides every number of repetitions, at least 1: BENCH_DIVIDE, for a GPU in software. */
 unsigned int bench_repetitions(unsigned int wanted);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long loading a file's image takes in a fresh process with a context: bench_module FILE. Prints JSON. */
-#include "bench.h"
 #include "bench_stats.h"
+#include "own_device.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,35 +9,21 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-struct cuda_driver cu;
-
-void bench_check(const char *call, CUresult result)
-{
-	if (result) {
-		fprintf(stderr, "%s: result %d\n", call, result);
-		exit(1);
-	}
-}
 
 int main(int argc, char **argv)
 {
 	int file = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
 	struct stat stat;
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 	double begin;
 	void *image;
 
-	if (file < 0 || fstat(file, &stat) || cuda_driver_open(&cu))
+	if (file < 0 || fstat(file, &stat))
 		return 2;
 	image = mmap(NULL, stat.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
 	if (image == MAP_FAILED)
 		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.CtxSynchronize());
 	stats_open();
 	begin = stats_now_us();

@@ -6,9 +6,9 @@
  * look at the processes in between: "ready" (every process has its context), "latency" (launch + wait, microseconds),
  * "throughput" (empty kernels as fast as they go). Every step lasts that many milliseconds.
  */
-#include "bench.h"
 #include "bench_stats.h"
 #include "kernels.h"
+#include "own_device.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -36,16 +36,7 @@ static struct board {
 	struct result results[PROCESSES];
 } *board;
 
-struct cuda_driver cu;
 static double samples[SAMPLES];
-
-void bench_check(const char *call, CUresult result)
-{
-	if (result) {
-		fprintf(stderr, "%s: result %d\n", call, result);
-		exit(1);
-	}
-}
 
 static void nap(void)
 {
@@ -87,18 +78,11 @@ static void throughput(CUfunction empty, CUstream stream, double duration_us, st
 
 static int child(int me, double duration_us)
 {
-	CUcontext context;
-	CUdevice device;
 	CUfunction empty;
 	CUmodule module;
 	CUstream stream;
 
-	if (cuda_driver_open(&cu))
-		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
 	DO(cu.ModuleGetFunction(&empty, module, "empty"));
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));

@@ -9,9 +9,9 @@
  * scattered places where each load waits for the last, which shows what finding a page costs. The ways take turns. Prints
  * one JSON object, for each way and reading GB/s of every round. Exit status 1 when a call fails.
  */
-#include "bench.h"
 #include "bench_stats.h"
 #include "kernels.h"
+#include "own_device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,6 @@
 #define STEPS 20000
 #define FILE_DESCRIPTOR 1	/* CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR */
 
-struct cuda_driver cu;
 static size_t size = 4096 * MIB;
 static CUfunction reduce_sum, walk;
 static CUdeviceptr sum;
@@ -45,19 +44,6 @@ static const char walk_ptx[] =
 	"	ld.global.u32 %r5, [%d4];\n	cvt.u64.u32 %d5, %r5;\n	add.u64 %d3, %d3, %d5;\n"
 	"	sub.u32 %r1, %r1, 1;\n	setp.ne.u32 %more, %r1, 0;\n	@%more bra next;\n"
 	"	cvt.u32.u64 %r5, %d3;\n	st.global.u32 [%d6], %r5;\n	ret;\n}\n";
-
-void bench_check(const char *call, CUresult result)
-{
-	if (result) {
-		fprintf(stderr, "%s: result %d\n", call, result);
-		exit(1);
-	}
-}
-
-unsigned int bench_repetitions(unsigned int wanted)
-{
-	return wanted;
-}
 
 static const struct way {
 	const char *name;
@@ -148,21 +134,17 @@ int main(int argc, char **argv)
 {
 	double speeds[READINGS][WAYS][ROUNDS];
 	CUdeviceptr memory[WAYS];
-	CUcontext context;
 	CUmodule module, walker;
 	CUdevice gpu;
 	int count;
 
 	if (argc > 1)
 		size = strtoul(argv[1], NULL, 10) * MIB;
-	if (!size || size > 8191 * MIB || (size & (size - 1)) || cuda_driver_open(&cu))
+	if (!size || size > 8191 * MIB || (size & (size - 1)))
 		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&gpu, 0));
+	gpu = own_device();
 	DO(cu.DeviceGetAttribute(&count, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, gpu));
 	processors = (unsigned int)count;
-	DO(cu.DevicePrimaryCtxRetain(&context, gpu));
-	DO(cu.CtxSetCurrent(context));
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
 	DO(cu.ModuleGetFunction(&reduce_sum, module, "reduce_sum"));

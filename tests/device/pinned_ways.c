@@ -9,8 +9,8 @@
  * several streams that the first one waits for. Prints one JSON object, GB/s by memory, way and direction; null where the
  * machine has no such memory. Exit status 1 when a call fails.
  */
-#include "bench.h"
 #include "bench_stats.h"
+#include "own_device.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,24 +26,10 @@
 #define MADV_COLLAPSE 25
 #endif
 
-struct cuda_driver cu;
 static size_t size = (size_t)256 << 20;
 static CUstream streams[STREAMS_MOST];
 static CUevent begun, done[STREAMS_MOST];
 static CUdeviceptr device;
-
-void bench_check(const char *call, CUresult result)
-{
-	if (result) {
-		fprintf(stderr, "%s: result %d\n", call, result);
-		exit(1);
-	}
-}
-
-unsigned int bench_repetitions(unsigned int wanted)
-{
-	return wanted;
-}
 
 static const struct way {
 	const char *name;
@@ -135,17 +121,12 @@ static void measure(const char *name, void *memory, bool last)
 
 int main(int argc, char **argv)
 {
-	CUcontext context;
-	CUdevice gpu;
 
 	if (argc > 1)
 		size = strtoul(argv[1], NULL, 10) << 20;
-	if (!size || cuda_driver_open(&cu))
+	if (!size)
 		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&gpu, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, gpu));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.MemAlloc(&device, size));
 	DO(cu.EventCreate(&begun, CU_EVENT_DISABLE_TIMING));
 	for (int i = 0; i < STREAMS_MOST; i++) {

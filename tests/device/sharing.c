@@ -11,8 +11,8 @@
  * RATE is what calibrate printed. Each but calibrate prints "ready" when it has run a kernel, waits for a line on its standard input, and prints one line of
  * JSON at its end. Exit status 1 when a call fails.
  */
-#include "bench.h"
 #include "bench_stats.h"
+#include "own_device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,29 +44,15 @@ static const char work_ptx[] =
 	"	ret;\n"
 	"}\n";
 
-struct cuda_driver cu;
 static CUfunction work;
 static CUstream stream;
 static CUdeviceptr out;
 
-void bench_check(const char *call, CUresult result)
-{
-	if (result) {
-		fprintf(stderr, "%s: result %d\n", call, result);
-		exit(1);
-	}
-}
-
 static void start(void)
 {
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.ModuleLoadData(&module, work_ptx));
 	DO(cu.ModuleGetFunction(&work, module, "work"));
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
@@ -220,8 +206,6 @@ int main(int argc, char **argv)
 {
 	const char *role = argc > 1 ? argv[1] : "";
 
-	if (cuda_driver_open(&cu))
-		return 2;
 	start();
 	if (!strcmp(role, "calibrate") && argc == 2) {
 		calibrate();

@@ -4,7 +4,7 @@
  * whose variables take more of the software GPU, for their alignment, than they say, then allocates MIB, writes a word at the end of it
  * and reads that back. It prints "has" or "result" and the code of the allocation. Exit status 0, 1 on an error elsewhere or a wrong word.
  */
-#include "cuda_driver.h"
+#include "own_device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,17 +15,6 @@
 #define VARIABLE  ".global .align 4096 .b8 v%d;\n"
 #define WORD	  0x5eedc0deu
 
-static struct cuda_driver cu;
-
-#define DO(call)                                                                                                      \
-	do {                                                                                                          \
-		CUresult result_ = (call);                                                                            \
-		if (result_) {                                                                                        \
-			printf("FAILED %s: result %d\n", #call, result_);                                             \
-			return 1;                                                                                     \
-		}                                                                                                     \
-	} while (0)
-
 int main(int argc, char **argv)
 {
 	static char text[sizeof(HEADER) + VARIABLES * (sizeof(VARIABLE) + 8)];
@@ -33,23 +22,16 @@ int main(int argc, char **argv)
 	size_t length = (size_t)sprintf(text, HEADER);
 	unsigned int word = 0;
 	CUdeviceptr memory;
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 	CUresult result;
 
 	if (!bytes) {
 		fprintf(stderr, "usage: crowd MIB\n");
 		return 2;
 	}
-	if (cuda_driver_open(&cu))
-		return 2;
 	for (int i = 0; i < VARIABLES; i++)
 		length += (size_t)sprintf(text + length, VARIABLE, i);
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.ModuleLoadData(&module, text));
 	result = cu.MemAlloc(&memory, bytes);
 	if (result) {

@@ -3,9 +3,9 @@
  * What a process finds in memory that it was just given: residue fill|search [MIB]
  * fill writes canaries into MIB (default: three quarters of what is free) of device memory in blocks of 1 KiB to 64 MiB, and into
  * pinned memory, and ends without freeing. search allocates the same, and prints how many words are canaries and how many
- * are not zero. Exit status 0; 1 if a canary was found or on a CUDA error (printed with its code); 2 without a driver.
+ * are not zero. Exit status 0; 1 if a canary was found or on a CUDA error (with its code on stderr); 2 without a driver.
  */
-#include "cuda_driver.h"
+#include "own_device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +13,9 @@
 
 #define CANARY 0xca9a41e5u
 
-static struct cuda_driver cu;
 static struct {
 	unsigned long long words, canaries, others;
 } device, pinned;
-
-#define DO(call)                                                                                                      \
-	do {                                                                                                          \
-		CUresult result_ = (call);                                                                            \
-		if (result_) {                                                                                        \
-			printf("FAILED %s: result %d\n", #call, result_);                                             \
-			exit(1);                                                                                      \
-		}                                                                                                     \
-	} while (0)
 
 static void look(const uint32_t *at, size_t words, unsigned long long *canaries, unsigned long long *others)
 {
@@ -61,20 +51,13 @@ int main(int argc, char **argv)
 	static const size_t sizes[] = { 64 << 20, 1 << 10, 4 << 10, 1 << 20, 2 << 20, 96 << 10, 16 << 20, 512 };
 	int search = argc > 1 && !strcmp(argv[1], "search");
 	size_t left, total, pinned_bytes = 16 << 20;
-	CUcontext context;
-	CUdevice gpu;
 	void *host;
 
 	if (argc < 2 || (!search && strcmp(argv[1], "fill"))) {
 		fprintf(stderr, "usage: residue fill|search [MIB]\n");
 		return 2;
 	}
-	if (cuda_driver_open(&cu))
-		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&gpu, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, gpu));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.MemGetInfo(&left, &total));
 	left = argc > 2 ? (size_t)atol(argv[2]) << 20 : left / 4 * 3;
 	DO(cu.MemHostAlloc(&host, pinned_bytes, 0));

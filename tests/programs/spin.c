@@ -2,45 +2,22 @@
 /*
  * Keeps the GPU busy for tests that kill, gate or measure: spin SECONDS [MILLISECONDS_PER_KERNEL [MIB]]
  * Without the second argument one kernel runs the whole time; the third is device memory to hold meanwhile. Prints "started" once the GPU computes, then
- * "finished" with the number of kernels. SIGTERM ends it early, after one more kernel. Exit status 0, 1 on a CUDA error (printed with its code).
+ * "finished" with the number of kernels. SIGTERM ends it early, after one more kernel. Exit status 0, 1 on a CUDA error (with its code on stderr).
  */
-#include "cuda_driver.h"
 #include "kernels.h"
+#include "own_device.h"
 
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-static struct cuda_driver cu;
 static volatile sig_atomic_t told_to_end;
 
 static void on_sigterm(int signal)
 {
 	(void)signal;
 	told_to_end = 1;
-}
-
-static void fail(const char *what, CUresult result)
-{
-	printf("FAILED %s: result %d\n", what, result);
-	exit(1);
-}
-
-#define DO(call)                                                                                                      \
-	do {                                                                                                          \
-		CUresult result_ = (call);                                                                            \
-		if (result_)                                                                                          \
-			fail(#call, result_);                                                                         \
-	} while (0)
-
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
 int main(int argc, char **argv)
@@ -51,9 +28,7 @@ int main(int argc, char **argv)
 	size_t held = argc > 3 ? (size_t)atoi(argv[3]) << 20 : 0;
 	CUdeviceptr nowhere = 0, memory;
 	CUfunction kernel;
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 	double start;
 	unsigned int count = 0;
 	bool last = false;
@@ -64,19 +39,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: spin SECONDS [MILLISECONDS_PER_KERNEL [MIB]]\n");
 		return 2;
 	}
-	if (cuda_driver_open(&cu))
-		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	if (held)
 		DO(cu.MemAlloc(&memory, held));
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
 	DO(cu.ModuleGetFunction(&kernel, module, "spin"));
 	start = seconds_now();
 	for (;;) {
-		DO(cu.LaunchKernel(kernel, 1, 1, 1, 32, 1, 1, 0, NULL, (void *[]){ &duration, &nowhere }, NULL));
+		DO(cu.LaunchKernel(kernel, 1, 1, 1, 32, 1, 1, 0, NULL, PARAMETERS(&duration, &nowhere), NULL));
 		if (!count++)
 			printf("started\n");
 		DO(cu.CtxSynchronize());

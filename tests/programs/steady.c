@@ -5,14 +5,13 @@
  * kernels, without a rest between rounds: the GPU has nearly always work. Prints "started" after the first round, then
  * "correct after N rounds"; SIGTERM makes it come to that early. Exit status 0, 1 on a CUDA error or a wrong result.
  */
-#include "cuda_driver.h"
 #include "kernels.h"
+#include "own_device.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define COUNT	4096
@@ -20,34 +19,12 @@
 #define PINNED	((size_t)3 << 20) /* more than one chunk */
 #define WRAP	(1u << 20)	  /* sums stay exact */
 
-static struct cuda_driver cu;
 static volatile sig_atomic_t enough;
 
 static void end_early(int signal)
 {
 	(void)signal;
 	enough = 1;
-}
-
-static void fail(const char *what, CUresult result)
-{
-	printf("FAILED %s: result %d\n", what, result);
-	exit(1);
-}
-
-#define DO(call)                                                                                                      \
-	do {                                                                                                          \
-		CUresult result_ = (call);                                                                            \
-		if (result_)                                                                                          \
-			fail(#call, result_);                                                                         \
-	} while (0)
-
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
 /* So many more additions of x to the sum, and what it must be then. */
@@ -57,7 +34,7 @@ static void round_of(CUfunction saxpy, CUdeviceptr x, CUdeviceptr sum, unsigned 
 	int n = COUNT;
 
 	for (unsigned int i = 0; i < depth; i++)
-		DO(cu.LaunchKernel(saxpy, 8, 1, 1, 128, 1, 1, 0, NULL, (void *[]){ &factor, &x, &sum, &n }, NULL));
+		DO(cu.LaunchKernel(saxpy, 8, 1, 1, 128, 1, 1, 0, NULL, PARAMETERS(&factor, &x, &sum, &n), NULL));
 	DO(cu.MemHostAlloc((void **)&pinned, PINNED, 0));
 	memset(pinned, 0x5a, PINNED);
 	DO(cu.MemcpyDtoHAsync(pinned, sum, BYTES, NULL));
@@ -77,11 +54,9 @@ int main(int argc, char **argv)
 	unsigned int depth = argc > 2 ? (unsigned int)atoi(argv[2]) : 1;
 	unsigned int additions = 0, total = 0;
 	CUdeviceptr x, sum;
-	CUcontext context;
 	CUfunction saxpy;
 	float host[COUNT];
 	CUmodule module;
-	CUdevice device;
 
 	signal(SIGTERM, end_early);
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -89,12 +64,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: steady SECONDS [DEPTH]\n");
 		return 2;
 	}
-	if (cuda_driver_open(&cu))
-		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
 	DO(cu.ModuleGetFunction(&saxpy, module, "saxpy"));
 	for (int i = 0; i < COUNT; i++)

@@ -7,40 +7,16 @@
  *   check  compares all of both, an event and pinned memory, and prints "right"
  * At the end of the input it ends. Exit status 0, 1 on a CUDA error or a wrong byte.
  */
-#include "cuda_driver.h"
 #include "kernels.h"
+#include "own_device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SEED	0x5eed0001u
 #define PIECE	((size_t)4 << 20) /* bytes that are compared at once */
 #define SAMPLES 61
-
-static struct cuda_driver cu;
-
-static void fail(const char *what, CUresult result)
-{
-	printf("FAILED %s: result %d\n", what, result);
-	exit(1);
-}
-
-#define DO(call)                                                                                                      \
-	do {                                                                                                          \
-		CUresult result_ = (call);                                                                            \
-		if (result_)                                                                                          \
-			fail(#call, result_);                                                                         \
-	} while (0)
-
-static double milliseconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1e3 + now.tv_nsec * 1e-6;
-}
 
 /* Word i of the memory; word 0 is the graph's. */
 static unsigned int word_of(size_t i, unsigned int touched)
@@ -91,9 +67,7 @@ int main(int argc, char **argv)
 	int one = 1, n = 1;
 	CUdeviceptr memory, kept = 0;
 	CUfunction fill, step;
-	CUcontext context;
 	CUmodule module;
-	CUdevice device;
 	CUstream stream;
 	CUgraph graph;
 	CUgraphExec exec;
@@ -105,12 +79,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: tenant MIB [KEPT]\n");
 		return 2;
 	}
-	if (cuda_driver_open(&cu))
-		return 2;
-	DO(cu.Init(0));
-	DO(cu.DeviceGet(&device, 0));
-	DO(cu.DevicePrimaryCtxRetain(&context, device));
-	DO(cu.CtxSetCurrent(context));
+	own_device();
 	DO(cu.MemAlloc(&memory, bytes));
 	DO(cu.MemHostAlloc((void **)&pinned, PIECE, 0));
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
@@ -118,7 +87,7 @@ int main(int argc, char **argv)
 	DO(cu.ModuleGetFunction(&step, module, "step"));
 	DO(cu.StreamCreate(&stream, 1));
 	DO(cu.EventCreate(&event, 0));
-	DO(cu.LaunchKernel(fill, 256, 1, 1, 256, 1, 1, 0, stream, (void *[]){ &memory, &value, &count }, NULL));
+	DO(cu.LaunchKernel(fill, 256, 1, 1, 256, 1, 1, 0, stream, PARAMETERS(&memory, &value, &count), NULL));
 	DO(cu.MemsetD32Async(memory, touched, 1, stream));
 	if (kept_bytes) {
 		DO(cu.MemAllocAsync(&kept, kept_bytes, stream));
@@ -126,7 +95,7 @@ int main(int argc, char **argv)
 		DO(cu.MemsetD32Async(kept, touched, 1, stream));
 	}
 	DO(cu.StreamBeginCapture(stream, 2));
-	DO(cu.LaunchKernel(step, 1, 1, 1, 32, 1, 1, 0, stream, (void *[]){ &memory, &one, &one, &n }, NULL));
+	DO(cu.LaunchKernel(step, 1, 1, 1, 32, 1, 1, 0, stream, PARAMETERS(&memory, &one, &one, &n), NULL));
 	DO(cu.StreamEndCapture(stream, &graph));
 	DO(cu.GraphInstantiate(&exec, graph, 0));
 	DO(cu.EventRecord(event, stream));
@@ -135,11 +104,11 @@ int main(int argc, char **argv)
 	printf("holds %zu MiB\n", bytes >> 20);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "touch\n")) {
-			double start = milliseconds_now(), took;
+			double start = seconds_now(), took;
 
 			DO(cu.GraphLaunch(exec, stream));
 			DO(cu.StreamSynchronize(stream));
-			took = milliseconds_now() - start;
+			took = (seconds_now() - start) * 1e3;
 			compare_some(memory, bytes, ++touched);
 			printf("touched in %.3f\n", took);
 		} else if (!strcmp(line, "check\n")) {
