@@ -24,10 +24,11 @@ type beat struct {
 	misfits int           // more than those that fitted
 	between int           // recent beats in between: the interval is a multiple of the true one
 
-	step  spread        // of the steps' lengths around
-	usual time.Duration // their mean; 0: unknown
-	ended Time          // when work was last done
-	gaps  int           // recent steps with gaps within them
+	step   spread        // of the steps' lengths around
+	usual  time.Duration // their mean; 0: unknown
+	ended  Time          // when work was last done
+	gaps   int           // recent steps with gaps within them
+	paused bool          // this one had one
 }
 
 const (
@@ -62,23 +63,29 @@ func (s *spread) note(off time.Duration) {
 	s.late = max(s.late-s.late/memory, off)
 }
 
-// came notes that the domain became active at now after gap without work. disturbed says
-// that others had work on the GPU when the last step began: its length says nothing.
-func (b *beat) came(now Time, gap time.Duration, disturbed bool) {
+// came notes that the domain became active at now after gap without work, and says whether a
+// step begins with that. disturbed says that others had work on the GPU when the last step began:
+// its length says nothing.
+func (b *beat) came(now Time, gap time.Duration, disturbed bool) bool {
 	if gap > longest {
 		*b = beat{last: now}
-		return
+		return true
 	}
 	interval := now - b.last
 	b.pause -= b.pause / 16
 	// A step that others have made longer leaves a short gap as well.
 	if 2*gap < b.pause && (b.count < confident || interval < b.mean*3/4) {
-		b.gaps = min(b.gaps+2, memory)
-		return // still the same step
+		return false // still the same step
 	}
 	b.pause = max(b.pause, gap)
 	b.stepEnded(disturbed)
+	b.beats(now, now-b.last)
 	b.last = now
+	return true
+}
+
+// beats takes a beat at now, interval after the last one.
+func (b *beat) beats(now Time, interval time.Duration) {
 	if b.mean == 0 {
 		b.restart(now, interval)
 		return
@@ -138,19 +145,19 @@ func (b *beat) restart(now Time, interval time.Duration) {
 	}
 }
 
-// done notes that the domain's work was done at now.
-func (b *beat) done(now Time) { b.ended = now }
-
-// wentOn notes that the domain has work again although it never stopped being active: if
-// some was done before, that was a gap within the step.
-func (b *beat) wentOn() {
-	if b.ended > b.last {
+// worked notes that the domain had work on the GPU, the first such after what is known: if some of
+// the step was done before, there was a gap within it.
+func (b *beat) worked(s Span) {
+	if s.Start > b.ended && b.ended > b.last && !b.paused {
+		b.paused = true
 		b.gaps = min(b.gaps+2, memory)
 	}
+	b.ended = max(b.ended, s.End)
 }
 
 // stepEnded takes the length of the step that began with the last beat.
 func (b *beat) stepEnded(disturbed bool) {
+	b.paused = false
 	if b.gaps > 0 {
 		b.gaps--
 	}

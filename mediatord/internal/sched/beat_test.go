@@ -31,7 +31,7 @@ func rhythm(t *testing.T, next func(i int, r *rand.Rand) Time) (b beat, tooEarly
 		}
 		b.came(at, at-ended, false)
 		ended = at + ms
-		b.done(ended)
+		b.worked(Span{at, ended})
 	}
 	return b, tooEarly, tooLate, unknown, margin
 }
@@ -102,7 +102,7 @@ func TestPausesWithinAStepAreKept(t *testing.T) {
 			at := begin + Time(part)*1200*us
 			s.Report(at, high, Report{Active: true, Flying: true, Arrived: at})
 			decide(at)
-			s.Report(at+ms, high, Report{Used: ms})
+			s.Report(at+ms, high, worked(at, at+ms))
 			within = decide(at + ms)
 			if part < 2 && i > 20 && within != 0 {
 				t.Fatalf("step %d: in a pause the low one has %v", i, within)
@@ -130,7 +130,9 @@ func TestTheEndOfAStepIsKnown(t *testing.T) {
 		if low.Lease().Budget != 0 {
 			t.Fatalf("%v: within a step the low one has %+v", begin, low.Lease())
 		}
-		s.Report(begin+length, high, Report{Active: true, Used: length, Arrived: begin})
+		ended := worked(begin, begin+length)
+		ended.Active, ended.Arrived = true, begin
+		s.Report(begin+length, high, ended)
 		s.Decide(begin + length)
 		l := low.Lease()
 		s.Report(begin+length+50*us, high, Report{})
@@ -162,7 +164,7 @@ func TestAHighDomainIsReadyBeforeItsBeat(t *testing.T) {
 		if at := high.Lease().Ready; at != 0 {
 			t.Fatalf("in its step it is to be ready at %v", at-begin)
 		}
-		s.Report(begin+ms, high, Report{Used: ms})
+		s.Report(begin+ms, high, worked(begin, begin+ms))
 		s.Report(begin+ms, low, Report{Active: true, Flying: true, Used: us, Arrived: ms / 2})
 		s.Decide(begin + ms)
 	}
@@ -179,7 +181,7 @@ func TestAHighDomainIsReadyBeforeItsBeat(t *testing.T) {
 	o := Defaults()
 	o.Ahead = false
 	s.SetOptions(o)
-	s.Report(begin+2200*us, other, Report{Used: 100 * us})
+	s.Report(begin+2200*us, other, worked(begin+2100*us, begin+2200*us))
 	s.Decide(begin + 2200*us)
 	if l := high.Lease(); l.Ready != 0 || low.Lease().ClearBy < next-ms/4 {
 		t.Errorf("without ahead it has %+v, the low one %+v", l, low.Lease())
@@ -194,12 +196,12 @@ func TestBeatInBetween(t *testing.T) {
 	for range 10 {
 		at += 6 * ms
 		b.came(at, 5*ms, false)
-		b.done(at + ms)
+		b.worked(Span{at, at + ms})
 	}
 	for range 10 {
 		at += 3 * ms
 		b.came(at, 2*ms, false)
-		b.done(at + ms)
+		b.worked(Span{at, at + ms})
 	}
 	if early, late, ok := b.next(at + 2*ms); !ok || early > at+3*ms || early < at+2500*us || late < at+3*ms {
 		t.Errorf("the next is foretold between %v and %v, %v; it comes at %v", early-at, late-at, ok, 3*ms)
@@ -220,7 +222,7 @@ func TestShortGapsBetweenLongSteps(t *testing.T) {
 			before = 800 * us
 		}
 		b.came(at, before, i%4 == 2)
-		b.done(at + length)
+		b.worked(Span{at, at + length})
 	}
 	early, _, ok := b.next(at + 2*ms)
 	if !ok || early > at+3*ms || early < at+2500*us {
@@ -251,6 +253,7 @@ func TestPredictionNeverAdds(t *testing.T) {
 		every, length := time.Duration(1000+r.IntN(9000))*us, time.Duration(300+r.IntN(600))*us
 		begin := Time(ms)
 		var high Report
+		var flew Time // since when the high one has been on the GPU; 0: it is not
 		for now := Time(ms); now < 500*ms; now += time.Duration(10+r.IntN(200)) * us {
 			switch { // steps with pauses within them, and late ones
 			case now < begin:
@@ -266,10 +269,16 @@ func TestPredictionNeverAdds(t *testing.T) {
 					begin += time.Duration(r.Int64N(int64(every)))
 				}
 			}
+			if flew != 0 {
+				high.Busy = []Span{{flew, now}}
+			}
+			if flew = 0; high.Flying {
+				flew = now
+			}
 			for i, s := range twins {
 				said := high
 				if i == 1 && said.Active && !said.Flying { // nothing is left of it: there is no harm in going on
-					said = Report{}
+					said = Report{Busy: high.Busy}
 				}
 				s.Report(now, domains[i][0], said)
 			}

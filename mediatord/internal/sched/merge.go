@@ -50,6 +50,7 @@ func Merge(domains [][]Sample) (reports []Report, used [][]time.Duration) {
 	slices.SortStableFunc(edges, func(a, b edge) int { return cmp.Compare(a.at, b.at) })
 	var busy []edge // those that have begun and not ended
 	var last Time
+	count, since := make([]int, len(domains)), make([]Time, len(domains)) // of a domain's executors with work, from when on
 	for _, e := range edges {
 		for _, b := range busy {
 			part := (e.at - last) / time.Duration(len(busy))
@@ -58,8 +59,15 @@ func Merge(domains [][]Sample) (reports []Report, used [][]time.Duration) {
 		}
 		last = e.at
 		if e.begins {
-			busy = append(busy, e)
+			if busy = append(busy, e); count[e.domain] == 0 {
+				since[e.domain] = e.at
+			}
+			count[e.domain]++
 			continue
+		}
+		if count[e.domain]--; count[e.domain] == 0 {
+			r := &reports[e.domain]
+			r.Busy = append(r.Busy, Span{since[e.domain], e.at})
 		}
 		busy = slices.DeleteFunc(busy, func(b edge) bool { return b.domain == e.domain && b.executor == e.executor })
 	}

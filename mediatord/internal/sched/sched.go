@@ -57,7 +57,8 @@ type Domain struct {
 	since    Time // when it last became active
 	stopped  Time // when it left the run set
 	came     bool // is active, and was not at the last decision
-	delayed  bool // others had work on the GPU when it came
+	began    bool // began with a step since the last decision
+	delayed  bool // others had work on the GPU when its step began
 	letIn    Time // when it last might submit again
 	unfit    bool // what it wants to do next is too long for the gaps of high domains
 	ready    Time // when the GPU is to change to it
@@ -116,17 +117,19 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 	if r.Active || r.Used > 0 || d.report.Active {
 		d.seen = now
 	}
+	busy := r.Busy
 	if came {
 		d.served, d.since = now, now
 		if arrived := min(r.Arrived, now); arrived > gone {
-			d.beat.came(arrived, arrived-gone, d.delayed)
+			for len(busy) > 0 && busy[0].Start < arrived { // before it came
+				d.beat.worked(busy[0])
+				busy = busy[1:]
+			}
+			d.began = d.beat.came(arrived, arrived-gone, d.delayed) || d.began
 		}
 	}
-	switch {
-	case d.report.Flying && !r.Flying:
-		d.beat.done(now)
-	case r.Flying && !d.report.Flying && !came:
-		d.beat.wentOn()
+	for _, span := range busy {
+		d.beat.worked(span)
 	}
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)
@@ -140,7 +143,7 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 		d.unfit = false // what comes next may be shorter
 	}
 	d.report = r
-	d.report.Used = 0
+	d.report.Used, d.report.Busy = 0, nil
 }
 
 // rate is the virtual time that the domain pays for GPU time: a pool's weight is
@@ -256,9 +259,12 @@ func (s *Scheduler) level() {
 		if d.unfit { // nor does it make up for all that it had no use for
 			d.virtual = max(d.virtual, s.virtual[d.settings.Class]-float64(s.options.Turn)*s.rate(d))
 		}
+		if d.began {
+			d.began = false
+			d.delayed = slices.ContainsFunc(s.domains, func(o *Domain) bool { return o != d && o.report.Flying })
+		}
 		if d.came {
 			d.came = false
-			d.delayed = slices.ContainsFunc(s.domains, func(o *Domain) bool { return o != d && o.report.Flying })
 			d.virtual = max(d.virtual, s.virtual[d.settings.Class]-float64(s.options.Turn)*s.rate(d))
 		}
 	}

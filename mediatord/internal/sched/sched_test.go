@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -10,6 +11,9 @@ const ms = time.Millisecond
 func add(s *Scheduler, class Class) *Domain {
 	return s.Add(Settings{Pool: "gold", PoolWeight: 100, Weight: 100, Class: class})
 }
+
+// worked is what a domain says that has done work of its own and has none left.
+func worked(from, to Time) Report { return Report{Used: to - from, Busy: []Span{{from, to}}} }
 
 func TestAloneIsUnlimited(t *testing.T) {
 	s := New(Defaults())
@@ -51,7 +55,7 @@ func TestHighStopsLow(t *testing.T) {
 	if low.Lease().Budget != 0 || normal.Lease().Budget != 0 || high.Lease().Budget != o.Budget {
 		t.Fatalf("low %+v, normal %+v, high %+v", low.Lease(), normal.Lease(), high.Lease())
 	}
-	s.Report(3*ms, high, Report{Used: ms})
+	s.Report(3*ms, high, worked(2*ms, 3*ms))
 	s.Decide(3 * ms)
 	if low.Lease().Budget != o.ArmedBudget {
 		t.Fatalf("in the gap low has %+v", low.Lease())
@@ -100,6 +104,9 @@ func TestMergeSharesOverlaps(t *testing.T) {
 		if off := r.Used - want[i]; off > 10 || off < -10 {
 			t.Errorf("domain %d used %v, want %v", i, r.Used, want[i])
 		}
+	}
+	if got := fmt.Sprint(reports[0].Busy, reports[1].Busy); got != "[{0s 4ms}] [{0s 1ms} {2ms 6ms}]" {
+		t.Errorf("domains were busy %s", got)
 	}
 	if !reports[0].Active || reports[0].Arrived != 2*ms || reports[1].Active || !reports[1].Waiting || !reports[1].Flying {
 		t.Errorf("reports %+v", reports)

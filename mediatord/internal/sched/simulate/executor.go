@@ -104,7 +104,7 @@ func (e *executor) give(now sched.Time, terms lease.Terms) {
 	if ready := terms.Ready; ready != 0 && ready != e.terms.Ready {
 		e.sim.at(max(ready, now)+time.Duration(e.sim.random.Float64()*float64(e.sim.Hardware.Timer))+e.sim.hiccup(), func(now sched.Time) {
 			if e.terms.Ready == ready && e.count == 0 && len(e.ring) == 0 {
-				e.sim.gpu.push(now, &e.context, &work{length: touch, left: touch, done: func(sched.Time) {}})
+				e.sim.gpu.push(now, &e.context, &work{length: touch, left: touch, uncounted: true, done: func(sched.Time) {}})
 				e.sim.planGPU()
 			}
 		})
@@ -120,7 +120,7 @@ func (e *executor) sample(now sched.Time) sched.Sample {
 	e.sim.gpu.advance(now)
 	s := sched.Sample{Busy: e.context.spans, Active: e.active, Waiting: len(e.ring) > 0 && !e.asleep, Arrived: e.arrived, Flying: e.count > 0}
 	e.context.spans = nil
-	if len(e.context.queue) > 0 {
+	if e.context.counted > 0 {
 		s.Busy = append(s.Busy, sched.Span{Start: e.context.occupied, End: now})
 		e.context.occupied = now
 	}

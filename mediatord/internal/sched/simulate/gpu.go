@@ -23,7 +23,8 @@ type gpu struct {
 // context is the queue of one executor on the GPU.
 type context struct {
 	queue    []*work
-	occupied sched.Time // since when the queue has not been empty
+	counted  int        // work in the queue that the executor counts
+	occupied sched.Time // since when there is some
 	spans    []sched.Span
 	onGPU    time.Duration // time that it really had
 }
@@ -31,16 +32,21 @@ type context struct {
 // work is one submission.
 type work struct {
 	length, left time.Duration
+	uncounted    bool
 	done         func(now sched.Time)
 }
 
 func (g *gpu) push(now sched.Time, c *context, w *work) {
 	g.advance(now)
 	if len(c.queue) == 0 {
-		c.occupied = now
 		g.ready = append(g.ready, c)
 	}
 	c.queue = append(c.queue, w)
+	if !w.uncounted {
+		if c.counted++; c.counted == 1 {
+			c.occupied = now
+		}
+	}
 	if g.current == nil {
 		g.next(now)
 	}
@@ -93,10 +99,14 @@ func (g *gpu) event(now sched.Time) {
 	if c.queue[0].left <= 0 {
 		done = c.queue[0]
 		c.queue = c.queue[1:]
+		if !done.uncounted {
+			if c.counted--; c.counted == 0 {
+				c.spans = append(c.spans, sched.Span{Start: c.occupied, End: now})
+			}
+		}
 	}
 	switch {
 	case len(c.queue) == 0:
-		c.spans = append(c.spans, sched.Span{Start: c.occupied, End: now})
 		g.current = nil
 		g.next(now)
 	case now >= g.sliceEnd && len(g.ready) > 0:

@@ -11,9 +11,24 @@ type Process struct {
 	executor *executor
 }
 
-// Step posts count pieces of work and calls done when the last is finished; its
-// latency is counted from now.
+// Step is Work whose latency counts, from now.
 func (p *Process) Step(now sched.Time, count int, length time.Duration, done func(now sched.Time)) {
+	p.Work(now, count, length, func(at sched.Time) {
+		p.Took(at - now)
+		if done != nil {
+			done(at)
+		}
+	})
+}
+
+// Took notes the latency of a step.
+func (p *Process) Took(latency time.Duration) {
+	t := p.executor.tenant
+	t.Latencies = append(t.Latencies, latency)
+}
+
+// Work posts count pieces of work and calls done when the last is finished, unless the tenant has ended.
+func (p *Process) Work(now sched.Time, count int, length time.Duration, done func(now sched.Time)) {
 	t := p.executor.tenant
 	left := count
 	if t.posted == 0 {
@@ -29,8 +44,7 @@ func (p *Process) Step(now sched.Time, count int, length time.Duration, done fun
 			if left--; left > 0 {
 				return
 			}
-			t.Latencies = append(t.Latencies, at-now)
-			if done != nil && (t.End == 0 || at < t.End) {
+			if t.End == 0 || at < t.End {
 				done(at)
 			}
 		})
@@ -66,6 +80,8 @@ type Paced struct {
 	Kernels int
 	Length  time.Duration
 	Jitter  time.Duration // lateness of each start, at most
+	Lead    time.Duration // of a piece of work of its own that each step begins with; 0: there is none
+	Pause   time.Duration // that it thinks for between that and the rest, on average
 	Timer   Timer         // more lateness; none if empty
 }
 
@@ -97,7 +113,7 @@ func (c Paced) Run(now sched.Time, p *Process) {
 	due := now
 	var begin func(now sched.Time)
 	begin = func(now sched.Time) {
-		p.Step(now, c.Kernels, c.Length, func(now sched.Time) {
+		end := func(now sched.Time) {
 			due += c.Every
 			if due < now {
 				due = now
@@ -107,6 +123,18 @@ func (c Paced) Run(now sched.Time, p *Process) {
 				late += p.executor.sim.hiccup()
 			}
 			p.Later(now, due-now+late, begin)
+		}
+		if c.Lead == 0 {
+			p.Step(now, c.Kernels, c.Length, end)
+			return
+		}
+		p.Work(now, 1, c.Lead, func(at sched.Time) {
+			p.Later(at, time.Duration((.5+p.Random())*float64(c.Pause)), func(at sched.Time) {
+				p.Work(at, c.Kernels, c.Length, func(at sched.Time) {
+					p.Took(at - now)
+					end(at)
+				})
+			})
 		})
 	}
 	begin(now)

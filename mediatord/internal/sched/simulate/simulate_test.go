@@ -368,7 +368,7 @@ func TestPredictionIsNeverWorse(t *testing.T) {
 // A decoder of 50 tokens a second beside training hardly notices it, and training keeps nearly all that the tokens leave.
 func TestDecoderBesideTraining(t *testing.T) {
 	o := sched.Defaults()
-	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Kernels: 1, Length: 1200 * us, Timer: H200Timer()}}
+	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Lead: 90 * us, Pause: 110 * us, Kernels: 1, Length: 1110 * us, Timer: H200Timer()}}
 	s, p99, kept := beside(o, 1, high, &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 300 * us, Depth: 64}})
 	t.Logf("p99 %.2f times alone; training has %.3f", p99, kept)
 	if p99 > 1.1 || kept < .86 {
