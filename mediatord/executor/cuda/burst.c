@@ -58,13 +58,31 @@ static inline uint32_t word(const void *at)
 	return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
 }
 
-static bool find(const struct vg_burst *b, const struct table *table, uint32_t number, uintptr_t *native)
+/* The entry of a handle, NULL if there is none. */
+static const unsigned char *find(const struct vg_burst *b, const struct table *table, uint32_t number, uintptr_t *native)
 {
 	const unsigned char *entry = table->entries + (size_t)number * b->entry_size;
 
 	if (number >= table->count || !entry[b->entry_used])
-		return false;
+		return NULL;
 	memcpy(native, entry, sizeof(*native));
+	return entry;
+}
+
+/* Makes parameters as long as the kernel's: what the process left out is zero. false: Go has to do it. */
+static bool pad(const struct vg_burst *b, const unsigned char *kernel, unsigned char *parameters, size_t *size)
+{
+	uint32_t all;
+
+	memcpy(&all, kernel + b->entry_parameters, sizeof(all));
+	if (!all--)
+		return false;
+	if (!*size || *size >= all)
+		return true;
+	if (all > PARAMETERS_MOST)
+		return false;
+	memset(parameters + *size, 0, all - *size);
+	*size = all;
 	return true;
 }
 
@@ -139,17 +157,19 @@ static bool failed(struct vg_burst *b, int result, uint32_t opcode)
 
 /* Executes a launch; false: it is Go's. */
 static bool launch(struct vg_burst *b, struct vg_meter *m, launch_function *call, const struct tables *t,
-		   const struct launch *r, const uint32_t *changes)
+		   struct launch *r, const uint32_t *changes)
 {
+	const unsigned char *kernel;
 	size_t size = r->h.size - offsetof(struct launch, parameters);
 	void *extra[] = { (void *)1, (void *)r->parameters, (void *)2, &size, NULL };
 	struct vg_submission submission;
 	uintptr_t function, stream;
 	int result;
 
-	if (r->h.size < offsetof(struct launch, parameters) ||
-	    !find(b, r->h.opcode == b->launch ? &t->functions : &t->kernels, r->f, &function) ||
-	    !find(b, &t->streams, r->stream, &stream))
+	if (r->h.size < offsetof(struct launch, parameters))
+		return false;
+	kernel = find(b, r->h.opcode == b->launch ? &t->functions : &t->kernels, r->f, &function);
+	if (!kernel || !find(b, &t->streams, r->stream, &stream) || !pad(b, kernel, r->parameters, &size))
 		return false;
 	if (m && !meter_admit(m, t->durations, r->h.opcode, &r->f, stream, &submission))
 		return false;

@@ -21,11 +21,11 @@ struct vg_burst {
 	uint64_t head, published, spin_ns;
 	uint32_t context, stream, any_stream, seen;
 	uint16_t launch, launch_kernel, fence, reserved0;
-	uint32_t entry_size, entry_used;
+	uint32_t entry_size, entry_used, entry_parameters;
 
 	uint32_t stop, calls, launches, noted;
 	int32_t result;
-	uint32_t failed, fenced, reserved1;
+	uint32_t failed, fenced;
 	uint64_t noted_key;
 	struct {
 		uint64_t stream;

@@ -66,9 +66,10 @@ type Burst struct {
 	Seen      uint32
 	// Opcodes.
 	Launch, LaunchKernel, Fence, _ uint16
-	// Size of a table's entry, and where in it a byte says that it is used; the
-	// driver's handle is at its start.
-	EntrySize, EntryUsed uint32
+	// Size of a table's entry, where in it a byte says that it is used, and where the
+	// bytes of a kernel's parameters are, plus one, 0 if nobody knows them yet: then a
+	// launch is not plain. The driver's handle is at its start.
+	EntrySize, EntryUsed, EntryParameters uint32
 
 	// Found:
 	Stop     uint32
@@ -78,7 +79,6 @@ type Burst struct {
 	Result   Result // BurstFailed
 	Failed   uint32 // BurstFailed: the opcode
 	Fenced   uint32 // fences written; a fence that failed is the next one
-	_        uint32
 	NotedKey uint64 // BurstNote: what the launch is to a lease
 	Written  [BurstFences]BurstFence
 }

@@ -22,7 +22,9 @@ type entry struct {
 	native  uint64
 	owner   Owner
 	context uint32 // with which it ends whatever its owner does, 0: none
-	used    bool
+	// parameters is how many bytes of them a kernel takes, plus one; 0: nobody knows.
+	parameters uint32
+	used       bool
 }
 
 // Tables holds one table per kind.
@@ -50,6 +52,21 @@ func (t *Tables) OwnerOf(kind driver.Kind, number uint32) (Owner, bool) {
 	}
 	owner := t.kinds[kind][number].owner
 	return owner, owner != none
+}
+
+// SetParameters notes how many bytes of parameters a function or kernel takes.
+func (t *Tables) SetParameters(kind driver.Kind, number, bytes uint32) {
+	if _, ok := t.Get(kind, number); ok {
+		t.kinds[kind][number].parameters = bytes + 1
+	}
+}
+
+// Parameters is what SetParameters noted; false: nothing.
+func (t *Tables) Parameters(kind driver.Kind, number uint32) (bytes uint32, known bool) {
+	if _, ok := t.Get(kind, number); !ok || t.kinds[kind][number].parameters == 0 {
+		return 0, false
+	}
+	return t.kinds[kind][number].parameters - 1, true
 }
 
 // Find returns the number of a native handle, the lowest if it has several. It

@@ -28,6 +28,26 @@ func TestTablesKeepKindsApart(t *testing.T) {
 	}
 }
 
+func TestParametersEndWithTheHandle(t *testing.T) {
+	var tables Tables
+	tables.SetParameters(driver.KindKernel, 3, 8) // there is none
+	tables.Put(driver.KindKernel, 3, 30)
+	if _, known := tables.Parameters(driver.KindKernel, 3); known {
+		t.Error("nobody has noted them")
+	}
+	for _, bytes := range []uint32{0, 4096} {
+		tables.SetParameters(driver.KindKernel, 3, bytes)
+		if got, known := tables.Parameters(driver.KindKernel, 3); got != bytes || !known {
+			t.Errorf("%d bytes, %v, want %d", got, known, bytes)
+		}
+	}
+	tables.Delete(driver.KindKernel, 3)
+	tables.Put(driver.KindKernel, 3, 31)
+	if _, known := tables.Parameters(driver.KindKernel, 3); known {
+		t.Error("they are those of an earlier kernel")
+	}
+}
+
 func TestDeleteTakesTheOwned(t *testing.T) {
 	var tables Tables
 	tables.Put(driver.KindContext, 1, 1)

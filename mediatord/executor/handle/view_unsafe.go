@@ -6,12 +6,15 @@ import (
 	"libvirt-vgpu/mediatord/executor/driver"
 )
 
-// Layout of an entry for who reads a View: its size, and where in it a byte says
-// that it is used. The native handle is at its start.
+// Layout of an entry for who reads a View: its size, where in it a byte says that it
+// is used, and where the bytes of a kernel's parameters are, plus one; 0: nobody knows
+// them. The native handle is at its start.
 const (
 	EntrySize = unsafe.Sizeof(entry{})
 	EntryUsed = unsafe.Offsetof(entry{}.used)
-	_         = -unsafe.Offsetof(entry{}.native)
+	// Of u32.
+	EntryParameters = unsafe.Offsetof(entry{}.parameters)
+	_               = -unsafe.Offsetof(entry{}.native)
 )
 
 // View is the table of a kind as count entries. It holds until the next Put.

@@ -31,7 +31,7 @@ func (p *Process) Bursts(opcode uint16) bool {
 func (p *Process) Burst(b *driver.Burst, woken *atomic.Uint32, spin time.Duration) {
 	b.Spin, b.Context, b.Stream, b.AnyStream = uint64(spin), p.current, driver.NoStream, 0
 	b.Launch, b.LaunchKernel, b.Fence = wire.OpLaunch, wire.OpLaunchKernel, wire.OpFence
-	b.EntrySize, b.EntryUsed = uint32(handle.EntrySize), uint32(handle.EntryUsed)
+	b.EntrySize, b.EntryUsed, b.EntryParameters = uint32(handle.EntrySize), uint32(handle.EntryUsed), uint32(handle.EntryParameters)
 	h := &p.handles
 	h.Functions, h.FunctionCount = p.tables.View(driver.KindFunction)
 	h.Kernels, h.KernelCount = p.tables.View(driver.KindKernel)

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,10 +57,12 @@ func onEmptyDriver(t *testing.T, library string, page *lease.Page) (h *harness, 
 	for number := uint32(1); number <= 2; number++ {
 		h.process.tables.Put(driver.KindFunction, number, uint64(0xf0+number))
 		h.process.tables.Put(driver.KindKernel, number, uint64(0xa0+number))
+		h.process.noteParameters(driver.KindFunction, number, number*40)
 		if r := h.post("stream_create", number, 1, 0); r != driver.Success {
 			t.Fatalf("making a stream: %d", r)
 		}
 	}
+	h.process.noteParameters(driver.KindKernel, 1, 4100) // more than C deals with; of kernel 2 the driver is asked
 	return h, log
 }
 
@@ -167,6 +171,43 @@ func TestABurstDoesWhatRecordsDoOneByOne(t *testing.T) {
 			outcomes[i] = outcome(h, log, failure)
 		}
 		compare(t, seed, outcomes[0], outcomes[1])
+	}
+}
+
+// A launch never has less than its kernel takes, nor anything behind it but zeros.
+func TestABurstFillsShortParameters(t *testing.T) {
+	h, log := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)
+	long := bytes.Repeat([]byte{0xff}, 4096)
+	sizes := []int{4096, 8, 4096, 39, 1, 40, 41, 0}
+	for _, size := range sizes {
+		h.Push(h.Record(window.NoReply, "launch", 1, 1, 1, 1, 1, 1, 1, 0, 1, long[:size]))
+	}
+	for consumed := true; consumed; {
+		var err error
+		if consumed, err = h.consumer.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != len(sizes) {
+		t.Fatalf("%d launches:\n%s", len(lines), text)
+	}
+	for i, size := range sizes {
+		got := long[:size]
+		if size > 0 && size < 40 {
+			got = append(bytes.Clone(got), make([]byte, 40-size)...)
+		}
+		sum := uint32(0)
+		for _, b := range got {
+			sum = sum*31 + uint32(b)
+		}
+		if want := fmt.Sprintf(" %d %d", len(got), sum); !strings.HasSuffix(lines[i], want) {
+			t.Errorf("a launch with %d bytes: %q, should end with %q", size, lines[i], want)
+		}
 	}
 }
 

@@ -24,9 +24,10 @@ func (p *Process) ModuleFunction(_ wire.Call, in wire.ModuleFunction) (wire.Modu
 	if r != driver.Success {
 		return wire.ModuleFunctionReply{}, r
 	}
-	info, r := p.functionInfo(f)
+	info, parameters, r := p.functionInfo(f)
 	if r == driver.Success {
 		p.tables.PutOwned(driver.KindFunction, in.F, uint64(f), handle.Owner{Kind: driver.KindModule, Number: in.M})
+		p.noteParameters(driver.KindFunction, in.F, parameters)
 	}
 	return wire.ModuleFunctionReply{Info: info}, r
 }
@@ -43,11 +44,7 @@ func (p *Process) LibraryKernel(_ wire.Call, in wire.LibraryKernel) (wire.Librar
 	if r != driver.Success {
 		return wire.LibraryKernelReply{}, r
 	}
-	r = p.useKernel(in.K)
-	var info []byte
-	if r == driver.Success {
-		info, r = p.kernelInfo(k)
-	}
+	info, r := p.kernelInfo(in.K, k)
 	if r != driver.Success {
 		p.tables.Delete(driver.KindKernel, in.K)
 	}
@@ -78,17 +75,21 @@ func (p *Process) KernelInfo(_ wire.Call, in wire.KernelInfo) (wire.KernelInfoRe
 	if !ok {
 		return wire.KernelInfoReply{}, driver.ErrorInvalidHandle
 	}
-	if r := p.useKernel(in.K); r != driver.Success {
-		return wire.KernelInfoReply{}, r
-	}
-	info, r := p.kernelInfo(driver.Kernel(native))
+	info, r := p.kernelInfo(in.K, driver.Kernel(native))
 	return wire.KernelInfoReply{Info: info}, r
 }
 
-func (p *Process) kernelInfo(k driver.Kernel) ([]byte, driver.Result) {
-	return describeFunction(
+func (p *Process) kernelInfo(number uint32, k driver.Kernel) ([]byte, driver.Result) {
+	if r := p.useKernel(number); r != driver.Success {
+		return nil, r
+	}
+	info, parameters, r := describeFunction(
 		func(a int32) (int32, driver.Result) { return p.Driver.KernelGetAttribute(k, a) },
 		func(i int) (uint64, uint64, driver.Result) { return p.Driver.KernelParam(k, i) })
+	if r == driver.Success {
+		p.noteParameters(driver.KindKernel, number, parameters)
+	}
+	return info, r
 }
 
 // KernelFunction implements wire.Handler.
@@ -104,21 +105,23 @@ func (p *Process) KernelFunction(_ wire.Call, in wire.KernelFunction) (wire.Kern
 	if r != driver.Success {
 		return wire.KernelFunctionReply{}, r
 	}
-	info, r := p.functionInfo(f)
+	info, parameters, r := p.functionInfo(f)
 	if r == driver.Success {
 		p.tables.PutOwned(driver.KindFunction, in.F, uint64(f), handle.Owner{Kind: driver.KindKernel, Number: in.K})
+		p.noteParameters(driver.KindFunction, in.F, parameters)
 	}
 	return wire.KernelFunctionReply{Info: info}, r
 }
 
-func (p *Process) functionInfo(f driver.Function) ([]byte, driver.Result) {
+func (p *Process) functionInfo(f driver.Function) (info []byte, parameters uint32, r driver.Result) {
 	return describeFunction(
 		func(a int32) (int32, driver.Result) { return p.Driver.FunctionGetAttribute(a, f) },
 		func(i int) (uint64, uint64, driver.Result) { return p.Driver.FunctionParam(f, i) })
 }
 
-// describeFunction collects what plugin/api/function.go lays out.
-func describeFunction(attribute func(int32) (int32, driver.Result), param func(int) (uint64, uint64, driver.Result)) ([]byte, driver.Result) {
+// describeFunction collects what plugin/api/function.go lays out, and how many bytes of
+// parameters there are.
+func describeFunction(attribute func(int32) (int32, driver.Result), param func(int) (uint64, uint64, driver.Result)) ([]byte, uint32, driver.Result) {
 	var info api.FunctionInfo
 	for i := range info.Attributes {
 		value, r := attribute(int32(i))
@@ -133,7 +136,7 @@ func describeFunction(attribute func(int32) (int32, driver.Result), param func(i
 			break
 		}
 		if r != driver.Success {
-			return nil, r
+			return nil, 0, r
 		}
 		info.Parameters = append(info.Parameters, api.Parameter{Offset: uint32(offset), Size: uint32(size)})
 		if len(info.Parameters) > api.MaxParameters {
@@ -142,9 +145,9 @@ func describeFunction(attribute func(int32) (int32, driver.Result), param func(i
 	}
 	out, err := info.MarshalBinary()
 	if err != nil {
-		return nil, driver.ErrorNotSupported
+		return nil, 0, driver.ErrorNotSupported
 	}
-	return out, driver.Success
+	return out, info.Bytes(), driver.Success
 }
 
 // KernelSetAttribute implements wire.Handler.

@@ -32,6 +32,9 @@ func FuzzRing(f *testing.F) {
 		seed.Record(0, "image_begin", 1, 100, make([]byte, 32)),
 		seed.Record(window.NoReply, "image_inline", 1, "bytes"),
 		seed.Record(window.NoReply, "launch_ex", 1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, make([]byte, 80)),
+		seed.Record(window.NoReply, "launch", 1, 1, 1, 1, 1, 1, 1, 0, 0, make([]byte, 3)),
+		seed.Record(window.NoReply, "launch_kernel", 1, 1, 1, 1, 1, 1, 1, 0, 0, make([]byte, 5000)),
+		seed.Record(window.NoReply, "launch_cooperative", 2, 1, 1, 1, 1, 1, 1, 1, 0, 0, make([]byte, 8)),
 		seed.Record(window.NoReply, "copy_3d", make([]byte, 200), 0),
 		seed.Record(0, "mem_set_access", window.DeviceBase, 2<<20, 1, make([]byte, 12)),
 		seed.Record(63, "ctx_synchronize"),
@@ -46,7 +49,13 @@ func FuzzRing(f *testing.F) {
 	}
 	h := newHarness(f)
 	h.Own(0, 4)
+	h.driver.Params = 20
 	f.Fuzz(func(t *testing.T, ring []byte, reserved uint64) {
+		h.process.tables.Put(driver.KindFunction, 1, 1) // what earlier bytes have ended is there again
+		h.process.tables.Put(driver.KindKernel, 1, 1)
+		h.process.tables.Put(driver.KindKernel, 2, 1)
+		h.process.noteParameters(driver.KindFunction, 1, 40)
+		h.process.noteParameters(driver.KindKernel, 1, 4096)
 		memory := h.Memory()
 		clear(memory[window.ChRing:])
 		at := h.Head() % window.RingSize

@@ -9,44 +9,23 @@ import (
 
 // Launch implements wire.Handler.
 func (p *Process) Launch(_ wire.Call, in wire.Launch) driver.Result {
-	f, ok1 := p.tables.Get(driver.KindFunction, in.F)
-	s, ok2 := p.stream(in.S)
-	if !ok1 || !ok2 {
-		return driver.ErrorInvalidHandle
-	}
-	p.launch = driver.Launch{
-		Function: driver.Function(f), Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz},
-		Shared: in.Shared, Stream: s, Params: in.Params,
-	}
-	return p.Driver.Launch(&p.launch)
+	return p.start(kindFunction, in.F, in.S, in.Params, driver.Launch{
+		Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz}, Shared: in.Shared,
+	})
 }
 
 // LaunchKernel implements wire.Handler.
 func (p *Process) LaunchKernel(_ wire.Call, in wire.LaunchKernel) driver.Result {
-	k, ok1 := p.tables.Get(driver.KindKernel, in.K)
-	s, ok2 := p.stream(in.S)
-	if !ok1 || !ok2 {
-		return driver.ErrorInvalidHandle
-	}
-	p.launch = driver.Launch{
-		Function: driver.Function(k), Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz},
-		Shared: in.Shared, Stream: s, Params: in.Params,
-	}
-	return p.Driver.Launch(&p.launch)
+	return p.start(kindKernel, in.K, in.S, in.Params, driver.Launch{
+		Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz}, Shared: in.Shared,
+	})
 }
 
 // LaunchCooperative implements wire.Handler.
 func (p *Process) LaunchCooperative(_ wire.Call, in wire.LaunchCooperative) driver.Result {
-	f, ok1 := p.function(in.Handle, in.Kind)
-	s, ok2 := p.stream(in.S)
-	if !ok1 || !ok2 {
-		return driver.ErrorInvalidHandle
-	}
-	p.launch = driver.Launch{
-		Function: f, Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz},
-		Shared: in.Shared, Stream: s, Cooperative: true, Params: in.Params,
-	}
-	return p.Driver.Launch(&p.launch)
+	return p.start(in.Kind, in.Handle, in.S, in.Params, driver.Launch{
+		Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz}, Shared: in.Shared, Cooperative: true,
+	})
 }
 
 // LaunchAnswered implements wire.Handler: launch_ex with an answer.
@@ -60,18 +39,28 @@ func (p *Process) LaunchEx(_ wire.Call, in wire.LaunchEx) driver.Result {
 	if attributes > uint64(len(in.Data)) {
 		return p.violate("launching: %d attributes in %d bytes", in.Attributes, len(in.Data))
 	}
-	f, ok1 := p.function(in.Handle, in.Kind)
-	s, ok2 := p.stream(in.S)
-	if !ok1 || !ok2 {
-		return driver.ErrorInvalidHandle
-	}
 	if r := p.patchAttributes(in.Data[:attributes]); r != driver.Success {
 		return r
 	}
-	p.launch = driver.Launch{
-		Function: f, Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz},
-		Shared: in.Shared, Stream: s, Attributes: in.Data[:attributes], Params: in.Data[attributes:],
+	return p.start(in.Kind, in.Handle, in.S, in.Data[attributes:], driver.Launch{
+		Grid: [3]uint32{in.Gx, in.Gy, in.Gz}, Block: [3]uint32{in.Bx, in.By, in.Bz}, Shared: in.Shared, Attributes: in.Data[:attributes],
+	})
+}
+
+// start launches a function or kernel with parameters, of which the process may have
+// left out the last ones.
+func (p *Process) start(kind, number, stream uint32, parameters []byte, l driver.Launch) driver.Result {
+	f, ok1 := p.function(number, kind)
+	s, ok2 := p.stream(stream)
+	if !ok1 || !ok2 {
+		return driver.ErrorInvalidHandle
 	}
+	var r driver.Result
+	if l.Params, r = p.padded(kind, number, parameters); r != driver.Success {
+		return r
+	}
+	l.Function, l.Stream = f, s
+	p.launch = l
 	return p.Driver.Launch(&p.launch)
 }
 
@@ -82,16 +71,19 @@ const (
 )
 
 func (p *Process) function(number, kind uint32) (driver.Function, bool) {
-	table := driver.KindFunction
-	switch kind {
-	case kindFunction:
-	case kindKernel:
-		table = driver.KindKernel
-	default:
+	if kind > kindKernel {
 		return 0, false
 	}
-	native, ok := p.tables.Get(table, number)
+	native, ok := p.tables.Get(tableOf(kind), number)
 	return driver.Function(native), ok
+}
+
+// tableOf is the table of such handles.
+func tableOf(kind uint32) driver.Kind {
+	if kind == kindKernel {
+		return driver.KindKernel
+	}
+	return driver.KindFunction
 }
 
 // patchAttributes puts native events for the numbers in CUlaunchAttribute

@@ -266,6 +266,30 @@ func TestLaunches(t *testing.T) {
 	}
 }
 
+// What a process leaves out of a launch's parameters is zero, also if it has asked
+// nothing about the kernel.
+func TestShortParameters(t *testing.T) {
+	h := inContext(t)
+	h.driver.Params = 2
+	h.function(9)
+	h.image(2, []byte(text))
+	h.must("library_load", 4, 2, 0, "")
+	h.must("library_find", 5, 4, "name")
+	h.driver.Calls()
+	for given, want := range map[string]string{
+		"": "[]", "abc": "[97 98 99 0 0 0 0 0 0 0 0 0 0 0 0 0]", "0123456789abcdefg": "[48 49 50 51 52 53 54 55 56 57 97 98 99 100 101 102 103]",
+	} {
+		h.post("launch", 9, 1, 1, 1, 1, 1, 1, 0, 0, "long enough to leave something behind")
+		h.driver.Calls()
+		h.post("launch", 9, 1, 1, 1, 1, 1, 1, 0, 0, given)
+		h.want("Launch &{1002 [1 1 1] [1 1 1] 0 0 [] false " + want + "}")
+	}
+	h.post("launch_kernel", 5, 1, 1, 1, 1, 1, 1, 0, 0, "ab")
+	h.want("Launch &{1004 [1 1 1] [1 1 1] 0 0 [] false [97 98 0 0 0 0 0 0 0 0 0 0 0 0 0 0]}")
+	h.post("launch_kernel", 5, 1, 1, 1, 1, 1, 1, 0, 0, "a")
+	h.want("Launch &{1004 [1 1 1] [1 1 1] 0 0 [] false [97 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0]}")
+}
+
 func TestLaunchAttributes(t *testing.T) {
 	h := inContext(t)
 	h.function(9)

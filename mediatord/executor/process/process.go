@@ -94,11 +94,13 @@ type Process struct {
 	pins      map[uint64]*hostPin      // by address
 	graphs    graphNumbers
 	launch    driver.Launch
-	burster   driver.Burster // nil: the driver is none
-	handles   driver.BurstHandles
-	metered   driver.Metered
-	turn      turn
-	refused   map[uint32]uint64
+	// parameters is where those of a launch are made as long as the kernel's.
+	parameters []byte
+	burster    driver.Burster // nil: the driver is none
+	handles    driver.BurstHandles
+	metered    driver.Metered
+	turn       turn
+	refused    map[uint32]uint64
 
 	statistics statistics
 

@@ -134,6 +134,7 @@ int cuFuncGetParamInfo(handle function, size_t index, size_t *offset, size_t *si
 {
 	return (void)function, (void)index, (void)offset, (void)size, INVALID_VALUE;
 }
+int cuKernelGetParamInfo(handle kernel, size_t index, size_t *offset, size_t *size) { return cuFuncGetParamInfo(kernel, index, offset, size); }
 
 /* Reads what the driver reads: all parameters. A grid of REFUSED_GRID by 1 is refused, one by 2 ends the context, one by 3 has memory
  * every third time. */
