@@ -35,6 +35,7 @@ TERMS = {
     "slices": "leases = false\n",  # only the hardware shares
     "patient": 'patience = "5s"\n',
     "impatient": 'patience = "100ms"\n',
+    "armed_500us": 'armed_budget = "500us"\n',
     "armed_100us": 'armed_budget = "100us"\npredict = false\n',
     "armed_1ms": 'armed_budget = "1ms"\npredict = false\n',
     "run_set_2": "run_set = 2\n",
