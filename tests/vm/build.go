@@ -51,16 +51,21 @@ func BuildModule(ctx context.Context) (string, error) {
 	return filepath.Join(out, "vgpu.ko"), runIn(cmd, "building vgpu.ko")
 }
 
-// BuildC compiles one C source below tests/ into a static program in dir.
-func BuildC(ctx context.Context, source, dir string) (string, error) {
-	if err := watch(filepath.Join("tests", filepath.Dir(source)), "guest/include"); err != nil {
+// BuildC compiles the C sources of a folder below tests/ into one static program,
+// which has the folder's name, in dir.
+func BuildC(ctx context.Context, folder, dir string) (string, error) {
+	folder = filepath.Join("tests", folder)
+	if err := watch(folder, "guest/include"); err != nil {
 		return "", err
 	}
-	base := filepath.Base(source)
-	out := filepath.Join(dir, base[:len(base)-len(filepath.Ext(base))])
-	cmd := exec.CommandContext(ctx, "gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-static", "-pthread",
-		"-Iguest/include", "-o", out, filepath.Join("tests", source))
-	return out, runIn(cmd, "building "+base)
+	sources, err := filepath.Glob(filepath.Join(Root(), folder, "*.c"))
+	if err != nil {
+		return "", fmt.Errorf("looking at sources: %w", err)
+	}
+	out := filepath.Join(dir, filepath.Base(folder))
+	cmd := exec.CommandContext(ctx, "gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-static", "-pthread", "-Iguest/include", "-o", out)
+	cmd.Args = append(cmd.Args, sources...)
+	return out, runIn(cmd, "building "+folder)
 }
 
 func runIn(cmd *exec.Cmd, what string) error {

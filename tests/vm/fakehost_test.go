@@ -17,7 +17,7 @@ import (
 	"libvirt-vgpu/plugin/window"
 )
 
-// Requests of kerneltest.c.
+// Requests of kerneltest.h.
 const (
 	requestInterrupt  = 1
 	requestForgeChunk = 2
@@ -215,6 +215,21 @@ func (h *fakeHost) find(comm string) *life {
 		}
 	}
 	return nil
+}
+
+// settled says whether every channel and chunk has come back.
+func (h *fakeHost) settled() bool {
+	for i := range int(h.window.Channels) {
+		if state, _ := h.window.Guest(i); state != window.GuestFree {
+			return false
+		}
+	}
+	for i := range int(h.window.Chunks) {
+		if !h.window.Chunk(i).Free() {
+			return false
+		}
+	}
+	return true
 }
 
 // device is QEMU's side of it.
