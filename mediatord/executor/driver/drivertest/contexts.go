@@ -2,6 +2,67 @@ package drivertest
 
 import "libvirt-vgpu/mediatord/executor/driver"
 
+// PrimaryRetain implements driver.Driver.
+func (r *Recorder) PrimaryRetain(flags uint32) (driver.Context, driver.Result) {
+	return Primary, r.call("PrimaryRetain", flags)
+}
+
+// PrimaryRelease implements driver.Driver.
+func (r *Recorder) PrimaryRelease() driver.Result {
+	return r.call("PrimaryRelease")
+}
+
+// PrimaryReset implements driver.Driver.
+func (r *Recorder) PrimaryReset() driver.Result {
+	return r.call("PrimaryReset")
+}
+
+// ContextCreate implements driver.Driver.
+func (r *Recorder) ContextCreate(flags uint32) (driver.Context, driver.Result) {
+	h, result := r.create("ContextCreate", flags)
+	return driver.Context(h), result
+}
+
+// ContextDestroy implements driver.Driver.
+func (r *Recorder) ContextDestroy(c driver.Context) driver.Result {
+	return r.call("ContextDestroy", c)
+}
+
+// SetCurrent implements driver.Driver.
+func (r *Recorder) SetCurrent(c driver.Context) driver.Result {
+	return r.call("SetCurrent", c)
+}
+
+// Synchronize implements driver.Driver.
+func (r *Recorder) Synchronize(c driver.Context) driver.Result {
+	return r.call("Synchronize", c)
+}
+
+// CtxGetLimit implements driver.Driver.
+func (r *Recorder) CtxGetLimit(limit uint32) (uint64, driver.Result) {
+	return 1, r.call("CtxGetLimit", limit)
+}
+
+// CtxSetLimit implements driver.Driver.
+func (r *Recorder) CtxSetLimit(limit uint32, value uint64) driver.Result {
+	return r.call("CtxSetLimit", limit, value)
+}
+
+// CtxGetCacheConfig implements driver.Driver.
+func (r *Recorder) CtxGetCacheConfig() (uint32, driver.Result) {
+	return 1, r.call("CtxGetCacheConfig")
+}
+
+// CtxSetCacheConfig implements driver.Driver.
+func (r *Recorder) CtxSetCacheConfig(config uint32) driver.Result {
+	return r.call("CtxSetCacheConfig", config)
+}
+
+// CtxResetPersistingL2 implements driver.Driver.
+func (r *Recorder) CtxResetPersistingL2() driver.Result {
+	return r.call("CtxResetPersistingL2")
+}
+
 // CtxGetExecAffinity implements driver.Driver.
 func (r *Recorder) CtxGetExecAffinity(kind uint32) ([8]byte, driver.Result) {
 	return [8]byte{1}, r.call("CtxGetExecAffinity", kind)

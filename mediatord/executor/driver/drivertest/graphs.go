@@ -1,6 +1,53 @@
 package drivertest
 
-import "libvirt-vgpu/mediatord/executor/driver"
+import (
+	"encoding/binary"
+
+	"libvirt-vgpu/mediatord/executor/driver"
+)
+
+// CaptureBegin implements driver.Driver.
+func (r *Recorder) CaptureBegin(s driver.Stream, mode uint32) driver.Result {
+	return r.call("CaptureBegin", s, mode)
+}
+
+// GraphCreate implements driver.Driver.
+func (r *Recorder) GraphCreate(flags uint32) (driver.Graph, driver.Result) {
+	h, result := r.create("GraphCreate", flags)
+	return driver.Graph(h), result
+}
+
+// GraphClone implements driver.Driver.
+func (r *Recorder) GraphClone(original driver.Graph) (driver.Graph, driver.Result) {
+	h, result := r.create("GraphClone", original)
+	return driver.Graph(h), result
+}
+
+// GraphLaunch implements driver.Driver.
+func (r *Recorder) GraphLaunch(x driver.GraphExec, s driver.Stream) driver.Result {
+	return r.call("GraphLaunch", x, s)
+}
+
+// GraphUpload implements driver.Driver.
+func (r *Recorder) GraphUpload(x driver.GraphExec, s driver.Stream) driver.Result {
+	return r.call("GraphUpload", x, s)
+}
+
+// GraphexecDestroy implements driver.Driver.
+func (r *Recorder) GraphexecDestroy(x driver.GraphExec) driver.Result {
+	return r.call("GraphexecDestroy", x)
+}
+
+// Capturing implements driver.Driver.
+func (r *Recorder) Capturing(s driver.Stream) (uint32, driver.Result) {
+	return r.CaptureStatus[s], r.call("Capturing", s)
+}
+
+// GraphMemoryGet implements driver.Driver with GraphBytes; nothing is recorded.
+func (r *Recorder) GraphMemoryGet(uint32) (value [8]byte, result driver.Result) {
+	binary.LittleEndian.PutUint64(value[:], r.GraphBytes)
+	return value, driver.Success
+}
 
 // CaptureEnd implements driver.Driver.
 func (r *Recorder) CaptureEnd(s driver.Stream) (driver.Graph, driver.Result) {
