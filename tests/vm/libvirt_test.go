@@ -158,7 +158,7 @@ func TestLibvirtSandboxClose(t *testing.T) {
 		t.Fatal("QEMU is not connected")
 	}
 	l.Close()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(consolePoll) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(consolePoll) {
 		if _, connected := host.server.Connected(); !connected {
 			break
 		}
@@ -172,7 +172,7 @@ func TestLibvirtSandboxClose(t *testing.T) {
 }
 
 func TestBus(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	policy := filepath.Join(t.TempDir(), "policy.conf")
 	config := fmt.Sprintf(`<busconfig><policy user="%d"><allow own="org.example.Allowed"/></policy></busconfig>`, os.Getuid())

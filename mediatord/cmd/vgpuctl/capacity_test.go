@@ -53,7 +53,7 @@ func TestCapacityIsWhatStartsGet(t *testing.T) {
 		}
 		return c.Pools[0]
 	}
-	for deadline := time.Now().Add(10 * time.Second); !read().GPUs[0].Available; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !read().GPUs[0].Available; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the GPU was not found")
 		}

@@ -49,7 +49,7 @@ func TestRunGivesTheCommandASessionAndItsStatus(t *testing.T) {
 	if len(parts) != 3 || !strings.HasPrefix(parts[0], d.RunDir+"/session-") || parts[1] != lib+":/opt/lib" || parts[2] != "--memory" {
 		t.Errorf("the command saw %q", out)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Dir(parts[0])); os.IsNotExist(err) {
 			break
 		}
@@ -75,7 +75,7 @@ func TestRunWithAWeight(t *testing.T) {
 		ended <- errs
 	}()
 	var status string
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(status, `"weight": 300`); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(status, `"weight": 300`); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no session has the weight:\n%s", status)
 		}
@@ -132,7 +132,7 @@ func TestStatus(t *testing.T) {
 	}
 	defer hold.Close()
 	var s status
-	for deadline := time.Now().Add(10 * time.Second); len(s.Slots) != 1 || s.Slots[0].State != "running"; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(s.Slots) != 1 || s.Slots[0].State != "running"; time.Sleep(5 * time.Millisecond) {
 		code, out, errs := vgpuctl("status", "--bus", d.Address, "--json")
 		if code != 0 {
 			t.Fatalf("status %d, %s", code, errs)

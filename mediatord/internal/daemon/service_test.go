@@ -14,7 +14,10 @@ import (
 	"libvirt-vgpu/tests/servicemanager"
 )
 
-type fakeMediator struct{ hangs atomic.Bool }
+type fakeMediator struct {
+	hangs   atomic.Bool
+	hanging atomic.Int32 // pings that were not answered
+}
 
 func (f *fakeMediator) Summary() string { return "0 slots" }
 
@@ -22,6 +25,7 @@ func (f *fakeMediator) Ping(ctx context.Context) error {
 	if !f.hangs.Load() {
 		return nil
 	}
+	f.hanging.Add(1)
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -43,7 +47,7 @@ func TestWatchdogStarvesWhenALoopHangs(t *testing.T) {
 		defer close(done)
 		serviceLoop(ctx, m, log)
 	}()
-	for deadline := time.Now().Add(10 * time.Second); manager.Count("WATCHDOG=1") < 3; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); manager.Count("WATCHDOG=1") < 3; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the watchdog is not fed")
 		}
@@ -52,9 +56,17 @@ func TestWatchdogStarvesWhenALoopHangs(t *testing.T) {
 		t.Errorf("the same status was told %d times", n)
 	}
 	m.hangs.Store(true)
-	time.Sleep(40 * time.Millisecond) // what was under way
+	hung := func(pings int32) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); m.hanging.Load() < pings; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the loop is not asked any more")
+			}
+		}
+	}
+	hung(1)
 	before := manager.Count("WATCHDOG=1")
-	time.Sleep(100 * time.Millisecond)
+	hung(5)
 	if after := manager.Count("WATCHDOG=1"); after != before {
 		t.Errorf("the watchdog was fed %d times while a loop hung", after-before)
 	}

@@ -168,7 +168,7 @@ func openMessage() Message { return Message{Type: TypeOpen, LayoutVersion: windo
 
 func (s *stage) until(what string, condition func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.Fatalf("%s did not happen", what)
 		}
@@ -331,7 +331,7 @@ func TestAllocGivesUpWhenNothingIsComing(t *testing.T) {
 	if _, errno := tables.alloc(context.Background(), 0, w.Chunks); errno != unix.ENOMEM {
 		t.Errorf("answer is %v", errno)
 	}
-	if time.Since(begin) > time.Second {
+	if time.Since(begin) > 30*time.Second {
 		t.Error("waited for nothing")
 	}
 	// A chunk that is being cleaned is waited for, but not for ever.

@@ -212,7 +212,7 @@ func (s *stage) ring() {
 
 func (s *stage) until(what string, condition func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.Fatalf("%s did not happen; status %+v", what, s.loop.Status())
 		}

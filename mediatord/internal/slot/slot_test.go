@@ -64,7 +64,7 @@ func TestDomainSlot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); !s.Connected(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !s.Connected(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("QEMU does not count as connected")
 		}

@@ -31,7 +31,7 @@ func (s *Stock) pids() (pids []int) {
 
 func (s *Stock) await(t *testing.T, count int) []int {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); len(s.pids()) != count; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(s.pids()) != count; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d warm executors, want %d", len(s.pids()), count)
 		}

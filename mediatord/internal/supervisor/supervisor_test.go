@@ -175,7 +175,7 @@ func TestStopKillsWhoIgnoresSIGTERM(t *testing.T) {
 	s.executor.Stop()
 	s.executor.Stop()
 	e := s.await(Exited)
-	if took := time.Since(begin); took < 250*time.Millisecond || took > 5*time.Second || !strings.Contains(e.Text, "killed") {
+	if took := time.Since(begin); took < 250*time.Millisecond || took > time.Minute || !strings.Contains(e.Text, "killed") {
 		t.Errorf("ended after %v: %s", took, e.Text)
 	}
 }
@@ -189,7 +189,7 @@ func TestGrandchildrenEndWithTheExecutor(t *testing.T) {
 	s.await(Ready)
 	s.order(executortest.OrderExit)
 	s.await(Exited)
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for syscall.Kill(pid, 0) == nil {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if strings.Contains(string(stat), ") Z ") { // whoever inherited it reaps it

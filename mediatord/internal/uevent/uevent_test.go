@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 // TestListen has the kernel send an event about /dev/null, where that is allowed,
 // and ends in any case.
 func TestListen(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	heard := make(chan Event, 64)
 	ended := make(chan error, 1)

@@ -103,7 +103,7 @@ func TestKillEndsEndlessKernel(t *testing.T) {
 	d.Kill()
 	wantCode(t, "synchronise", d.Synchronize(), gpu.ContextIsDestroyed)
 	d.Close()
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("the kernel ended after %v", took)
 	}
 }
