@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Nodes that record events, wait for them, or do memory operations. */
+/* Nodes that record events, wait for them, do memory operations, or call the program. */
 #include "calls.h"
 #include "graph.h"
 
@@ -40,52 +40,40 @@
 EVENT_NODE(EventRecord, NODE_EVENT_RECORD)
 EVENT_NODE(EventWait, NODE_WAIT_EVENT)
 
-static CUgraphNodeParams memop_params(const CUDA_BATCH_MEM_OP_NODE_PARAMS *m)
-{
-	return (CUgraphNodeParams){ .type = NODE_BATCH_MEM_OP, .memOp = *m };
-}
+/* The four calls of a type of node whose parameters are one structure, which CUgraphNodeParams has as member. */
+#define STRUCTURE_NODE(name, kind, structure, member)                                                                 \
+	VG_EXPORT CUresult cuGraphAdd##name##Node(CUgraphNode *out, CUgraph graph, const CUgraphNode *after,          \
+						  size_t count, const structure *of)                                  \
+	{                                                                                                             \
+		if (!of)                                                                                              \
+			return CUDA_ERROR_INVALID_VALUE;                                                              \
+		return vg_node_add(out, graph, after, NULL, count, &(CUgraphNodeParams){ .type = kind, .member = *of }, \
+				   false);                                                                            \
+	}                                                                                                             \
+	VG_EXPORT CUresult cuGraph##name##NodeGetParams(CUgraphNode node, structure *of)                              \
+	{                                                                                                             \
+		CUgraphNodeParams p;                                                                                  \
+		int result;                                                                                           \
+                                                                                                                      \
+		if (!of)                                                                                              \
+			return CUDA_ERROR_INVALID_VALUE;                                                              \
+		result = vg_node_get(node, kind, &p);                                                                 \
+		if (!result)                                                                                          \
+			*of = p.member;                                                                               \
+		return result;                                                                                        \
+	}                                                                                                             \
+	VG_EXPORT CUresult cuGraph##name##NodeSetParams(CUgraphNode node, const structure *of)                        \
+	{                                                                                                             \
+		if (!of)                                                                                              \
+			return CUDA_ERROR_INVALID_VALUE;                                                              \
+		return vg_node_set(node, &(CUgraphNodeParams){ .type = kind, .member = *of }, false);                 \
+	}                                                                                                             \
+	VG_EXPORT CUresult cuGraphExec##name##NodeSetParams(CUgraphExec exec, CUgraphNode node, const structure *of)  \
+	{                                                                                                             \
+		if (!of)                                                                                              \
+			return CUDA_ERROR_INVALID_VALUE;                                                              \
+		return vg_graphexec_node_set(exec, node, &(CUgraphNodeParams){ .type = kind, .member = *of }, false); \
+	}
 
-VG_EXPORT CUresult cuGraphAddBatchMemOpNode(CUgraphNode *out, CUgraph graph, const CUgraphNode *after, size_t count,
-					    const CUDA_BATCH_MEM_OP_NODE_PARAMS *m)
-{
-	CUgraphNodeParams p;
-
-	if (!m)
-		return CUDA_ERROR_INVALID_VALUE;
-	p = memop_params(m);
-	return vg_node_add(out, graph, after, NULL, count, &p, false);
-}
-
-VG_EXPORT CUresult cuGraphBatchMemOpNodeGetParams(CUgraphNode node, CUDA_BATCH_MEM_OP_NODE_PARAMS *m)
-{
-	CUgraphNodeParams p;
-	int result;
-
-	if (!m)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_node_get(node, NODE_BATCH_MEM_OP, &p);
-	if (!result)
-		*m = p.memOp;
-	return result;
-}
-
-VG_EXPORT CUresult cuGraphBatchMemOpNodeSetParams(CUgraphNode node, const CUDA_BATCH_MEM_OP_NODE_PARAMS *m)
-{
-	CUgraphNodeParams p;
-
-	if (!m)
-		return CUDA_ERROR_INVALID_VALUE;
-	p = memop_params(m);
-	return vg_node_set(node, &p, false);
-}
-
-VG_EXPORT CUresult cuGraphExecBatchMemOpNodeSetParams(CUgraphExec exec, CUgraphNode node,
-						      const CUDA_BATCH_MEM_OP_NODE_PARAMS *m)
-{
-	CUgraphNodeParams p;
-
-	if (!m)
-		return CUDA_ERROR_INVALID_VALUE;
-	p = memop_params(m);
-	return vg_graphexec_node_set(exec, node, &p, false);
-}
+STRUCTURE_NODE(BatchMemOp, NODE_BATCH_MEM_OP, CUDA_BATCH_MEM_OP_NODE_PARAMS, memOp)
+STRUCTURE_NODE(Host, NODE_HOST, CUDA_HOST_NODE_PARAMS, host)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Copy, fill and host nodes. */
+/* Copy and fill nodes. */
 #include <string.h>
 
 #include "calls.h"
@@ -106,54 +106,5 @@ VG_EXPORT CUresult cuGraphExecMemsetNodeSetParams(CUgraphExec exec, CUgraphNode 
 	if (!fill)
 		return CUDA_ERROR_INVALID_VALUE;
 	p = fill_params(fill, context);
-	return vg_graphexec_node_set(exec, node, &p, false);
-}
-
-static CUgraphNodeParams host_params(const CUDA_HOST_NODE_PARAMS *h)
-{
-	return (CUgraphNodeParams){ .type = NODE_HOST, .host = *h };
-}
-
-VG_EXPORT CUresult cuGraphAddHostNode(CUgraphNode *out, CUgraph graph, const CUgraphNode *after, size_t count,
-				      const CUDA_HOST_NODE_PARAMS *h)
-{
-	CUgraphNodeParams p;
-
-	if (!h)
-		return CUDA_ERROR_INVALID_VALUE;
-	p = host_params(h);
-	return vg_node_add(out, graph, after, NULL, count, &p, false);
-}
-
-VG_EXPORT CUresult cuGraphHostNodeGetParams(CUgraphNode node, CUDA_HOST_NODE_PARAMS *h)
-{
-	CUgraphNodeParams p;
-	int result;
-
-	if (!h)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_node_get(node, NODE_HOST, &p);
-	if (!result)
-		*h = p.host;
-	return result;
-}
-
-VG_EXPORT CUresult cuGraphHostNodeSetParams(CUgraphNode node, const CUDA_HOST_NODE_PARAMS *h)
-{
-	CUgraphNodeParams p;
-
-	if (!h)
-		return CUDA_ERROR_INVALID_VALUE;
-	p = host_params(h);
-	return vg_node_set(node, &p, false);
-}
-
-VG_EXPORT CUresult cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode node, const CUDA_HOST_NODE_PARAMS *h)
-{
-	CUgraphNodeParams p;
-
-	if (!h)
-		return CUDA_ERROR_INVALID_VALUE;
-	p = host_params(h);
 	return vg_graphexec_node_set(exec, node, &p, false);
 }

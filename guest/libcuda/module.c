@@ -174,21 +174,29 @@ static int check_library_options(unsigned int count, const int *options)
 	return 0;
 }
 
+/* What both ways to load a library look at first: out, from and the options. */
+static int library_arguments(struct vg_thread **t, struct vg_jit *jit, const CUlibrary *out, const void *from,
+			     unsigned int jit_count, int *jit_options, void **jit_values, unsigned int count,
+			     const int *options)
+{
+	int result = vg_enter_library(t);
+
+	if (result)
+		return result;
+	if (!out || !from)
+		return CUDA_ERROR_INVALID_VALUE;
+	result = check_library_options(count, options);
+	return result ? result : vg_jit_read(jit, jit_count, jit_options, jit_values);
+}
+
 VG_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *image, int *jit_options, void **jit_values,
 				     unsigned int jit_count, int *options, void **values, unsigned int count)
 {
 	struct vg_thread *t;
 	struct vg_jit jit;
-	int result = vg_enter_library(&t);
+	int result = library_arguments(&t, &jit, library, image, jit_count, jit_options, jit_values, count, options);
 
 	(void)values;
-	if (result)
-		return result;
-	if (!library || !image)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = check_library_options(count, options);
-	if (!result)
-		result = vg_jit_read(&jit, jit_count, jit_options, jit_values);
 	return result ? result : load(t, library, VG_LIBRARY, image, &jit);
 }
 
@@ -197,19 +205,10 @@ VG_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *name, i
 {
 	struct vg_thread *t;
 	struct vg_jit jit;
-	int result = vg_enter_library(&t);
+	int result = library_arguments(&t, &jit, library, name, jit_count, jit_options, jit_values, count, options);
 
 	(void)values;
-	if (result)
-		return result;
-	if (!library || !name)
-		return CUDA_ERROR_INVALID_VALUE;
-	result = check_library_options(count, options);
-	if (!result)
-		result = vg_jit_read(&jit, jit_count, jit_options, jit_values);
-	if (!result)
-		result = load_file(t, library, VG_LIBRARY, name, &jit);
-	return result;
+	return result ? result : load_file(t, library, VG_LIBRARY, name, &jit);
 }
 
 static void forget_globals(struct vg_module *m)

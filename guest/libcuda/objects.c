@@ -41,6 +41,14 @@ static bool note(unsigned int k, uint32_t number, struct vg_object *object)
 	return true;
 }
 
+static void *clean(struct vg_object *object, size_t size, enum vg_kind kind, uint32_t number)
+{
+	memset(object, 0, size);
+	object->number = number;
+	object->kind = kind;
+	return object;
+}
+
 void *vg_object_new(enum vg_kind kind, size_t size)
 {
 	unsigned int k = (unsigned int)kind - VG_CONTEXT;
@@ -67,12 +75,7 @@ void *vg_object_new(enum vg_kind kind, size_t size)
 		}
 	}
 	pthread_mutex_unlock(&pool.lock);
-	if (!object)
-		return NULL;
-	memset(object, 0, size);
-	object->number = number;
-	object->kind = kind;
-	return object;
+	return object ? clean(object, size, kind, number) : NULL;
 }
 
 void vg_object_end(void *object)
@@ -119,10 +122,5 @@ void *vg_object_numbered(enum vg_kind kind, size_t size, uint32_t number)
 		}
 	}
 	pthread_mutex_unlock(&pool.lock);
-	if (!object)
-		return NULL;
-	memset(object, 0, size);
-	object->number = number;
-	object->kind = kind;
-	return object;
+	return object ? clean(object, size, kind, number) : NULL;
 }
