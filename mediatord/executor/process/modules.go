@@ -78,9 +78,7 @@ func (p *Process) ModuleUnload(_ wire.Call, in wire.ModuleUnload) driver.Result 
 	}
 	r := p.Driver.ModuleUnload(driver.Module(native))
 	if r == driver.Success {
-		p.tables.Delete(driver.KindModule, in.M)
-		p.costs.unload(handle.Owner{Kind: driver.KindModule, Number: in.M})
-		delete(p.names, handle.Owner{Kind: driver.KindModule, Number: in.M})
+		p.unloaded(handle.Owner{Kind: driver.KindModule, Number: in.M})
 	}
 	return r
 }
@@ -93,11 +91,16 @@ func (p *Process) LibraryUnload(_ wire.Call, in wire.LibraryUnload) driver.Resul
 	}
 	r := p.Driver.LibraryUnload(driver.Library(native))
 	if r == driver.Success {
-		p.tables.Delete(driver.KindLibrary, in.L)
-		p.costs.unload(handle.Owner{Kind: driver.KindLibrary, Number: in.L})
-		delete(p.names, handle.Owner{Kind: driver.KindLibrary, Number: in.L})
+		p.unloaded(handle.Owner{Kind: driver.KindLibrary, Number: in.L})
 	}
 	return r
+}
+
+// unloaded forgets a module or a library and what it cost.
+func (p *Process) unloaded(image handle.Owner) {
+	p.tables.Delete(image.Kind, image.Number)
+	p.costs.unload(image)
+	delete(p.names, image)
 }
 
 // LibraryModule implements wire.Handler.

@@ -156,34 +156,29 @@ func (n *native) SurfaceResource(object uint64) (resource [144]byte, r driver.Re
 
 // ModuleTexref implements wire.Handler.
 func (p *Process) ModuleTexref(_ wire.Call, in wire.ModuleTexref) driver.Result {
-	native, ok := p.tables.Get(driver.KindModule, in.M)
-	if !ok || !p.tables.Free(driver.KindTexref, in.Ref) {
-		return driver.ErrorInvalidHandle
-	}
-	name, ok := symbolName(in.Name)
-	if !ok {
-		return driver.ErrorNotFound
-	}
-	ref, r := p.Driver.ModuleTexref(driver.Module(native), name)
-	if r == driver.Success {
-		p.tables.PutOwned(driver.KindTexref, in.Ref, uint64(ref), handle.Owner{Kind: driver.KindModule, Number: in.M})
-	}
-	return r
+	return reference(p, in.M, in.Name, driver.KindTexref, in.Ref, p.Driver.ModuleTexref)
 }
 
 // ModuleSurfref implements wire.Handler.
 func (p *Process) ModuleSurfref(_ wire.Call, in wire.ModuleSurfref) driver.Result {
-	native, ok := p.tables.Get(driver.KindModule, in.M)
-	if !ok || !p.tables.Free(driver.KindSurfref, in.Ref) {
+	return reference(p, in.M, in.Name, driver.KindSurfref, in.Ref, p.Driver.ModuleSurfref)
+}
+
+// reference gives a number to a module's texture or surface reference, which ends with the module.
+func reference[Reference ~uint64](p *Process, module uint32, symbol []byte, kind driver.Kind, number uint32,
+	find func(driver.Module, string) (Reference, driver.Result),
+) driver.Result {
+	native, ok := p.tables.Get(driver.KindModule, module)
+	if !ok || !p.tables.Free(kind, number) {
 		return driver.ErrorInvalidHandle
 	}
-	name, ok := symbolName(in.Name)
+	name, ok := symbolName(symbol)
 	if !ok {
 		return driver.ErrorNotFound
 	}
-	ref, r := p.Driver.ModuleSurfref(driver.Module(native), name)
+	found, r := find(driver.Module(native), name)
 	if r == driver.Success {
-		p.tables.PutOwned(driver.KindSurfref, in.Ref, uint64(ref), handle.Owner{Kind: driver.KindModule, Number: in.M})
+		p.tables.PutOwned(kind, number, uint64(found), handle.Owner{Kind: driver.KindModule, Number: module})
 	}
 	return r
 }
@@ -191,30 +186,25 @@ func (p *Process) ModuleSurfref(_ wire.Call, in wire.ModuleSurfref) driver.Resul
 // TexrefHasArray implements wire.Handler. The handle itself is the process's to
 // know.
 func (p *Process) TexrefHasArray(_ wire.Call, in wire.TexrefHasArray) driver.Result {
-	native, ok := p.tables.Get(driver.KindTexref, in.Ref)
-	if !ok {
-		return driver.ErrorInvalidHandle
-	}
-	_, r := p.Driver.TexrefArray(driver.Texref(native))
-	return r
+	return has(p, driver.KindTexref, in.Ref, p.Driver.TexrefArray)
 }
 
 // TexrefHasMipmap implements wire.Handler.
 func (p *Process) TexrefHasMipmap(_ wire.Call, in wire.TexrefHasMipmap) driver.Result {
-	native, ok := p.tables.Get(driver.KindTexref, in.Ref)
-	if !ok {
-		return driver.ErrorInvalidHandle
-	}
-	_, r := p.Driver.TexrefMipmap(driver.Texref(native))
-	return r
+	return has(p, driver.KindTexref, in.Ref, p.Driver.TexrefMipmap)
 }
 
 // SurfrefHasArray implements wire.Handler.
 func (p *Process) SurfrefHasArray(_ wire.Call, in wire.SurfrefHasArray) driver.Result {
-	native, ok := p.tables.Get(driver.KindSurfref, in.Ref)
+	return has(p, driver.KindSurfref, in.Ref, p.Driver.SurfrefArray)
+}
+
+// has asks the driver for what is bound to a reference and tells only whether there is something.
+func has[Reference, Bound ~uint64](p *Process, kind driver.Kind, number uint32, bound func(Reference) (Bound, driver.Result)) driver.Result {
+	native, ok := p.tables.Get(kind, number)
 	if !ok {
 		return driver.ErrorInvalidHandle
 	}
-	_, r := p.Driver.SurfrefArray(driver.Surfref(native))
+	_, r := bound(Reference(native))
 	return r
 }
