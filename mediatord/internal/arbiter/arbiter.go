@@ -346,13 +346,16 @@ func (d *Domain) expected() *executor {
 }
 
 // choose picks the one executor that may submit: the one that has it already, as
-// long as it wants it and is not a turn ahead of another.
+// long as it wants it and is not a turn ahead of another; if nobody wants it, the one that came last.
 func (d *Domain) choose() *executor {
 	var least *executor
 	for _, e := range d.executors {
 		if e.state.Active && (least == nil || e.used < least.used) {
 			least = e
 		}
+	}
+	if least == nil {
+		return d.expected()
 	}
 	if d.single != nil && d.single.state.Active && d.single.used < least.used+d.arbiter.turn {
 		return d.single

@@ -27,6 +27,7 @@ type beat struct {
 	step   spread        // of the steps' lengths around
 	usual  time.Duration // their mean; 0: unknown
 	ended  Time          // when work was last done
+	other  int           // steps in a row that were far longer, or, below 0, far shorter
 	gaps   int           // recent steps with gaps within them
 	paused bool          // this one had one
 }
@@ -170,6 +171,18 @@ func (b *beat) stepEnded(disturbed bool) {
 		return
 	}
 	off := length - b.usual
+	switch { // single ones say little; several mean that steps are others now
+	case off > b.usual/4:
+		b.other = max(b.other, 0) + 1
+	case off < -b.usual/4:
+		b.other = min(b.other, 0) - 1
+	default:
+		b.other = 0
+	}
+	if b.other == confident || b.other == -confident {
+		b.usual, b.step, b.other = length, spread{length / 8, length / 8}, 0
+		return
+	}
 	b.step.note(off)
 	b.usual += min(max(off, -b.usual/4), b.usual/4) / 8
 }

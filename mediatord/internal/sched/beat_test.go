@@ -83,6 +83,23 @@ func TestStepsAreKnown(t *testing.T) {
 	}
 }
 
+// Steps that become others, longer or shorter, are known after a few of them.
+func TestStepsThatChangeAreLearnt(t *testing.T) {
+	var b beat
+	at, ended := Time(0), Time(0)
+	for i, length := range []time.Duration{100 * us, 1500 * us, 300 * us} {
+		for range 10 {
+			at += 20 * ms
+			b.came(at, at-ended, false)
+			ended = at + length
+			b.worked(Span{at, ended})
+		}
+		if earliest, latest, ok := b.within(); i > 0 && (!ok || earliest > ended || earliest < ended-length/4 || latest < ended || latest > ended+length/4) {
+			t.Errorf("a step of %v is expected to end %v to %v after its end, %v", length, earliest-ended, latest-ended, ok)
+		}
+	}
+}
+
 // While a high domain pauses within its step, as a program does that computes between two
 // of its launches, nobody else gets the GPU; when the step is usually done, others do.
 func TestPausesWithinAStepAreKept(t *testing.T) {

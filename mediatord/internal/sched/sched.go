@@ -195,7 +195,9 @@ func (s *Scheduler) Decide(now Time) {
 	if top != High { // a high domain waits for nobody
 		set = s.admit(now, set, limit)
 	}
+	lingering := s.standing(g, set)
 	for _, d := range s.domains {
+		was := d.running
 		d.running = slices.Contains(set, d)
 		before := d.lease
 		d.lease = Lease{ClearBy: Never}
@@ -209,10 +211,12 @@ func (s *Scheduler) Decide(now Time) {
 				d.lease.Ready = d.ready
 			}
 		case d.running && g.armed:
-			if d.lease = g.lease(s.options); before.Budget == 0 {
+			if d.lease = g.lease(s.options); before.Budget == 0 || !was {
 				d.letIn = now
 				s.wake(now + hearing)
 			}
+		case d == lingering:
+			d.lease = g.lease(s.options)
 		case d.running, !g.armed && !d.report.Active && d.settings.Class >= top && len(set) < limit:
 			d.lease.Budget = budget
 		}
@@ -221,6 +225,22 @@ func (s *Scheduler) Decide(now Time) {
 	if active > 1 {
 		s.wake(now + s.turnLeft(set, turn))
 	}
+}
+
+// standing is the domain of the lower classes that keeps its lease while it has nothing to do and
+// nobody else wants the GPU, although a high domain is armed: the one that was there last. It need not
+// ask for each of its kernels if it makes them slower than the GPU does them.
+func (s *Scheduler) standing(g guard, set []*Domain) *Domain {
+	if !g.armed || g.atWork || len(set) > 0 {
+		return nil
+	}
+	var last *Domain
+	for _, d := range s.domains {
+		if d.settings.Class != High && !d.report.Active && (last == nil || d.seen > last.seen) {
+			last = d
+		}
+	}
+	return last
 }
 
 // survey finds the highest class that needs the GPU (Low if none does) and how many

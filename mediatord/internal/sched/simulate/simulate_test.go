@@ -365,14 +365,25 @@ func TestPredictionIsNeverWorse(t *testing.T) {
 	})
 }
 
-// A decoder of 50 tokens a second beside training hardly notices it, and training keeps nearly all that the tokens leave.
+// A decoder of 50 tokens a second beside training hardly notices it, and training keeps nearly all that the tokens leave. Each
+// token begins with short copies and a pause, as llama.cpp's do. Medians of many runs.
 func TestDecoderBesideTraining(t *testing.T) {
-	o := sched.Defaults()
-	high := &Tenant{Settings: settings(sched.High, 100), Program: Paced{Every: 20 * ms, Lead: 90 * us, Pause: 110 * us, Kernels: 1, Length: 1110 * us, Timer: H200Timer()}}
-	s, p99, kept := beside(o, 1, high, &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: 300 * us, Depth: 64}})
-	t.Logf("p99 %.2f times alone; training has %.3f", p99, kept)
-	if p99 > 1.1 || kept < .86 {
-		t.Errorf("want at most 1.1 and at least 0.86\n%s", describe(s))
+	const runs = 9
+	token := Paced{Every: 20 * ms, Lead: 90 * us, Pause: 110 * us, Kernels: 1, Length: 1110 * us, Timer: H200Timer()}
+	for _, kernel := range []time.Duration{30 * us, 300 * us} {
+		var all, parts []float64
+		var last *Simulation
+		for seed := range uint64(runs) {
+			high := &Tenant{Settings: settings(sched.High, 100), Program: token}
+			s, p99, kept := beside(sched.Defaults(), seed, high, &Tenant{Settings: settings(sched.Low, 100), Program: Hog{Length: kernel, Depth: 64}})
+			all, parts, last = append(all, p99), append(parts, kept), s
+		}
+		slices.Sort(all)
+		slices.Sort(parts)
+		t.Logf("%v kernels: p99 %.2f times alone; training has %.3f", kernel, all[runs/2], parts[runs/2])
+		if all[runs/2] > 1.1 || parts[runs/2] < .86 {
+			t.Errorf("want at most 1.1 and at least 0.86\n%s", describe(last))
+		}
 	}
 }
 
