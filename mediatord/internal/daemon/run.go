@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"time"
 
@@ -16,12 +15,10 @@ import (
 	"libvirt-vgpu/mediatord/internal/bus"
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/describe"
-	"libvirt-vgpu/mediatord/internal/domain"
 	"libvirt-vgpu/mediatord/internal/fdstore"
 	"libvirt-vgpu/mediatord/internal/gpu"
 	"libvirt-vgpu/mediatord/internal/mediator"
 	"libvirt-vgpu/mediatord/internal/scope"
-	"libvirt-vgpu/mediatord/internal/uevent"
 )
 
 // run is the daemon's life; it returns nil after a clean shutdown.
@@ -30,28 +27,15 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	if err != nil {
 		return err
 	}
-	held, safe, err := fdstore.TakeHeld(o.heldSocket())
-	if err != nil {
-		log.WithError(err).Error("what an earlier mediatord left when it was stopped is lost")
-	}
-	settings.Store, settings.Kept = fdstore.Open(os.Getenv("NOTIFY_SOCKET"), activation.Files(true), held, log)
-	safe()
+	o.takeKept(&settings, log)
 	settings.Scopes = scope.New()
-	pools, err := config.Load(o.pools)
-	if err != nil && len(settings.Kept) == 0 {
-		return err
+	pools, problem := config.Load(o.pools)
+	if problem != nil && len(settings.Kept) == 0 {
+		return problem
 	}
+	o.tellPools(pools, problem, log)
 	reload := &reloader{options: o, started: os.Getenv(optionsVariable), log: log}
-	reload.setProblem(err)
-	if err != nil { // domains that run must not suffer from a mistake in a pool file
-		log.WithError(err).Error("the pools cannot be read: running domains go on, every new one will be refused")
-	}
-	if len(pools) == 0 {
-		log.WithField("directory", o.pools).Warn("no pool is configured: every domain with a vGPU will be refused")
-	}
-	for i := range pools {
-		log.WithFields(logrus.Fields{"pool": pools[i].Name, "gpus": pools[i].GPUs, "slots": pools[i].Slots}).Info("pool configured")
-	}
+	reload.setProblem(problem)
 	if err := makeCacheBase(settings.ModuleCache); err != nil {
 		return err
 	}
@@ -68,35 +52,22 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	if settings.Store != nil { // the next mediatord goes on with what this one leaves
 		end = func() {}
 	}
-	warm := make(chan struct{})
-	warmCtx, cancelWarm := context.WithCancel(ctx)
-	defer cancelWarm()
-	reload.mediator, reload.ctx = m, warmCtx
-	watching, err := o.serveMetrics(warmCtx, m, inventory, version, log)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	reload.mediator, reload.ctx = m, watching
+	serving, err := o.serveMetrics(watching, m, inventory, version, log)
 	if err != nil {
 		end()
 		return err
 	}
-	go func() {
-		defer close(warm)
-		m.Warm(warmCtx)
-		watchDevices(warmCtx, m, log)
-	}()
-	go watchXids(warmCtx, inventory, m, pools, log)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		if o.libvirt != "" {
-			domain.Watch(warmCtx, o.libvirt, domain.Keeper{Mediator: m, Log: log})
-		}
-	}()
+	watched := o.watch(watching, m, inventory, pools, log)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	err = messageBus.Serve(ctx, m, reload, func() {
 		log.WithFields(logrus.Fields{"bus": o.bus, "version": version}).Info("mediatord ready")
 		notify(log, daemon.SdNotifyReady)
-		go serviceLoop(warmCtx, reload, log)
+		go serviceLoop(watching, reload, log)
 		go reload.onSignal(hangups)
 	})
 	if settings.Store == nil {
@@ -105,14 +76,10 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 		log.WithField("slots", len(m.SlotIDs())).Info("mediatord stopping; slots and executors go on")
 	}
 	notify(log, daemon.SdNotifyStopping+"\nSTATUS=Stopping")
-	cancelWarm()
-	<-warm
+	stop()
+	watched()
 	reload.end()
-	watching.Wait()
-	select {
-	case <-watched:
-	case <-time.After(libvirtEnds): // in a call that libvirt does not answer
-	}
+	serving.Wait()
 	if settings.Store != nil {
 		o.leave(m, settings, log)
 	}
@@ -120,8 +87,29 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	return err
 }
 
-// libvirtEnds is how long the end of mediatord waits for a call of libvirt.
-const libvirtEnds = 2 * time.Second
+// takeKept puts into settings what an earlier mediatord has left in the file
+// descriptor store, or with a holder.
+func (o options) takeKept(settings *mediator.Settings, log logrus.FieldLogger) {
+	held, safe, err := fdstore.TakeHeld(o.heldSocket())
+	if err != nil {
+		log.WithError(err).Error("what an earlier mediatord left when it was stopped is lost")
+	}
+	settings.Store, settings.Kept = fdstore.Open(os.Getenv("NOTIFY_SOCKET"), activation.Files(true), held, log)
+	safe()
+}
+
+// tellPools logs what is configured, or what is wrong with it.
+func (o options) tellPools(pools []config.Pool, problem error, log logrus.FieldLogger) {
+	if problem != nil { // domains that run must not suffer from a mistake in a pool file
+		log.WithError(problem).Error("the pools cannot be read: running domains go on, every new one will be refused")
+	}
+	if len(pools) == 0 {
+		log.WithField("directory", o.pools).Warn("no pool is configured: every domain with a vGPU will be refused")
+	}
+	for i := range pools {
+		log.WithFields(logrus.Fields{"pool": pools[i].Name, "gpus": pools[i].GPUs, "slots": pools[i].Slots}).Info("pool configured")
+	}
+}
 
 // makeCacheBase makes the directory of the module caches mediatord's own, whoever
 // had it before; executors reach what is theirs below it. It does without the
@@ -138,48 +126,4 @@ func makeCacheBase(directory string) error {
 		return fmt.Errorf("making module cache: %w", err)
 	}
 	return nil
-}
-
-// xidRetry is how soon Xid errors are listened for again, when there was no GPU, or
-// NVML failed.
-const xidRetry = time.Minute
-
-// watchXids has the mediator hear of Xid errors of real GPUs until ctx ends.
-func watchXids(ctx context.Context, inventory *gpu.NVML, m *mediator.Mediator, pools []config.Pool, log logrus.FieldLogger) {
-	if !slices.ContainsFunc(pools, func(p config.Pool) bool { return p.Backend == config.BackendCUDA }) {
-		return
-	}
-	for ctx.Err() == nil {
-		_, err := inventory.List() // a driver that was loaded late
-		if err == nil {
-			err = inventory.Xids(ctx, m.Xid)
-		}
-		if err != nil {
-			log.WithError(err).Warn("Xid errors of the GPUs are not heard; trying again in a minute")
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(xidRetry):
-		}
-	}
-}
-
-// devicesSettle is how long after a change of the host's devices they are looked
-// at: one device that comes or goes is a dozen events.
-const devicesSettle = 500 * time.Millisecond
-
-// watchDevices looks at the pools' isolation again whenever a PCI device or an
-// IOMMU group changes, until ctx ends.
-func watchDevices(ctx context.Context, m *mediator.Mediator, log logrus.FieldLogger) {
-	later := time.AfterFunc(time.Hour, m.Recheck)
-	defer later.Stop()
-	later.Stop()
-	err := uevent.Listen(ctx, func(e uevent.Event) {
-		if e.Action == "lost" || e.Subsystem == "pci" || e.Subsystem == "iommu" || e.Subsystem == "vfio" {
-			later.Reset(devicesSettle)
-		}
-	})
-	if err != nil {
-		log.WithError(err).Warn("changes of the host's devices are not heard; isolation is checked when domains start")
-	}
 }
