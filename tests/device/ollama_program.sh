@@ -11,6 +11,5 @@ audio=$(cd /tmp && GOFLAGS=-mod=mod go mod download -json github.com/gen2brain/m
 mkdir -p "$directory/include/miniaudio"
 ln -sf "$audio/miniaudio.h" "$directory/include/miniaudio/"
 cd /tmp # our own module is not concerned
-# the heap where older versions of Go have it, as in tests/ollama
-GOFLAGS='' GOBIN=$directory CGO_ENABLED=1 GOEXPERIMENT=norandomizedheapbase64 CGO_CFLAGS=${CGO_CFLAGS:--O2} CGO_CXXFLAGS=${CGO_CXXFLAGS:--O2} \
+GOFLAGS='' GOBIN=$directory CGO_ENABLED=1 CGO_CFLAGS=${CGO_CFLAGS:--O2} CGO_CXXFLAGS=${CGO_CXXFLAGS:--O2} \
 	CPATH=$directory/include go install -trimpath '-ldflags=-s -w' "github.com/ollama/ollama@$version"

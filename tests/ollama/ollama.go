@@ -62,8 +62,6 @@ func Build(ctx context.Context, cache string) (Program, error) {
 	}
 	build := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags=-s -w", "github.com/ollama/ollama@"+Version)
 	build.Env = append(os.Environ(), "GOFLAGS=", "GOBIN="+directory, "CGO_ENABLED=1",
-		// as in Ollama's releases, which an older Go builds: a heap at a random place may lie where device memory goes
-		"GOEXPERIMENT=norandomizedheapbase64",
 		"CGO_CFLAGS=-O0", "CGO_CXXFLAGS=-O0",
 		// a flag would make what the go command keeps depend on where cache is
 		"CPATH="+filepath.Join(directory, "include"))
