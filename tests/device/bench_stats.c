@@ -59,7 +59,8 @@ void stats_distribution(const char *name, double *samples, size_t count)
 	double median = stats_median(samples, count);
 
 	print_name(name);
-	printf("{\"p50\": %.4g, \"p99\": %.4g, \"min\": %.4g, \"max\": %.4g}", median, samples[(count - 1) * 99 / 100],
+	printf("{\"p50\": %.4g, \"p99\": %.4g, \"p99.5\": %.4g, \"min\": %.4g, \"max\": %.4g}", median, samples[(count - 1) * 99 / 100],
+	       samples[(count - 1) * 995 / 1000],
 	       samples[0], samples[count - 1]);
 	fflush(stdout);
 }

@@ -18,7 +18,7 @@ def flat(numbers):
     values = {}
     for name, value in numbers.items():
         if isinstance(value, dict):
-            values.update({f"{name}.{key}": number for key, number in value.items() if key in ("p50", "p99")})
+            values.update({f"{name}.{key}": number for key, number in value.items() if key in ("p50", "p99", "p99.5")})
         else:
             values[name] = value
     return values
