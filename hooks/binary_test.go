@@ -159,6 +159,7 @@ func TestBinaryMessages(t *testing.T) {
 		{name: "failed", document: good, failure: dbus.MakeFailedError(errors.New("no space left on device"))},
 		{name: "several-lines", document: good, failure: own("SomethingNew", "one\ntwo\x1b[31m")},
 		{name: "mediatord-not-running", address: empty, document: good},
+		{name: "mediatord-masked", document: good, failure: dbus.NewError("org.freedesktop.DBus.Error.FileExists", []any{"Unit mediatord.service failed to load properly: File exists"})},
 		{name: "older-mediatord", address: old, document: good},
 		{name: "access-denied", address: deaf, document: good},
 		{name: "no-bus", address: "unix:path=/nonexistent/bus", document: good},

@@ -90,10 +90,11 @@ func explainRemote(err dbus.Error) refusal {
 	if name, own := strings.CutPrefix(err.Name, ErrorPrefix); own {
 		return withRemedy(sentence(err), remedies()[name])
 	}
-	const standard = "org.freedesktop.DBus.Error."
-	switch name := strings.TrimPrefix(err.Name, standard); {
-	case name == "ServiceUnknown", name == "NameHasNoOwner", strings.HasPrefix(name, "Spawn."), strings.HasPrefix(name, "org.freedesktop.systemd1."):
+	switch name := strings.TrimPrefix(err.Name, standardErrors); {
+	case name == "ServiceUnknown", name == "NameHasNoOwner":
 		return refusal{reason: "mediatord is not running", remedy: "start it with systemctl start mediatord"}
+	case NotActivated(err.Name):
+		return refusal{reason: fmt.Sprintf("mediatord is not running and does not start (%s)", sentence(err)), remedy: "see systemctl status mediatord"}
 	case name == "NoReply", name == "Disconnected":
 		return refusal{reason: "mediatord ended before it answered", remedy: "see journalctl -u mediatord"}
 	case name == "AccessDenied":
@@ -102,6 +103,16 @@ func explainRemote(err dbus.Error) refusal {
 		return refusal{reason: "mediatord does not know the hook's call: " + sentence(err), remedy: "install hook and mediatord of one version and restart mediatord"}
 	}
 	return withRemedy(sentence(err), "")
+}
+
+// standardErrors begins the names of D-Bus's own errors.
+const standardErrors = "org.freedesktop.DBus.Error."
+
+// NotActivated says that an error of this name is the message bus's, which could not
+// start mediatord: its unit fails, takes too long or is masked.
+func NotActivated(name string) bool {
+	name = strings.TrimPrefix(name, standardErrors)
+	return name == "TimedOut" || name == "FileExists" || strings.HasPrefix(name, "Spawn.") || strings.HasPrefix(name, "org.freedesktop.systemd1.")
 }
 
 func withRemedy(sentence, remedy string) refusal {

@@ -68,10 +68,13 @@ manual() {
 	# the page of the documentation, with the headings of a manual page
 	{
 		printf '# NAME\n\nvgpu-pools - pools of GPUs that domains share\n\n# DESCRIPTION\n\n'
-		sed -e 1d -e 's/^## \(.*\)/# \U\1/' docs/pools.md
+		sed -e 1d -e 's/^## \(.*\)/# \U\1/' -e 's|\[[^]]*\](\([a-z-]*\.md\)[^)]*)|*/usr/share/doc/libvirt-vgpu/\1*|g' docs/pools.md
 		printf '\n# SEE ALSO\n\n**vgpuctl**(1), **vgpu**(7), **mediatord**(8)\n'
 	} | man_page host vgpu-pools 5
 	$go run -tags=libvirt_dlopen,manpages -ldflags "-X main.version=$VERSION" ./mediatord/cmd/vgpuctl manpages "$STAGE/man/host"
+	# cobra's pages: the day as in the others, and options as options are set
+	sed -i -z -e "s/\(\n\.TH \"[^\"]*\" \"1\" \"\)[^\"]*/\1$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d)/" -e 's/\[=false\]//g' \
+		-e 's/\(\.PP\n\)\?\(\\fB-[^\n]*\)\n\t/.TP\n\2\n/g' "$STAGE"/man/host/vgpuctl*.1
 	gzip -9n "$STAGE"/man/*/*
 }
 

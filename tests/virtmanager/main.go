@@ -159,7 +159,7 @@ func (p *person) refusedStart(ctx context.Context) error {
 	if err := p.until(ctx, "virt-manager's message", func() (bool, error) {
 		said, err := p.manager.said()
 		at := strings.Index(said, "summary=Error starting domain")
-		return at >= 0 && strings.Contains(said[at:], `there is no pool "platinum"; the pools are default`), err
+		return at >= 0 && strings.Contains(said[at:], `there is no pool "platinum"; name one that there is (default)`), err
 	}); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ class. local: answered in the guest process; posted: put on the ring without a
 reply; replied: waits for the executor; refused: answers
 CUDA_ERROR_NOT_SUPPORTED; data: debugger hooks, exported and inert. With
 --refused, prints what is refused and why.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			functions, err := api.Functions()
 			if err != nil {

@@ -25,7 +25,7 @@ device already keeps it.
 With --live a running domain gets a slot and the device at once as well. Its
 machine must have a free PCI slot that takes devices while it runs, with room
 for addresses as long as the window: on q35 an empty pcie-root-port.`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("DOMAIN"),
 	}
 	wanted := addSettings(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -70,10 +70,21 @@ func (a attacher) persistent(ctx context.Context) error {
 		return fmt.Errorf("domain %s is transient and has no persistent configuration: use --live, or create it with the device in its XML", a.name)
 	}
 	c, missing, err := a.look(ctx, domain.Persistent)
-	if err != nil || !missing {
+	if err != nil {
 		return err
 	}
-	return a.attach(c, domain.Persistent)
+	if missing {
+		if err := a.attach(c, domain.Persistent); err != nil {
+			return err
+		}
+	}
+	if a.mediatord != nil && len(a.wanted.given()) == 0 {
+		// somebody else wrote the element
+		if err := a.mediatord.check(ctx, c.GPU); err != nil && !errors.Is(err, errNoMediatord) {
+			a.report.note("it will be refused at its next start: %v", err)
+		}
+	}
+	return nil
 }
 
 // running adds the device to the running domain and, if the domain has one, to
@@ -194,9 +205,9 @@ func elementProblem(name string, c domain.Configuration, which domain.Which) err
 		return fmt.Errorf(`the %s of %s has no vgpu:gpu metadata element: name its pool with --pool %s, or set one with: virsh metadata %s --uri %s --key vgpu --set '<gpu pool="%s"/>' %s`,
 			which, name, vgpuxml.DefaultPool, shellQuote(name), vgpuxml.Namespace, vgpuxml.DefaultPool, which.Flag())
 	case errors.Is(c.ElementErr, vgpuxml.ErrOtherNamespace):
-		return fmt.Errorf("the %s of %s: %w: correct it with: virsh edit %s", which, name, c.ElementErr, shellQuote(name))
+		return fmt.Errorf("the %s of %s: %w; correct it with: virsh edit %s", which, name, c.ElementErr, shellQuote(name))
 	}
-	return fmt.Errorf("the %s of %s: %w: correct it with: virsh metadata %s --uri %s --key vgpu --edit %s",
+	return fmt.Errorf("the %s of %s: %w; correct it with: virsh metadata %s --uri %s --key vgpu --edit %s",
 		which, name, c.ElementErr, shellQuote(name), vgpuxml.Namespace, which.Flag())
 }
 

@@ -70,6 +70,7 @@ func TestAttach(t *testing.T) {
 	element, device := domaintest.Element(`pool="gold"`), domaintest.Device()
 	with, without, plain := domaintest.XML(element, device), domaintest.XML(element, ""), domaintest.XML("", "")
 	started, release := "started "+domaintest.UUID, "release "+domaintest.UUID
+	admission := `check <gpu pool="gold"/>`
 	noSlot := libvirt.Error{Message: "internal error: No more available PCI slots"}
 	for _, tc := range []struct {
 		name         string
@@ -82,9 +83,12 @@ func TestAttach(t *testing.T) {
 		says         string // its output or its error contains
 		fails        bool
 	}{
-		{name: "added", stored: without, calls: []string{"attach " + onConfig}, says: "web1: added the device vgpu0 to the persistent configuration\n"},
-		{name: "there already", stored: with, says: "web1: the persistent configuration has the device vgpu0 already\n"},
-		{name: "running domain's device counts only live", stored: without, live: with, calls: []string{"attach " + onConfig}, says: "added"},
+		{name: "added", stored: without, calls: []string{"attach " + onConfig, admission}, says: "web1: added the device vgpu0 to the persistent configuration\n"},
+		{name: "there already", stored: with, calls: []string{admission}, says: "web1: the persistent configuration has the device vgpu0 already\n"},
+		{name: "with an element that the pool refuses", stored: with, refused: errors.New("at most 80GiB"), calls: []string{admission},
+			says: "web1: it will be refused at its next start: at most 80GiB"},
+		{name: "there already, without mediatord", stored: with, refused: errNoMediatord, calls: []string{admission}, says: "has the device vgpu0 already\n"},
+		{name: "running domain's device counts only live", stored: without, live: with, calls: []string{"attach " + onConfig, admission}, says: "added"},
 		{name: "no element", stored: plain, says: `virsh metadata web1 --uri urn:libvirt-vgpu:1 --key vgpu --set '<gpu pool="default"/>' --config`, fails: true},
 		{name: "bad element", stored: domaintest.XML(domaintest.Element(`weight="0"`), ""), says: `weight="0"`, fails: true},
 		{name: "element of another version", stored: strings.ReplaceAll(without, "vgpu:1", "vgpu:2"), says: "virsh edit web1", fails: true},
@@ -98,15 +102,15 @@ func TestAttach(t *testing.T) {
 		{name: "with a changed element", stored: with, wanted: []string{"--weight", "7"},
 			calls: []string{`check <gpu pool="gold" weight="7"/>`, `metadata 2 <gpu pool="gold" weight="7"/>`}, says: "already"},
 		{name: "with the same element", stored: with, wanted: []string{"--pool", "gold"}, says: "already"},
-		{name: "with a bad value", stored: plain, wanted: []string{"--window", "3GiB"}, says: "--window: window=\"3GiB\" is not valid", fails: true},
+		{name: "with a bad value", stored: plain, wanted: []string{"--window", "3GiB"}, says: "--window \"3GiB\" is not valid", fails: true},
 		{name: "that the pool refuses", stored: plain, wanted: []string{"--memory", "1TiB"}, refused: errors.New("at most 80GiB"),
 			calls: []string{`check <gpu pool="default" memory="1TiB"/>`}, says: "at most 80GiB", fails: true},
 		{name: "without mediatord", stored: plain, wanted: []string{"--pool", "gold"}, refused: errNoMediatord,
 			calls: []string{`check <gpu pool="gold"/>`, `metadata 2 <gpu pool="gold"/>`, "attach " + onConfig}, says: "not checked against pool gold"},
 
-		{name: "live", stored: without, live: without, running: true, calls: []string{reserveCall, "attach " + onLive, started, "attach " + onConfig},
+		{name: "live", stored: without, live: without, running: true, calls: []string{reserveCall, "attach " + onLive, started, "attach " + onConfig, admission},
 			says: "to the running domain\nweb1: added the device vgpu0 to the persistent"},
-		{name: "live again", stored: with, live: with, running: true, says: "already"},
+		{name: "live again", stored: with, live: with, running: true, calls: []string{admission}, says: "already"},
 		{name: "live of a transient domain", live: without, running: true, calls: []string{reserveCall, "attach " + onLive, started}, says: "to the running domain\n"},
 		{name: "live but shut off", stored: without, running: true, says: "does not run", fails: true},
 		{name: "live without element", stored: without, live: plain, running: true, says: "--live", fails: true},
@@ -177,7 +181,7 @@ func TestSet(t *testing.T) {
 		{name: "no vGPU", stored: domaintest.XML("", ""), config: true, wanted: []string{"--pool", "gold"}, says: "vgpuctl attach web1", fails: true},
 		{name: "no device in the running domain", stored: have, live: domaintest.XML(domaintest.Element(""), ""), alive: true, wanted: []string{"--weight", "3"},
 			calls: []string{`metadata 1 <gpu pool="default" weight="3"/>`}, says: "vgpuctl attach --live web1"},
-		{name: "bad value", stored: have, config: true, wanted: []string{"--priority", "urgent"}, says: `--priority: priority="urgent" is not valid: allowed is high, normal or low`, fails: true},
+		{name: "bad value", stored: have, config: true, wanted: []string{"--priority", "urgent"}, says: `--priority "urgent" is not valid: allowed is high, normal or low`, fails: true},
 		{name: "--live of one that is shut off", stored: have, alive: true, named: true, wanted: []string{"--weight", "3"}, says: "leave --live out", fails: true},
 		{name: "--config of a transient one", live: have, config: true, named: true, wanted: []string{"--weight", "3"}, says: "leave --config out", fails: true},
 	} {

@@ -45,7 +45,7 @@ func newCapacityCommand(address *string) *cobra.Command {
 		Long: `Shows for each pool its free slots, the priorities that it admits, and the GPU memory
 that it can still promise, counted as a start would count it: each GPU's memory
 times the pool's overcommit, less the quotas of the pool's domains on it.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := dial(*address)
 			if err != nil {

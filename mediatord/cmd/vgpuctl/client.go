@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/godbus/dbus/v5"
 
+	"libvirt-vgpu/hooks"
 	"libvirt-vgpu/mediatord/internal/bus"
 )
 
@@ -28,7 +30,7 @@ func dial(address string) (*client, error) {
 		conn, err = dbus.Connect(address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the message bus (%s): is dbus running? %w", address, err)
+		return nil, fmt.Errorf("cannot reach the message bus (%s): %w: systemctl start dbus, or name another with --bus", address, err)
 	}
 	return &client{conn: conn}, nil
 }
@@ -47,22 +49,33 @@ func (c *client) call(ctx context.Context, method string, args []any, results ..
 // errNoMediatord: the bus is there, mediatord is not.
 var errNoMediatord = errors.New("mediatord is not running: start it with \"systemctl start mediatord\" and see \"journalctl -u mediatord\"")
 
+// notStarted is errNoMediatord after an attempt to start it, with what the bus said.
+type notStarted string
+
+func (why notStarted) Error() string {
+	return fmt.Sprintf("mediatord is not running and does not start (%s): see systemctl status mediatord", string(why))
+}
+func (why notStarted) Is(target error) bool { return target == errNoMediatord }
+
 // explain turns a D-Bus error into what a person can act on.
 func explain(err error) error {
 	var failure dbus.Error
 	if !errors.As(err, &failure) {
 		return err
 	}
-	switch failure.Name {
-	case "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner":
-		return errNoMediatord
-	case "org.freedesktop.DBus.Error.AccessDenied":
-		return fmt.Errorf("the message bus does not let this user do that: use root or a user the policy admits (%w)", err)
-	}
+	text := failure.Error()
 	if len(failure.Body) > 0 {
-		if text, ok := failure.Body[0].(string); ok {
-			return errors.New(text)
+		if said, ok := failure.Body[0].(string); ok {
+			text = said
 		}
 	}
-	return err
+	switch name := strings.TrimPrefix(failure.Name, "org.freedesktop.DBus.Error."); {
+	case name == "ServiceUnknown", name == "NameHasNoOwner":
+		return errNoMediatord
+	case hooks.NotActivated(failure.Name):
+		return notStarted(text)
+	case name == "AccessDenied":
+		return fmt.Errorf("the message bus does not let this user do that: use root or a user the policy admits (%w)", err)
+	}
+	return errors.New(text)
 }

@@ -25,7 +25,7 @@ func newDetachCommand(address, uri *string) *cobra.Command {
 configuration of a libvirt domain; a domain that runs keeps its vGPU until it
 stops. With --live the running domain loses it at once as well: programs that use
 it fail, the guest lets go of the device, and the slot is free again.`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("DOMAIN"),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r := newReport(args[0], cmd.OutOrStdout(), cmd.ErrOrStderr(), asJSON)

@@ -30,7 +30,7 @@ func newDoctorCommand(address, uri *string) *cobra.Command {
 libvirt and its hook, message bus, mediatord, permissions, AppArmor, SELinux, pools.
 Each finding says what to do. The exit status is 1 if there is a problem; warnings
 alone leave it 0.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			inventory := gpu.NewNVML()
 			defer inventory.Close()

@@ -20,7 +20,7 @@ func newDomainXMLCommand() *cobra.Command {
 vGPU that its vgpu:gpu element asks for: the element in <metadata>, wherever below
 <domain> it was, and the shared memory device. XML without the element, and XML that
 is complete, comes out as it went in. For clouds, whose hooks are such filters.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			document, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxDomainXML))
 			if err != nil {

@@ -43,7 +43,7 @@ faults, and the scheduler's decisions. It holds the newest 4096 events of lives 
   --format trace  a Chrome trace for https://ui.perfetto.dev or chrome://tracing: a
                   track for each slot and each guest process, and one for the GPU
                   on which each stretch of work is a bar`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := o.check(); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,8 @@ type listed struct {
 	// what runs; Problem is what keeps it from starting, or from its vGPU.
 	NextStart []string `json:"next_start"`
 	Problem   string   `json:"problem,omitempty"`
+
+	asks *vgpuxml.GPU // for its next start, while it does not run
 }
 
 func newListCommand(address, uri *string) *cobra.Command {
@@ -50,17 +53,20 @@ programs. PARKED is how much of a domain's memory lies in host memory because it
 processes are idle, and how many of them have left the GPU with their contexts.
 NEXT START is what the persistent configuration changes, or what keeps the domain
 from its vGPU.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, mediatordErr := readStatus(cmd.Context(), *address)
 			all, libvirtErr := listDomains(*uri, s)
 			if mediatordErr != nil && libvirtErr != nil {
-				return errors.Join(libvirtErr, mediatordErr)
+				return fmt.Errorf("%w; %w", libvirtErr, mediatordErr)
 			}
 			for _, err := range []error{libvirtErr, mediatordErr} {
 				if err != nil {
 					fmt.Fprintln(cmd.ErrOrStderr(), "vgpuctl: the list is not whole:", err)
 				}
+			}
+			if mediatordErr == nil {
+				checkAdmission(cmd.Context(), *address, all)
 			}
 			all = append(all, others(s, all)...)
 			slices.SortFunc(all, func(a, b listed) int { return strings.Compare(a.Name+a.UUID, b.Name+b.UUID) })
@@ -102,6 +108,23 @@ func listDomains(uri string, s status) ([]listed, error) {
 	return all, nil
 }
 
+// checkAdmission asks mediatord whether the domains that do not run may start.
+func checkAdmission(ctx context.Context, address string, all []listed) {
+	c, err := dial(address)
+	if err != nil {
+		return // the list says so already
+	}
+	defer c.close()
+	for i := range all {
+		if all[i].asks == nil || all[i].Problem != "" {
+			continue
+		}
+		if err := c.check(ctx, *all[i].asks); err != nil {
+			all[i].Problem = err.Error()
+		}
+	}
+}
+
 // describeDomain puts together what libvirt and mediatord say about a domain;
 // found is false for one without a vGPU.
 func describeDomain(target domain.Target, slots []slotStatus) (l listed, found bool, err error) {
@@ -131,6 +154,9 @@ func describeDomain(target domain.Target, slots []slotStatus) (l listed, found b
 	}
 	l.Name, l.UUID = shown.Name, shown.UUID
 	l.take(shown.GPU)
+	if !active && stored.HasElement() {
+		l.asks = &stored.GPU
+	}
 	has := func(c domain.Configuration) bool { return c.UUID != "" && !errors.Is(c.ElementErr, vgpuxml.ErrNoGPU) }
 	found = has(stored) || has(live)
 	running := live.GPU
@@ -218,18 +244,20 @@ func printList(out io.Writer, all []listed) error {
 	w, row := table(out)
 	row("NAME", "KIND", "STATE", "POOL", "PRIORITY", "WEIGHT", "MEMORY", "PARKED", "GPU", "PROCESSES", "NEXT START")
 	for _, l := range all {
-		memory := "the pool's"
+		memory, weight := "the pool's", fmt.Sprint(l.Weight)
 		switch {
 		case l.Slot:
 			memory = size(l.MemoryUsed) + "/" + size(l.Memory)
 		case l.Memory != 0:
 			memory = size(l.Memory)
+		case l.Pool == "": // its element cannot be read
+			memory, weight = "", ""
 		}
 		next := strings.Join(l.NextStart, ", ")
 		if l.Problem != "" {
 			next = l.Problem
 		}
-		row(l.Name, l.Kind, l.State, l.Pool, l.Priority, l.Weight, memory, parked(l.MemoryParked, l.ContextsParked), l.GPU, l.Processes, next)
+		row(l.Name, l.Kind, l.State, l.Pool, l.Priority, weight, memory, parked(l.MemoryParked, l.ContextsParked), l.GPU, l.Processes, next)
 	}
 	return w.Flush()
 }

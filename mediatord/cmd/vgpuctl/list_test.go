@@ -55,6 +55,25 @@ func TestDescribeDomain(t *testing.T) {
 	}
 }
 
+// A domain that cannot be read has no terms to show, one that its pool would refuse says so.
+func TestListSaysWhoWillNotStart(t *testing.T) {
+	d := daemontest.Start(t, daemontest.Bus(t), map[string]string{"default": `gpus = ["soft"]`})
+	var all []listed
+	for _, attributes := range []string{`memory="1TiB"`, `pool="silver"`, "", `weight="0"`} {
+		l, _, err := describeDomain(&domaintest.Domain{Stored: domaintest.XML(domaintest.Element(attributes), domaintest.Device())}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	checkAdmission(t.Context(), d.Address, all)
+	var out strings.Builder
+	if err := printList(&out, all); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "list-refused.golden", out.String())
+}
+
 func TestListShowsSessionsWithoutLibvirtAndSaysWhatIsMissing(t *testing.T) {
 	d := daemontest.Start(t, daemontest.Bus(t), map[string]string{"default": `gpus = ["soft"]`})
 	_, hold, err := openSession(t.Context(), d.Address, "", "high", 1<<30, "training")

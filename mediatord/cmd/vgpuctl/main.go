@@ -39,7 +39,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(stderr, "vgpuctl:", err)
+	fmt.Fprintln(stderr, "vgpuctl:", unknownCommand(err))
 	return 1
 }
 
@@ -52,6 +52,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	cmd.SetFlagErrorFunc(badFlag)
 	bus := cmd.PersistentFlags().String("bus", "system", `message bus of mediatord: "system", "session" or a D-Bus address`)
 	connect := cmd.PersistentFlags().StringP("connect", "c", defaultConnect(os.Getenv(connectVariable)),
 		"libvirt URI; qemu+ssh://USER@HOST/system does everything on that host (environment variable "+connectVariable+")")

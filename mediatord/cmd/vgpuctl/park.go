@@ -25,7 +25,7 @@ does by itself when they have been idle for the pool's parking.after. A process
 that has work stays as it is. The next call of a parked process brings its memory
 back. With --context the processes' contexts go too, and with them all that they
 have on the GPU; their next call takes some tenths of a second longer then. DOMAIN is a name or UUID as vgpuctl status shows it.`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("DOMAIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := dial(*address)
 			if err != nil {

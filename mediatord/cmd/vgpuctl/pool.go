@@ -18,7 +18,7 @@ import (
 const poolDirectory = "/etc/vgpu/pools.d"
 
 func newPoolCommand(address *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "pool", Short: "Look at pools of GPUs and check them"}
+	cmd := &cobra.Command{Use: "pool", Short: "Look at pools of GPUs and check them", Args: cobra.ArbitraryArgs, RunE: showHelp, DisableFlagsInUseLine: true}
 	cmd.AddCommand(newPoolListCommand(address), newPoolShowCommand(address), newPoolCheckCommand())
 	return cmd
 }
@@ -28,7 +28,7 @@ func newPoolListCommand(address *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the pools with what is left of them",
-		Args:  cobra.NoArgs,
+		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := readStatus(cmd.Context(), *address)
 			if err != nil {
@@ -40,7 +40,7 @@ func newPoolListCommand(address *string) *cobra.Command {
 			w, row := table(cmd.OutOrStdout())
 			row("POOL", "SLOTS FREE", "MEMORY FREE", "GPUS", "PRIORITIES", "ISOLATION")
 			for _, p := range s.Pools {
-				row(p.Name, fmt.Sprintf("%d of %d", p.Slots-min(p.Slots, p.Used), p.Slots), s.memoryLeft(p), len(p.GPUs), strings.Join(p.Priorities, ","), p.IsolationLevel)
+				row(p.Name, fmt.Sprintf("%d of %d", p.Slots-min(p.Slots, p.Used), p.Slots), s.memoryLeft(p), len(p.GPUs), strings.Join(p.Priorities, ","), p.isolation())
 			}
 			return w.Flush()
 		},
@@ -54,7 +54,7 @@ func newPoolShowCommand(address *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show POOL",
 		Short: "Show all of one pool: terms, GPUs, isolation, domains",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("POOL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readStatus(cmd.Context(), *address)
 			if err != nil {

@@ -24,7 +24,7 @@ func newReloadCommand(address *string) *cobra.Command {
 what is in force now and what waits for something. If a file is not valid nothing
 changes; the error names file, key and what is allowed. It is what "systemctl reload
 mediatord" runs. Domains that run keep their slots, quotas and GPUs.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := dial(*address)
 			if err != nil {

@@ -105,6 +105,9 @@ func (h *sshHost) run(cmd *cobra.Command, rest []string) error {
 	case errors.As(err, &ended):
 		return exitCode(ended.ExitCode())
 	}
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("reaching %s: there is no %s on this host: install openssh-client", h.target, h.command)
+	}
 	return fmt.Errorf("reaching %s: %w", h.target, err)
 }
 

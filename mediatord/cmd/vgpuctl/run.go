@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -46,7 +47,7 @@ func newRunCommand(address *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- command [argument...]",
 		Short: "Run a command of this host on a vGPU",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  takes("command..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, *address, args)
 		},
@@ -66,12 +67,9 @@ func newRunCommand(address *string) *cobra.Command {
 }
 
 func (o runOptions) run(cmd *cobra.Command, address string, args []string) error {
-	var memory uint64
-	if o.memory != "" {
-		var err error
-		if memory, err = vgpuxml.ParseSize(o.memory); err != nil {
-			return fmt.Errorf("--memory: %w", err)
-		}
+	terms, err := o.terms()
+	if err != nil {
+		return err
 	}
 	libDir, err := filepath.Abs(o.libDir)
 	if err != nil {
@@ -88,13 +86,13 @@ func (o runOptions) run(cmd *cobra.Command, address string, args []string) error
 		}
 		return exitCode(exitNotFound)
 	}
-	socket, hold, err := openSession(cmd.Context(), address, o.pool, o.priority, memory, sessionName(args[0]))
+	socket, hold, err := openSession(cmd.Context(), address, o.pool, o.priority, terms.Memory, sessionName(args[0]))
 	if err != nil {
 		return err
 	}
 	defer hold.Close() // ends the session
-	if o.weight != vgpuxml.DefaultGPU().Weight {
-		if err := o.setWeight(cmd.Context(), address, socket, memory); err != nil {
+	if terms.Weight != vgpuxml.DefaultGPU().Weight {
+		if err := setTerms(cmd.Context(), address, socket, terms); err != nil {
 			return err
 		}
 	}
@@ -105,19 +103,24 @@ func (o runOptions) run(cmd *cobra.Command, address string, args []string) error
 	return runForwarding(child)
 }
 
-// setWeight changes the weight of the session of a socket.
-func (o runOptions) setWeight(ctx context.Context, address, socket string, memory uint64) error {
+// terms is what the options ask for, as an element of a domain would.
+func (o runOptions) terms() (vgpuxml.GPU, error) {
 	terms := vgpuxml.DefaultGPU()
-	terms.Memory, terms.Weight = memory, o.weight
-	if o.pool != "" {
-		terms.Pool = o.pool
+	for _, option := range []struct{ name, value string }{
+		{"pool", o.pool}, {"priority", o.priority}, {"memory", o.memory}, {"weight", strconv.Itoa(o.weight)},
+	} {
+		if option.value == "" {
+			continue
+		}
+		if err := terms.Set(option.name, option.value); err != nil {
+			return terms, badOption(option.name, err)
+		}
 	}
-	if o.priority != "" {
-		terms.Priority = vgpuxml.Priority(o.priority)
-	}
-	if err := terms.Validate(); err != nil {
-		return fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "vgpu:gpu attribute "))
-	}
+	return terms, nil
+}
+
+// setTerms changes the session of a socket.
+func setTerms(ctx context.Context, address, socket string, terms vgpuxml.GPU) error {
 	c, err := dial(address)
 	if err != nil {
 		return err

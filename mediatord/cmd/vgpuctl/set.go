@@ -21,7 +21,7 @@ func newSetCommand(address, uri *string) *cobra.Command {
 what it asks for. Of a running domain priority, memory and weight change at once;
 pool and window change with its next start, and vgpuctl says so. Without --config
 and --live both configurations change as far as the domain has them.`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("DOMAIN"),
 	}
 	wanted := addSettings(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -106,7 +106,7 @@ func (s setter) plan(ctx context.Context, which domain.Which) (pending, error) {
 		return pending{}, domainFailed(s.name, "looking at it", err)
 	}
 	if errors.Is(c.ElementErr, vgpuxml.ErrNoGPU) {
-		return pending{}, fmt.Errorf("the %s of %s has no vGPU: give it one with vgpuctl attach %s", which, s.name, shellQuote(s.name))
+		return pending{}, fmt.Errorf("the %s of %s has no vGPU: give it one with vgpuctl attach %s --pool POOL", which, s.name, shellQuote(s.name))
 	}
 	if err := elementProblem(s.name, c, which); err != nil {
 		return pending{}, err

@@ -46,8 +46,13 @@ func (s *settings) given() []string {
 func (s *settings) apply(g *vgpuxml.GPU) error {
 	for _, name := range s.given() {
 		if err := g.Set(name, *s.values[name]); err != nil {
-			return fmt.Errorf("--%s: %s", name, strings.TrimPrefix(err.Error(), "vgpu:gpu attribute "))
+			return badOption(name, err)
 		}
 	}
 	return nil
+}
+
+// badOption is the error of an attribute that was given as an option.
+func badOption(name string, err error) error {
+	return fmt.Errorf("--%s", strings.Replace(strings.TrimPrefix(err.Error(), "vgpu:gpu attribute "), name+"=", name+" ", 1))
 }

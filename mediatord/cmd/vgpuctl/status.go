@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"libvirt-vgpu/mediatord/internal/bus"
+	"libvirt-vgpu/mediatord/internal/config"
+	"libvirt-vgpu/mediatord/internal/isolation"
 	vgpuxml "libvirt-vgpu/xml"
 )
 
@@ -58,6 +60,15 @@ type poolStatus struct {
 	Isolation         string   `json:"isolation"`
 	IsolationLevel    string   `json:"isolation_level"`
 	IsolationFindings []string `json:"isolation_findings"`
+}
+
+// isolation is the level that holds; one below the demand, with which no domain
+// starts, says so.
+func (p poolStatus) isolation() string {
+	if p.Isolation != string(config.IsolationNone) && p.IsolationLevel == string(isolation.None) {
+		return p.IsolationLevel + ", demands " + p.Isolation
+	}
+	return p.IsolationLevel
 }
 
 type slotStatus struct {
@@ -155,7 +166,7 @@ func newStatusCommand(address *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show GPUs, pools, slots and the processes on them",
-		Args:  cobra.NoArgs,
+		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := dial(*address)
 			if err != nil {
@@ -304,7 +315,7 @@ func (s status) print(out io.Writer) error {
 	fmt.Fprintln(w)
 	row("POOL", "BACKEND", "SLOTS", "PROMISED", "PARKED IN HOST", "WEIGHT", "PRIORITIES", "ISOLATION")
 	for _, p := range s.Pools {
-		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), size(p.ParkedHostMemory)+"/"+size(p.MaxParkedHostMemory), p.Weight, strings.Join(p.Priorities, ","), p.IsolationLevel)
+		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), size(p.ParkedHostMemory)+"/"+size(p.MaxParkedHostMemory), p.Weight, strings.Join(p.Priorities, ","), p.isolation())
 	}
 	fmt.Fprintln(w)
 	row("SLOT", "UUID", "KIND", "POOL", "PRIORITY", "STATE", "CONNECTED", "MEMORY", "PARKED", "PROCESSES")
@@ -326,6 +337,9 @@ func (s status) print(out io.Writer) error {
 		if slot.ExecutorsExpired > 0 {
 			fmt.Fprintf(w, "\nThe watchdog has ended %d processes of %s\n", slot.ExecutorsExpired, plain(slot.DomainName))
 		}
+	}
+	if len(s.Pools)+len(s.Slots) == 0 {
+		fmt.Fprintf(w, "\nThere is no pool, so no domain gets a vGPU: write one, see man vgpu-pools, then vgpuctl reload\n")
 	}
 	if s.ConfigurationError != "" {
 		fmt.Fprintf(w, "\nThe configuration is not valid, an earlier one is in force: %s\n", plain(s.ConfigurationError))

@@ -35,7 +35,7 @@ processes that the watchdog has ended.
 On a terminal the picture is drawn again every --interval; q ends. Calls are those
 that reach an executor: what the guest's library answers by itself is not seen.
 A share of 100% is one whole GPU; "-" means that nobody measures it.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if interval < shortestInterval || interval > longestInterval {
 				return fmt.Errorf("--interval is %v: allowed is %v to %v", interval, shortestInterval, longestInterval)

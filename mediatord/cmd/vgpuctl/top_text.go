@@ -11,7 +11,7 @@ import (
 const narrowest = 80
 
 // columns are the widths after the name, the first of them of the pool.
-var columns = [...]int{8, 6, 4, 6, 7, 15, 7, 5}
+var columns = [...]int{8, 6, 4, 6, 7, 15, 7, 7}
 
 // text draws the frame for a terminal of a width.
 func (f frame) text(width int, processes bool) string {
@@ -28,7 +28,7 @@ func (f frame) text(width int, processes bool) string {
 	if f.error != "" {
 		fmt.Fprintf(&b, "%s\n", fit(f.error, max(width, narrowest)))
 	}
-	line(&b, name, "DOMAIN", "POOL", "PRIO", "PROC", "GPU", "QUEUE", "MEMORY", "CALLS/S", "REFUS")
+	line(&b, name, "DOMAIN", "POOL", "PRIO", "PROC", "GPU", "QUEUE", "MEMORY", "CALLS/S", "REFUSED")
 	for _, d := range f.Domains {
 		line(&b, name, d.Name, d.Pool, d.Priority, fmt.Sprint(len(d.Processes)), d.share(), size(d.Queued),
 			size(d.MemoryUsed)+"/"+size(d.MemoryQuota), rate(d.Calls), rate(float64(d.Refused)))

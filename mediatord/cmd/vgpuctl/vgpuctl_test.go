@@ -90,7 +90,7 @@ func TestRunWithAWeight(t *testing.T) {
 	if errs := <-ended; errs != "" {
 		t.Error(errs)
 	}
-	if code, _, errs := vgpuctl("run", "--bus", d.Address, "--lib-dir", lib, "--weight", "0", "true"); code == 0 || !strings.Contains(errs, "--weight=\"0\"") {
+	if code, _, errs := vgpuctl("run", "--bus", d.Address, "--lib-dir", lib, "--weight", "0", "true"); code == 0 || !strings.Contains(errs, "--weight \"0\" is not valid") {
 		t.Errorf("weight 0: status %d, %q", code, errs)
 	}
 }
@@ -113,7 +113,7 @@ func TestRunRefusals(t *testing.T) {
 		{[]string{"--lib-dir", t.TempDir(), "--", "true"}, 1, "VGPU_LIB_DIR"},
 		{[]string{"--", "no-such-command"}, exitNotFound, "no-such-command"},
 		{[]string{"--", plain}, exitNotExecutable, "permission denied"},
-		{nil, 1, "requires at least 1 arg"},
+		{nil, 1, "command is missing: see vgpuctl run --help"},
 	} {
 		code, _, errs := vgpuctl(append([]string{"run", "--bus", d.Address, "--lib-dir", lib}, tc.args...)...)
 		if code != tc.code || !strings.Contains(errs, tc.mentions) {

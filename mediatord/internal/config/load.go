@@ -73,7 +73,7 @@ func Parse(file, text string) (Pool, error) {
 	var doc poolFile
 	meta, err := toml.Decode(text, &doc)
 	if err != nil {
-		return Pool{}, fmt.Errorf("%w %s: %w", ErrInvalid, file, err)
+		return Pool{}, syntaxError(file, err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",

@@ -89,6 +89,13 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		mentions         []string
 	}{
 		{"no gpus", "p.toml", ``, []string{"p.toml", "gpus", "PCI addresses"}},
+		{"no list", "p.toml", `gpus = "soft"`, []string{"p.toml", "line 1: gpus: is text in quotes; allowed: a list in brackets"}},
+		{"text for a number", "p.toml", "gpus = [\"soft\"]\nslots = \"four\"", []string{"line 2: slots: is text in quotes; allowed: a whole number"}},
+		{"a number for text", "p.toml", "gpus = [\"soft\"]\nkernel_limit = 3", []string{"line 2: kernel_limit: is a whole number; allowed: text in quotes"}},
+		{"no table", "p.toml", "gpus = [\"soft\"]\nsharing = 3", []string{"line 2: sharing: is a whole number; allowed: a table"}},
+		{"in a table", "p.toml", "gpus = [\"soft\"]\n[sharing]\nleases = \"yes\"", []string{"line 3: sharing.leases: is text in quotes; allowed: true or false"}},
+		{"no quotes", "p.toml", "gpus = [\"soft\"]\nmemory = 16GiB", []string{"line 2", "stand in quotes"}},
+		{"a key twice", "p.toml", "gpus = [\"soft\"]\nslots = 1\nslots = 2", []string{"line 3", "slots"}},
 		{"gpu", "p.toml", `gpus = ["gpu0"]`, []string{"gpus", `"gpu0"`}},
 		{"pci device number", "p.toml", `gpus = ["01:20.0"]`, []string{"gpus", `"01:20.0"`}},
 		{"twice", "p.toml", `gpus = ["01:00.0", "0000:01:00.0"]`, []string{"twice"}},

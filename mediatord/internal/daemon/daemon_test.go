@@ -280,6 +280,7 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"--pools", bad}, "slots: is -1; allowed: 1 to 1024"},
 		{[]string{"--bus", "unix:path=/nonexistent"}, "/nonexistent"},
 		{[]string{"--wrong"}, "--help"},
+		{[]string{"extra"}, `"extra"`},
 	} {
 		args := append([]string{"--run-dir", t.TempDir(), "--module-cache", t.TempDir()}, tc.args...)
 		if !slices.Contains(tc.args, "--pools") {

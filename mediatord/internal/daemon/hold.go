@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -71,6 +72,9 @@ func newHoldCommand() *cobra.Command {
 			err := fdstore.ServeHeld(cmd.Context(), args[0], os.Stdout)
 			if errors.Is(err, context.Canceled) {
 				return nil
+			}
+			if err != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "mediatord hold:", err)
 			}
 			return err
 		},

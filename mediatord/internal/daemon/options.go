@@ -39,10 +39,16 @@ type options struct {
 // NewCommand is mediatord; it logs to stderr and ends cleanly with its context.
 func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	var o options
+	mistyped := func(err error) error {
+		if err != nil {
+			fmt.Fprintf(stderr, "mediatord: %v; try mediatord --help\n", err)
+		}
+		return err
+	}
 	cmd := &cobra.Command{
 		Use:           "mediatord",
 		Short:         "Share the host's GPUs among libvirt domains",
-		Args:          cobra.NoArgs,
+		Args:          func(cmd *cobra.Command, args []string) error { return mistyped(cobra.NoArgs(cmd, args)) },
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -61,10 +67,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 		},
 	}
 	cmd.SetErr(stderr)
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		fmt.Fprintf(stderr, "mediatord: %v; try mediatord --help\n", err)
-		return err
-	})
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return mistyped(err) })
 	o.declare(cmd.Flags())
 	cmd.AddCommand(newHoldCommand())
 	return cmd

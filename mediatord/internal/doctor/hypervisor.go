@@ -45,7 +45,11 @@ func libvirt(_ context.Context, h Host) []Finding {
 	if _, err := os.Stat(h.path("/etc/libvirt")); err != nil {
 		return problem("libvirt is not installed", "install libvirt-daemon-system, of version 6.5 or newer")
 	}
-	if err := h.Libvirt(); err != nil {
+	err := h.Libvirt()
+	switch {
+	case err != nil && strings.Contains(err.Error(), "authenti"):
+		return problem("libvirt does not let this user in: "+err.Error(), "be root, or a member of the group libvirt")
+	case err != nil:
 		return problem("libvirt does not answer: "+err.Error(), "start it: systemctl start libvirtd, or virtqemud.socket")
 	}
 	return ok("libvirt answers")

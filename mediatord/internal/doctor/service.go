@@ -35,7 +35,7 @@ func mediatord(ctx context.Context, h Host) []Finding {
 	case errors.Is(err, ErrNoMediatord):
 		return problem("mediatord is not running", "systemctl start mediatord, and see journalctl -u mediatord")
 	case err != nil:
-		return problem("mediatord does not answer: "+err.Error(), "see journalctl -u mediatord")
+		return problem("mediatord does not answer: "+err.Error(), "see systemctl status mediatord and journalctl -u mediatord")
 	case version != h.Version:
 		return warning(fmt.Sprintf("mediatord is of version %s, vgpuctl of %s", version, h.Version), "systemctl restart mediatord (domains that run go on)")
 	}

@@ -322,9 +322,10 @@ func (m *Mediator) pool(name string) (*pool.Pool, error) {
 	case p != nil:
 		return p, nil
 	case len(names) == 0:
-		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other; write one into mediatord's pool directory and reload mediatord", name)
+		return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q, nor any other; write one, see man vgpu-pools, and reload mediatord", name)
 	}
-	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q; the pools are %s", name, strings.Join(names, ", "))
+	return nil, refusal.Because(refusal.ErrNoSuchPool, "there is no pool %q; name one that there is (%s), or write that one, see man vgpu-pools, and reload mediatord",
+		name, strings.Join(names, ", "))
 }
 
 // allPools lists the pools, sorted by name.

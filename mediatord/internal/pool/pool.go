@@ -271,7 +271,7 @@ func (p *Pool) roomLocked(r Request) error {
 // the owner has already does not count against it.
 func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 	var best Grant
-	var bestFree, largestFree, largestQuota uint64
+	var bestFree, largestFree, largestQuota, largestTotal uint64
 	for _, d := range devices {
 		if p.cfg.Mode == config.Exclusive && p.promised(d, r.Owner) > 0 {
 			continue
@@ -281,7 +281,7 @@ func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 		if p.cfg.MaxMemory != 0 {
 			ceiling = min(ceiling, p.cfg.MaxMemory)
 		}
-		largestQuota = max(largestQuota, ceiling)
+		largestQuota, largestTotal = max(largestQuota, ceiling), max(largestTotal, total)
 		quota := r.Memory
 		if quota == 0 {
 			quota = min(p.defaultQuota(total, all), ceiling)
@@ -301,12 +301,15 @@ func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 	case best.Device != nil:
 		return best, nil
 	case r.Memory > largestQuota:
+		remedy := "ask for less"
+		if r.Memory <= largestTotal {
+			remedy += ", or raise max_memory in " + p.cfg.File
+		}
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
-			"pool %q gives a domain at most %s of GPU memory, %s was asked for; lower memory in the domain's vgpu:gpu element, or raise max_memory in %s",
-			p.name, approximate(largestQuota), approximate(r.Memory), p.cfg.File)
+			"pool %q gives a domain at most %s of GPU memory, %s was asked for; %s", p.name, approximate(largestQuota), approximate(r.Memory), remedy)
 	default:
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
-			"pool %q has %s of GPU memory left to promise, which is less than the domain needs; lower memory in its vgpu:gpu element, stop another domain, or raise overcommit in %s",
+			"pool %q has %s of GPU memory left to promise, which is less than the domain needs; ask for less, stop another domain, or raise overcommit in %s",
 			p.name, approximate(largestFree), p.cfg.File)
 	}
 }
