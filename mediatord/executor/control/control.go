@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"syscall"
 
 	"github.com/sirupsen/logrus"
@@ -82,48 +81,17 @@ const MaxFiles = 8
 
 // Conn sends and receives. Send may be used by several goroutines.
 type Conn struct {
-	w carrier
+	w *rights.Conn
 	r *bufio.Scanner
 }
 
-// carrier takes a line with its descriptor, and gives the descriptors that came
-// with lines.
-type carrier interface {
-	io.Reader
-	Send(line []byte, file *os.File) error
-	Take() (*os.File, error)
-	Drop()
-}
-
 // New speaks over a socket.
-func New(socket *os.File) *Conn { return newConn(rights.New(socket)) }
-
-// NewPlain speaks over rw, which carries no descriptors.
-func NewPlain(rw io.ReadWriter) *Conn { return newConn(&plain{ReadWriter: rw}) }
-
-func newConn(c carrier) *Conn {
+func New(socket *os.File) *Conn {
+	c := rights.New(socket)
 	s := bufio.NewScanner(c)
 	s.Buffer(make([]byte, 0, 4096), maxLine)
 	return &Conn{w: c, r: s}
 }
-
-type plain struct {
-	io.ReadWriter
-	mu sync.Mutex
-}
-
-func (p *plain) Send(line []byte, file *os.File) error {
-	if file != nil {
-		return rights.ErrDescriptor
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, err := p.Write(line)
-	return err
-}
-
-func (p *plain) Take() (*os.File, error) { return nil, rights.ErrDescriptor }
-func (p *plain) Drop()                   {}
 
 // Send writes one message. A parcel's file goes with it and stays the caller's.
 func (c *Conn) Send(m Message) error {

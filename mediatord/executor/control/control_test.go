@@ -1,25 +1,33 @@
 package control
 
 import (
-	"bytes"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 )
 
-type pipe struct {
-	io.Reader
-	bytes.Buffer
+// pair is a connection and mediatord's end of its socket.
+func pair(t *testing.T) (*Conn, *os.File) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "executor's end"), os.NewFile(uintptr(fds[1]), "mediatord's end")
+	t.Cleanup(func() {
+		_ = ours.Close()
+		_ = theirs.Close()
+	})
+	return New(ours), theirs
 }
 
-func (p *pipe) Read(b []byte) (int, error) { return p.Reader.Read(b) }
-
 func TestSendWritesLines(t *testing.T) {
-	var p pipe
-	c := NewPlain(&p)
+	c, mediatord := pair(t)
 	chunk := 0
 	for _, m := range []Message{
 		{Type: Ready}, {Type: Fault, Result: 700, Message: "a\nb"}, {Type: Revoked, Chunk: &chunk}, {Type: Refused, Name: "cuFoo", Count: 2},
@@ -37,8 +45,9 @@ func TestSendWritesLines(t *testing.T) {
 {"type":"log","level":"warning","message":"text: cause"}
 {"type":"log","level":"debug","message":"detail"}
 `
-	if got := p.String(); got != want {
-		t.Errorf("wrote\n%s\nwant\n%s", got, want)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(mediatord, got); err != nil || string(got) != want {
+		t.Errorf("wrote\n%s, %v\nwant\n%s", got, err, want)
 	}
 }
 
@@ -66,7 +75,12 @@ func TestReceive(t *testing.T) {
 		"line too long":    {strings.Repeat("x", maxLine+1), "", 0, true},
 		"end of mediatord": {``, "", 0, true},
 	} {
-		m, err := NewPlain(&pipe{Reader: strings.NewReader(tc.in)}).Receive()
+		c, mediatord := pair(t)
+		if _, err := mediatord.WriteString(tc.in); err != nil {
+			t.Fatal(err)
+		}
+		_ = mediatord.Close()
+		m, err := c.Receive()
 		if (err != nil) != tc.err || !tc.err && (m.Type != tc.kind || m.Chunk != nil && *m.Chunk != tc.chunk) {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}

@@ -58,16 +58,6 @@ func (a Addresses) Of(w *window.Window, channel int) *Range {
 	return &Range{window: w, channel: channel, base: a.base, size: a.size, device: window.DeviceBase}
 }
 
-// Reserve takes the addresses [base, base + size) of this process for chunks of
-// the channel. It fails if something is mapped there.
-func Reserve(w *window.Window, channel int, base, size uint64) (*Range, error) {
-	a, err := ReserveAddresses(base, size)
-	if err != nil {
-		return nil, err
-	}
-	return a.Of(w, channel), nil
-}
-
 // Close unmaps everything.
 func (r *Range) Close() error {
 	var failures []error

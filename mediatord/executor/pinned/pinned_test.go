@@ -25,10 +25,11 @@ func newRange(t *testing.T) (*guesttest.Guest, *Range, uint64) {
 	t.Helper()
 	g := guesttest.New(t, 32<<20, 0)
 	base := guesttest.FreeRange(t, rangeSize)
-	r, err := Reserve(g.Window, guesttest.Channel, base, rangeSize)
+	addresses, err := ReserveAddresses(base, rangeSize)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := addresses.Of(g.Window, guesttest.Channel)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -203,8 +204,8 @@ func TestCheckTakesAdjacentMappingsTogether(t *testing.T) {
 }
 
 func TestReserveRefusesUsedAddresses(t *testing.T) {
-	g, _, base := newRange(t)
-	if _, err := Reserve(g.Window, guesttest.Channel, base, chunk); err == nil {
+	_, _, base := newRange(t)
+	if _, err := ReserveAddresses(base, chunk); err == nil {
 		t.Error("reserved addresses twice")
 	}
 }

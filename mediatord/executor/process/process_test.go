@@ -76,10 +76,11 @@ func newHarness(t testing.TB, change ...func(*Config)) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := pinned.Reserve(h.Window, guesttest.Channel, h.base, pinnedSize)
+	addresses, err := pinned.ReserveAddresses(h.base, pinnedSize)
 	if err != nil {
 		t.Fatal(err)
 	}
+	memory := addresses.Of(h.Window, guesttest.Channel)
 	t.Cleanup(func() {
 		h.settle()
 		h.process.images.keeping.Wait() // its directory may be the test's

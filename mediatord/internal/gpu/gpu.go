@@ -35,15 +35,6 @@ type Inventory interface {
 	Sensors(pci string) (Sensors, error)
 }
 
-// None is the inventory of a host without the NVIDIA driver.
-type None struct{}
-
-// List returns no GPU.
-func (None) List() ([]GPU, error) { return nil, nil }
-
-// Sensors fails with ErrNotFound.
-func (None) Sensors(string) (Sensors, error) { return Sensors{}, ErrNotFound }
-
 // Find returns the GPU that a pool file names by PCI address or "GPU-<uuid>",
 // or the instance that it names by "MIG-<uuid>". It fails with ErrNotFound.
 func Find(gpus []GPU, name string) (GPU, error) {

@@ -37,6 +37,12 @@ func (f *fakeDescriber) Describe(context.Context, string, string) (*window.Descr
 	return &window.Description{DeviceCount: 1, Name: "Test GPU", TotalMemory: 8 << 30}, nil
 }
 
+// noGPUs is the inventory of a host without the NVIDIA driver.
+type noGPUs struct{}
+
+func (noGPUs) List() ([]gpu.GPU, error)            { return nil, nil }
+func (noGPUs) Sensors(string) (gpu.Sensors, error) { return gpu.Sensors{}, gpu.ErrNotFound }
+
 // fakeObserver writes down what it hears.
 type fakeObserver struct {
 	mu    sync.Mutex
@@ -103,7 +109,7 @@ func newStage(t *testing.T, change func(*Settings)) *stage {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	s := &stage{T: t, describer: &fakeDescriber{}, observer: &fakeObserver{}, runDir: runDir}
-	if s.Mediator, err = New(settings, []config.Pool{cfg}, gpu.None{}, s.describer, s.observer, log); err != nil {
+	if s.Mediator, err = New(settings, []config.Pool{cfg}, noGPUs{}, s.describer, s.observer, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)

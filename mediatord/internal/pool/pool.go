@@ -334,18 +334,6 @@ func (p *Pool) promised(d *Device, owner string) uint64 {
 	return sum
 }
 
-// Owners lists who has a slot, sorted.
-func (p *Pool) Owners() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	owners := make([]string, 0, len(p.grants))
-	for owner := range p.grants {
-		owners = append(owners, owner)
-	}
-	slices.Sort(owners)
-	return owners
-}
-
 // leastBeyondContext is what a domain has at least for what its first program
 // allocates.
 const leastBeyondContext = 64 << 20

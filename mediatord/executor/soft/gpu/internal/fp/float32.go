@@ -13,9 +13,6 @@ func FMA32(a, b, c float32) float32 {
 	return float32(Odd(s, (p-(s-t))+(float64(c)-t)))
 }
 
-// FMAOdd is a*b+c rounded to odd, for operands that are float32 or narrower.
-func FMAOdd(a, b, c float64) float64 { return AddOdd(a*b, c) }
-
 // Canon32 is the bits of v with the GPU's NaN.
 func Canon32(v float32) uint64 {
 	if v != v {
