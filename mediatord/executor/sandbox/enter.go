@@ -12,8 +12,8 @@ import (
 // whether to go through Enter again; what stands is looked at by Standing.
 const variable = "VGPU_EXECUTOR_ENTERED"
 
-// Entered says that this program runs behind Enter's walls.
-func Entered() bool { return os.Getenv(variable) != "" }
+// entered says that this program runs behind Enter's walls.
+func entered() bool { return os.Getenv(variable) != "" }
 
 // Enter gives up capabilities and, unless the mode is Trial, all files but the
 // plan's, and calls start, which is to start this program again by exec and
@@ -22,7 +22,7 @@ func Entered() bool { return os.Getenv(variable) != "" }
 // program is behind the walls already. What the kernel does not have is left out;
 // Standing tells.
 func Enter(mode Mode, plan Plan, start func() error) error {
-	if mode == Off || Entered() {
+	if mode == Off || entered() {
 		return nil
 	}
 	// What follows binds this thread, and what it execs.

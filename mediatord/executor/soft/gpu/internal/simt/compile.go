@@ -18,7 +18,7 @@ func Compile(syms Symbols, kernel *ptx.Func) (*Program, error) {
 		constIndex: map[uint64]int32{}, shared: map[*ptx.Var]uint64{}, funcs: map[string]*linked{},
 	}
 	c.constant(0)
-	c.prog.Params, c.prog.ParamBytes = ParamLayout(kernel)
+	c.prog.Params, c.prog.ParamBytes = paramLayout(kernel)
 	c.prog.regs, c.prog.preds = 1, 0
 	root, err := c.link(kernel, 0)
 	if err != nil {
@@ -183,14 +183,14 @@ func (c *compiler) placeShared(v *ptx.Var) {
 // sharedAddress is where a shared variable lies.
 func (c *compiler) sharedAddress(v *ptx.Var) uint64 {
 	if v.Unsized {
-		return DynamicOffset(c.sharedTop)
+		return dynamicOffset(c.sharedTop)
 	}
 	return c.shared[v]
 }
 
-// DynamicOffset is where dynamic shared memory starts behind so much static
+// dynamicOffset is where dynamic shared memory starts behind so much static
 // shared memory.
-func DynamicOffset(static int) uint64 { return uint64(alignUp(static, 16)) }
+func dynamicOffset(static int) uint64 { return uint64(alignUp(static, 16)) }
 
 // stackSize is the local memory that the deepest chain of calls needs, and
 // whether there is no deepest one.

@@ -78,7 +78,7 @@ func (l *Launch) sharedBytes() int {
 	if l.DynamicShared == 0 {
 		return l.Program.SharedBytes
 	}
-	return int(DynamicOffset(l.Program.SharedBytes)) + l.DynamicShared
+	return int(dynamicOffset(l.Program.SharedBytes)) + l.DynamicShared
 }
 
 // clock counts as a GPU of 1 GHz would.

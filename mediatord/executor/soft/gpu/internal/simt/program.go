@@ -72,8 +72,8 @@ type callee struct {
 	frame uint64 // bytes of its frame
 }
 
-// ParamLayout computes where a kernel's parameters lie.
-func ParamLayout(f *ptx.Func) ([]Param, int) {
+// paramLayout computes where a kernel's parameters lie.
+func paramLayout(f *ptx.Func) ([]Param, int) {
 	var list []Param
 	at := 0
 	for _, v := range f.Params {
