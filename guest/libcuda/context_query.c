@@ -7,6 +7,12 @@
 
 #define FLAG_MAP_HOST 8u	/* the primary context has it, whatever was asked for */
 
+/* The runtime asks about the primary context before it retains it. */
+static bool has_ended(const struct vg_context *c)
+{
+	return c != vg_primary() && !atomic_load_explicit(&c->retained, memory_order_relaxed);
+}
+
 static int current(struct vg_context **c)
 {
 	struct vg_thread *t = vg_thread_get();
@@ -16,11 +22,17 @@ static int current(struct vg_context **c)
 		return result;
 	if (!t || !t->current)
 		return CUDA_ERROR_INVALID_CONTEXT;
-	/* the runtime asks about the primary context before it retains it */
-	if (t->current != vg_primary() && !atomic_load_explicit(&t->current->retained, memory_order_relaxed))
+	if (has_ended(t->current))
 		return CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	*c = t->current;
 	return 0;
+}
+
+/* The context that a handle names, ended or not; NULL is the current one, which must not have ended. */
+static int named(CUcontext context, struct vg_context **c)
+{
+	*c = vg_context_find(context);
+	return *c ? vg_enter_local() : current(c);
 }
 
 /* An ended context tells its device still. */
@@ -39,8 +51,8 @@ VG_EXPORT CUresult cuCtxGetDevice(CUdevice *device)
 
 VG_EXPORT CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext context)
 {
-	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_enter_local() : current(&c);
+	struct vg_context *c;
+	int result = named(context, &c);
 
 	if (result)
 		return result;
@@ -50,11 +62,14 @@ VG_EXPORT CUresult cuCtxGetDevice_v2(CUdevice *device, CUcontext context)
 	return CUDA_SUCCESS;
 }
 
+/* To this call an ended context is none at all (measured, driver 580). */
 VG_EXPORT CUresult cuCtxGetApiVersion(CUcontext context, unsigned int *version)
 {
-	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_enter_local() : current(&c);
+	struct vg_context *c;
+	int result = named(context, &c);
 
+	if (!result && has_ended(c))
+		result = CUDA_ERROR_INVALID_CONTEXT;
 	if (result)
 		return result;
 	if (!version)
@@ -102,9 +117,11 @@ VG_EXPORT CUresult cuCtxGetExecAffinity(void *param, unsigned int type)
 
 VG_EXPORT CUresult cuCtxGetId(CUcontext context, unsigned long long *id)
 {
-	struct vg_context *c = vg_context_find(context);
-	int result = c ? vg_enter_local() : current(&c);
+	struct vg_context *c;
+	int result = named(context, &c);
 
+	if (!result && has_ended(c))
+		result = CUDA_ERROR_CONTEXT_IS_DESTROYED;
 	if (result)
 		return result;
 	if (!id)

@@ -33,13 +33,12 @@ static int find_on(struct vg_thread **t, CUevent event, CUstream stream, struct 
 	return event && event->object.kind == VG_EVENT ? 0 : CUDA_ERROR_INVALID_HANDLE;
 }
 
-/* The same in the event's context if the thread has none: the driver answers about events in any thread. */
+/*
+ * The same in the event's context if the thread has none: the driver answers about events in any thread. What is
+ * no event is none before cuInit too (measured, driver 580).
+ */
 static int find_anywhere(struct vg_thread **t, CUevent event, struct vg_loan *loan)
 {
-	int result = vg_process_ready();
-
-	if (result)
-		return result;
 	if (!event || event->object.kind != VG_EVENT)
 		return vg_self && (vg_self->current || vg_self->in_callback) ? find(t, event) : CUDA_ERROR_INVALID_HANDLE;
 	vg_lend(loan, event->context);

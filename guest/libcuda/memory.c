@@ -232,11 +232,12 @@ VG_EXPORT CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
 
 	if (result)
 		return result;
-	if (!free_bytes || !total)
-		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_mem_info(t, &f, &n);
-	*free_bytes = f;
-	*total = n;
+	/* a program may ask for one of them, or for none (measured, driver 580) */
+	if (!result && free_bytes)
+		*free_bytes = f;
+	if (!result && total)
+		*total = n;
 	return result;
 }
 
@@ -269,7 +270,7 @@ void vg_memory_end(struct vg_context *c)
 		if (r.kind == VG_RANGE_IMPORTED)
 			vg_ipc_end(t, &r);
 		if (r.kind == VG_RANGE_MAPPED)
-			vg_memory_unmapped(t, r.owner);
+			vg_memory_unmapped(t, &r);
 	}
 	pthread_mutex_lock(&device.lock);
 	for (struct block **link = &device.blocks; *link;) {

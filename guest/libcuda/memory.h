@@ -25,7 +25,8 @@ enum vg_range_kind {
 struct vg_range {
 	uint64_t base, size;		/* as the program asked */
 	enum vg_range_kind kind;
-	unsigned int flags;		/* PINNED, REGISTERED, MANAGED: as given; MAPPED: access set; POOL: whose */
+	unsigned int flags;		/* PINNED, REGISTERED, MANAGED: as given; MAPPED: access set; POOL: whose;
+					 * DEVICE, GLOBAL: copied synchronously; RESERVED: freed */
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
 	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool;

@@ -92,8 +92,12 @@ VG_EXPORT CUresult cuMemHostAlloc(void **address, size_t size, unsigned int flag
 		result = vg_capture_forbids(t);
 	if (result)
 		return result;
-	if (!address || !size || (flags & ~HOSTALLOC_FLAGS))
+	if (!address || (flags & ~HOSTALLOC_FLAGS))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (!size) {	/* nothing is had for nothing (measured, driver 580) */
+		*address = NULL;
+		return CUDA_SUCCESS;
+	}
 	result = vg_pinned_new(t, &r);
 	if (!result)
 		*address = (void *)(uintptr_t)r.base;
@@ -109,8 +113,11 @@ VG_EXPORT CUresult cuMemFreeHost(void *address)
 {
 	struct vg_range r;
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	int result;
 
+	if (!address)	/* needs no context (measured, driver 580) */
+		return vg_enter_local();
+	result = vg_enter(&t);
 	if (!result)
 		result = vg_capture_forbids(t);
 	if (result)

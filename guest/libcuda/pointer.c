@@ -16,13 +16,61 @@ enum {
 };
 
 #define NO_ORDINAL (-2)
-#define P2P_TOKENS 16	/* CUDA_POINTER_ATTRIBUTE_P2P_TOKENS */
+#define P2P_TOKENS 16		/* CUDA_POINTER_ATTRIBUTE_P2P_TOKENS */
+#define SYNC_MEMOPS 1u		/* flags of DEVICE and GLOBAL */
+#define USAGE_DECOMPRESS 2u	/* CU_MEM_CREATE_USAGE_HW_DECOMPRESS */
+
+/* CUmemAllocationProp's allocFlags */
+struct allocation_flags {
+	uint8_t compression, direct_rdma;
+	uint16_t usage;
+	uint8_t reserved[4];
+};
+
+static struct allocation_flags flags_of(const struct vg_range *mapped)
+{
+	struct allocation_flags flags;
+
+	memcpy(&flags, ((const struct vg_memory *)mapped->owner)->prop.allocFlags, sizeof flags);
+	return flags;
+}
+
+static bool is_linear(const struct vg_range *r)
+{
+	return r && (r->kind == VG_RANGE_DEVICE || r->kind == VG_RANGE_GLOBAL);
+}
+
+/* The large pages that a range lies on: memory that was there before it was registered has its own. */
+static uint64_t mapping(const struct vg_range *r, uint64_t *size)
+{
+	uint64_t page = r->kind == VG_RANGE_REGISTERED ? 1 : vg_memory_granularity(), base = r->base & ~(page - 1);
+
+	*size = ((r->base + r->size + page - 1) & ~(page - 1)) - base;
+	return base;
+}
+
+/*
+ * Peer-to-peer tokens name memory to a driver of the host; a guest's driver has no use for them, so they are
+ * none. As natively, whoever has asked for those of linear memory has it copied synchronously, managed memory has
+ * none either, and host memory has no such attribute (measured, driver 580).
+ */
+static int tokens(void *out, const struct vg_range *r)
+{
+	if (r->kind == VG_RANGE_PINNED || r->kind == VG_RANGE_REGISTERED)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!is_linear(r) && r->kind != VG_RANGE_MANAGED)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (is_linear(r))
+		vg_range_set_flags(r->base, SYNC_MEMOPS);
+	memset(out, 0, P2P_TOKENS);
+	return 0;
+}
 
 /* An attribute's value in r; NULL: memory that CUDA does not know. */
 static int attribute(void *out, int id, uint64_t address, const struct vg_range *r)
 {
 	bool managed = r && r->kind == VG_RANGE_MANAGED, pinned = r && vg_range_is_host(r);
-	uint64_t word = 0;
+	uint64_t word = 0, mapped;
 	size_t size = 4;
 
 	switch (id) {
@@ -52,13 +100,20 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 		word = r ? 0 : (uint32_t)NO_ORDINAL;
 		break;
 	case ATTR_RANGE_START:
-	case ATTR_MAPPING_BASE:
 		word = r ? r->base : 0;
 		size = 8;
 		break;
 	case ATTR_RANGE_SIZE:
-	case ATTR_MAPPING_SIZE:
 		word = r ? r->size : 0;
+		size = 8;
+		break;
+	case ATTR_MAPPING_BASE:
+		word = r ? mapping(r, &mapped) : 0;
+		size = 8;
+		break;
+	case ATTR_MAPPING_SIZE:
+		if (r)
+			mapping(r, &word);
 		size = 8;
 		break;
 	case ATTR_MAPPED:
@@ -82,17 +137,18 @@ static int attribute(void *out, int id, uint64_t address, const struct vg_range 
 		word = managed;
 		break;
 	case ATTR_SYNC_MEMOPS:
-		word = managed;	/* as is ever since it was allocated (measured, driver 580) */
+		/* managed memory is ever since it was allocated (measured, driver 580) */
+		word = managed || (is_linear(r) && r->flags & SYNC_MEMOPS);
 		break;
 	case ATTR_IS_GPU_DIRECT_RDMA_CAPABLE:
+		/* what kind of memory it is; which devices reach it is another question */
+		word = r && (r->kind == VG_RANGE_DEVICE || (r->kind == VG_RANGE_MAPPED && flags_of(r).direct_rdma));
+		break;
 	case ATTR_HW_DECOMPRESS:
+		word = r && (r->kind == VG_RANGE_DEVICE || (r->kind == VG_RANGE_MAPPED && flags_of(r).usage & USAGE_DECOMPRESS));
 		break;
 	case ATTR_P2P_TOKENS:
-		/* managed memory has none, and says so (measured); those of other memory mean something to a driver of the host */
-		if (!managed)
-			return CUDA_ERROR_NOT_SUPPORTED;
-		memset(out, 0, P2P_TOKENS);
-		return 0;
+		return r ? tokens(out, r) : CUDA_ERROR_INVALID_VALUE;
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}

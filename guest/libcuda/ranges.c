@@ -164,7 +164,13 @@ bool vg_range_next_owned(uint64_t address, const void *owner, struct vg_range *c
 	return next(address, NULL, owner, copy);
 }
 
-/* Adjacent ranges of device memory count as one: a program may map it piece by piece. */
+/* Allocations end where they end, even if the next one begins there; what lies in one mapping or pool may be one. */
+static bool goes_on(const struct vg_range *r)
+{
+	return r->kind == VG_RANGE_MAPPED || r->kind == VG_RANGE_GLOBAL || r->kind == VG_RANGE_POOL;
+}
+
+/* Adjacent ranges of some device memory count as one: a program may map it piece by piece. */
 static bool covered(uint64_t address, uint64_t size, bool host)
 {
 	bool inside = false;
@@ -184,7 +190,7 @@ static bool covered(uint64_t address, uint64_t size, bool host)
 			inside = true;
 			break;
 		}
-		if (host)
+		if (host || !goes_on(r) || (i < all.set.count && all.set.ranges[i].kind != r->kind))
 			break;
 		size -= r->size - (address - r->base);
 		address = r->base + r->size;

@@ -82,6 +82,7 @@ VG_EXPORT CUresult cuGetExportTable(const void **table, const CUuuid *guid)
 			return 0;
 		}
 	}
+	*table = NULL;
 	for (int i = 0; i < 16; i++)
 		snprintf(text + 2 * i, 3, "%02x", (unsigned char)guid->bytes[i]);
 	vg_log("export table %s is not carried", text);

@@ -12,12 +12,14 @@
 #include "spaces.h"
 #include "vmm.h"
 
-#define LOCATION_DEVICE 1u
+#define PAGE			4096u	/* of the host */
+#define LOCATION_DEVICE		1u
 #define LOCATION_HOST		2u
 #define LOCATION_HOST_NUMA	3u
 #define ACCESS_NONE 0u
 #define ACCESS_READ 1u
 #define ACCESS_READWRITE 3u
+#define FREED		1u	/* of a reservation: it ends with the last mapping in it */
 
 struct access_desc {
 	struct { unsigned int type; int id; } location;
@@ -37,9 +39,9 @@ static int check_prop(const struct allocation_prop *prop)
 {
 	if (!prop || prop->type != 1)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (prop->location.type != LOCATION_DEVICE || prop->location.id < 0)
+	if (prop->location.type != LOCATION_DEVICE)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (prop->location.id >= vg_process.device_count)
+	if (prop->location.id < 0 || prop->location.id >= vg_process.device_count)
 		return CUDA_ERROR_INVALID_DEVICE;
 	/* out of the process goes a descriptor and nothing else; what no handle is called is overlooked, as natively */
 	return prop->handleTypes & VG_HANDLE_FABRIC ? CUDA_ERROR_NOT_SUPPORTED : 0;
@@ -49,11 +51,10 @@ VG_EXPORT CUresult cuMemGetAllocationGranularity(size_t *out, const struct alloc
 {
 	int result = vg_process_ready();
 
-	if (!result)
-		result = check_prop(prop);
 	if (result)
 		return result;
-	if (!out || option > 1)
+	/* what the properties say does not matter, even if no memory is like that (measured, driver 580) */
+	if (!out || !prop || option > 1)
 		return CUDA_ERROR_INVALID_VALUE;
 	*out = vg_memory_granularity();
 	return CUDA_SUCCESS;
@@ -68,7 +69,8 @@ VG_EXPORT CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t ali
 
 	if (result)
 		return result;
-	if (!out || !size || flags || size % vg_memory_granularity() || (align & (align - 1)))
+	/* a hint is followed or not, but it is a page's address (12345 is none: measured, driver 580) */
+	if (!out || !size || flags || size % vg_memory_granularity() || (align & (align - 1)) || hint % PAGE)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (align < vg_memory_granularity())
 		align = vg_memory_granularity();
@@ -91,20 +93,34 @@ VG_EXPORT CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t ali
 	return CUDA_SUCCESS;
 }
 
-VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
+/* Gives a reservation's addresses back. */
+static int unreserve(struct vg_thread *t, uint64_t address, uint64_t size)
 {
 	struct vg_range r;
+	int result = vg_op_mem_unreserve(t, address, size);
+
+	if (!result && vg_range_remove(address, VG_RANGE_RESERVED, &r))
+		vg_spaces_give(&vg_spaces.device, address, size);
+	return result;
+}
+
+/* The driver takes a reservation back in which something is mapped; the addresses are free with the last mapping. */
+VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
+{
+	struct vg_range r, mapped;
 	struct vg_thread *t;
 	int result = vg_enter_library(&t);
 
 	if (result)
 		return result;
-	if (!vg_reservation_find(address, &r) || r.base != address || r.size != size)
+	if (!vg_reservation_find(address, &r) || r.base != address || r.size != size || r.flags == FREED)
 		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_op_mem_unreserve(t, address, size);
-	if (!result && vg_range_remove(address, VG_RANGE_RESERVED, &r))
-		vg_spaces_give(&vg_spaces.device, address, size);
-	return result;
+	if (!vg_range_find_overlap(address, size, &mapped))
+		return unreserve(t, address, size);
+	if (!vg_range_remove(address, VG_RANGE_RESERVED, &r))
+		return CUDA_ERROR_INVALID_VALUE;
+	r.flags = FREED;
+	return vg_range_add(&r);
 }
 
 VG_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size, const struct allocation_prop *prop,
@@ -172,11 +188,17 @@ static int end_if_unused(struct vg_thread *t, struct vg_memory *m)
 	return result;
 }
 
-void vg_memory_unmapped(struct vg_thread *t, struct vg_memory *m)
+void vg_memory_unmapped(struct vg_thread *t, const struct vg_range *mapping)
 {
+	struct vg_memory *m = mapping->owner;
+	struct vg_range reserved, left;
+
 	pthread_mutex_lock(&lock);
 	m->mappings--;
 	end_if_unused(t, m);
+	if (vg_reservation_find(mapping->base, &reserved) && reserved.flags == FREED &&
+	    !vg_range_find_overlap(reserved.base, reserved.size, &left))
+		unreserve(t, reserved.base, reserved.size);
 }
 
 /* The handle that the memory was mapped by, once more. */
@@ -244,8 +266,8 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 	if (result)
 		return result;
 	if (!m || !size || flags || offset || size % vg_memory_granularity() || address % vg_memory_granularity() ||
-	    size > m->size ||
-	    !vg_reservation_find(address, &reserved) || size > reserved.size - (address - reserved.base) ||
+	    size > m->size || !vg_reservation_find(address, &reserved) || reserved.flags == FREED ||
+	    size > reserved.size - (address - reserved.base) ||
 	    vg_range_find(address, &taken))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_mem_map(t, address, size, offset, m->object.number, flags);
@@ -280,7 +302,7 @@ VG_EXPORT CUresult cuMemUnmap(CUdeviceptr address, size_t size)
 	result = vg_op_mem_unmap(t, address, size);
 	for (at = address; !result && at < end; at += r.size)
 		if (vg_range_remove(at, VG_RANGE_MAPPED, &r))
-			vg_memory_unmapped(t, r.owner);
+			vg_memory_unmapped(t, &r);
 	return result;
 }
 
@@ -295,10 +317,10 @@ VG_EXPORT CUresult cuMemSetAccess(CUdeviceptr address, size_t size, const struct
 	if (!desc || !count || count > 64 || !size || !vg_device_range(address, size))
 		return CUDA_ERROR_INVALID_VALUE;
 	for (size_t i = 0; i < count; i++) {
-		if (desc[i].location.type != LOCATION_DEVICE)
+		/* what is no device of ours is a wrong value here (measured, driver 580) */
+		if (desc[i].location.type != LOCATION_DEVICE || desc[i].location.id < 0 ||
+		    desc[i].location.id >= vg_process.device_count)
 			return CUDA_ERROR_INVALID_VALUE;
-		if (desc[i].location.id < 0 || desc[i].location.id >= vg_process.device_count)
-			return CUDA_ERROR_INVALID_DEVICE;
 		if (desc[i].flags != ACCESS_NONE && desc[i].flags != ACCESS_READ && desc[i].flags != ACCESS_READWRITE)
 			return CUDA_ERROR_INVALID_VALUE;
 	}

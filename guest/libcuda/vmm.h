@@ -3,7 +3,7 @@
 #ifndef VGPU_VMM_H
 #define VGPU_VMM_H
 
-#include "objects.h"
+#include "memory.h"
 
 #define VG_HANDLE_DESCRIPTOR	1u	/* CUmemAllocationHandleType */
 #define VG_HANDLE_FABRIC	8u
@@ -32,8 +32,9 @@ void vg_memory_forget(struct vg_memory *m);
 /* The memory of a handle that the program may use, NULL: none. */
 struct vg_memory *vg_memory_of(CUmemGenericAllocationHandle handle);
 
-/* A mapping of the memory has gone; with the last one goes what nobody has a handle of. */
-void vg_memory_unmapped(struct vg_thread *t, struct vg_memory *m);
+/* A mapping has gone; with its memory's last one goes what nobody has a handle of, with the last one in a reservation
+ * that the program has freed its addresses. */
+void vg_memory_unmapped(struct vg_thread *t, const struct vg_range *mapping);
 
 /* What memory is made in, in bytes. */
 uint64_t vg_memory_granularity(void);

@@ -37,6 +37,20 @@ static bool allocating(void)
 	return true;
 }
 
+/* What is written where the answer goes. */
+static bool allocating_nothing(void)
+{
+	void *untouched = &untouched, *host = untouched;
+
+	USE_DEVICE;
+	NOTE(cu.MemHostAlloc(&host, 0, 0));
+	check_note("%s", !host ? "null" : host == untouched ? "untouched" : "somewhere");
+	host = untouched;
+	NOTE(cu.MemAllocHost(&host, 0));
+	check_note("%s", !host ? "null" : host == untouched ? "untouched" : "somewhere");
+	return true;
+}
+
 static bool freeing(void)
 {
 	char *heap = malloc(4096), *pinned;
@@ -137,27 +151,87 @@ static bool copying_from_nowhere(void)
 	return true;
 }
 
-/* Far more than any allocation has. */
-static bool beyond_the_end(void)
+enum { PIECES = 4 };
+
+/* Pieces of a MiB, and one of them behind which the GPU's page goes on, so that work that is let beyond its end meets memory. */
+struct pieces {
+	CUdeviceptr all[PIECES], chosen;
+};
+
+static bool pieces_open(struct pieces *p)
 {
-	BIND(cuMemsetD2D32_v2, CUdeviceptr, size_t, unsigned int, size_t, size_t);
-	CUdeviceptr a, b;
-	CUstream stream;
+	enum { MAPPING_SIZE = 18, MAPPING_BASE = 19 };
 
 	USE_DEVICE;
-	DO(cu.MemAlloc(&a, MIB));
-	DO(cu.MemAlloc(&b, MIB));
-	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	NOTE(cu.MemcpyDtoD(a, b, (size_t)1 << 42));
-	NOTE(cu.MemcpyDtoDAsync(a, b, (size_t)1 << 42, stream));
-	NOTE(cu.MemsetD32(a, 1, (size_t)1 << 42));
-	NOTE(cu.MemsetD32(a, 1, SIZE_MAX));
-	NOTE(cuMemsetD2D32_v2(a, 64, 1, 16, (size_t)1 << 40));
+	for (int i = 0; i < PIECES; i++) {
+		uint64_t base, size;
+
+		DO(cu.MemAlloc(&p->all[i], MIB));
+		DO(cu.PointerGetAttribute(&base, MAPPING_BASE, p->all[i]));
+		DO(cu.PointerGetAttribute(&size, MAPPING_SIZE, p->all[i]));
+		if (p->all[i] + MIB + 4096 <= base + size)
+			p->chosen = p->all[i];
+	}
+	return p->chosen || check_reason("every piece ends where its page ends");
+}
+
+static bool pieces_close(struct pieces *p)
+{
 	DO(cu.CtxSynchronize());
-	DO(cu.StreamDestroy(stream));
-	DO(cu.MemFree(a));
-	DO(cu.MemFree(b));
+	for (int i = 0; i < PIECES; i++)
+		DO(cu.MemFree(p->all[i]));
 	return true;
+}
+
+/* A little more than the allocation has. (What is filled by whole address spaces ends the context on an H200.) */
+static bool copies_beyond_the_end(void)
+{
+	static char heap[MIB + 4];
+	struct pieces p = { 0 };
+	CUdeviceptr large, a;
+	CUstream stream;
+
+	if (!pieces_open(&p))
+		return false;
+	a = p.chosen;
+	DO(cu.MemAlloc(&large, 4 * MIB));
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	NOTE(cu.MemcpyDtoD(a, large, MIB + 4));
+	NOTE(cu.MemcpyDtoD(large, a, MIB + 4));
+	NOTE(cu.MemcpyDtoD(a + MIB - 4, large, 8));
+	NOTE(cu.MemcpyDtoDAsync(large, a + 4, MIB, stream));
+	NOTE(cu.MemcpyHtoD(a, heap, MIB + 4));
+	NOTE(cu.MemcpyDtoH(heap, a, MIB + 4));
+	NOTE(cu.MemcpyHtoDAsync(a + MIB - 4, heap, 8, stream));
+	NOTE(cu.MemcpyDtoHAsync(heap, a + MIB - 4, 8, stream));
+	DO(cu.StreamSynchronize(stream));
+	DO(cu.StreamDestroy(stream));
+	DO(cu.MemFree(large));
+	return pieces_close(&p);
+}
+
+static bool fills_beyond_the_end(void)
+{
+	struct pieces p = { 0 };
+
+	if (!pieces_open(&p))
+		return false;
+	NOTE(cu.MemsetD8(p.chosen, 1, MIB + 4));
+	NOTE(cu.MemsetD32(p.chosen + MIB - 4, 1, 2));
+	return pieces_close(&p);
+}
+
+static bool rows_beyond_the_end(void)
+{
+	BIND(cuMemsetD2D32_v2, CUdeviceptr, size_t, unsigned int, size_t, size_t);
+	struct pieces p = { 0 };
+
+	if (!pieces_open(&p))
+		return false;
+	NOTE(cuMemsetD2D32_v2(p.chosen, 64, 1, 16, MIB / 64 + 1));	/* whole rows */
+	NOTE(cuMemsetD2D32_v2(p.chosen, 64, 1, 8, MIB / 64 + 1));
+	NOTE(cuMemsetD2D32_v2(p.chosen + MIB - 64, 64, 1, 8, 2));
+	return pieces_close(&p);
 }
 
 static bool filling(void)
@@ -313,11 +387,14 @@ static bool lists_of_attributes(void)
 
 static const struct check checks[] = {
 	{ "allocating", allocating },
+	{ "allocating_nothing", allocating_nothing },
 	{ "freeing", freeing },
 	{ "freed_as_device_memory", freed_as_device_memory },
 	{ "copying", copying },
 	{ "copying_from_nowhere", copying_from_nowhere },
-	{ "beyond_the_end", beyond_the_end },
+	{ "copies_beyond_the_end", copies_beyond_the_end },
+	{ "fills_beyond_the_end", fills_beyond_the_end },
+	{ "rows_beyond_the_end", rows_beyond_the_end },
 	{ "filling", filling },
 	{ "asking", asking },
 	{ "attributes_of_device_memory", attributes_of_device_memory },

@@ -95,12 +95,11 @@ static bool left_over(void)
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 0, 128));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1000, 128));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, 0));
-	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(NULL, kernels.empty, 1, 128));
+	/* the driver writes to the place for the answer without a look at it: it dies of NULL */
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, NULL, 1, 128));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, -1, 128));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, -1));
 	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(&alone, kernels.empty, 1, 4096));
-	NOTE(cuOccupancyAvailableDynamicSMemPerBlock(NULL, NULL, 0, 0));
 	return true;
 }
 

@@ -134,11 +134,30 @@ static bool mapping(void)
 	NOTE(cuMemRetainAllocationHandle(NULL, (void *)(size_t)range));
 	NOTE(cuMemRetainAllocationHandle(&again, (void *)(size_t)(range + 4 * size)));
 	NOTE(cuMemRetainAllocationHandle(&again, NULL));
-	NOTE(cu.MemAddressFree(range, 8 * size));	/* something is mapped there */
 	DO(cu.MemUnmap(range, 2 * size));
 	NOTE(cu.MemUnmap(range, 2 * size));
 	DO(cu.MemRelease(handle));
 	DO(cu.MemAddressFree(range, 8 * size));
+	return true;
+}
+
+/* A reservation that is given back while something is mapped in it: the mapping stays. */
+static bool freed_while_mapped(void)
+{
+	CUmemAllocationProp prop = ON_DEVICE;
+	CUmemGenericAllocationHandle handle;
+	CUdeviceptr range;
+	size_t size;
+
+	USE_DEVICE;
+	DO(cu.MemGetAllocationGranularity(&size, &prop, CU_MEM_ALLOC_GRANULARITY_MINIMUM));
+	DO(cu.MemCreate(&handle, 2 * size, &prop, 0));
+	DO(cu.MemAddressReserve(&range, 8 * size, 0, 0, 0));
+	DO(cu.MemMap(range, 2 * size, 0, handle, 0));
+	NOTE(cu.MemAddressFree(range, 8 * size));
+	NOTE(cu.MemUnmap(range, 2 * size));
+	DO(cu.MemRelease(handle));
+	NOTE(cu.MemAddressFree(range, 8 * size));
 	return true;
 }
 
@@ -187,6 +206,7 @@ static const struct check checks[] = {
 	{ "creating", creating },
 	{ "reserving", reserving },
 	{ "mapping", mapping },
+	{ "freed_while_mapped", freed_while_mapped },
 	{ "access_rights", access_rights },
 };
 const struct check_group vmm_error_family = GROUP("vmm_errors", checks);

@@ -146,29 +146,34 @@ func cooperative(l *driver.Launch) (bool, driver.Result) {
 	return together, driver.Success
 }
 
-// OccupancyBlocks implements driver.Launches.
-func (d *Driver) OccupancyBlocks(f driver.Function, blockSize int32, shared uint64, _ uint32) (int32, driver.Result) {
+// occupancyFlags are CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE, which changes nothing here.
+const occupancyFlags = 1
+
+// OccupancyBlocks implements driver.Launches. Of blocks that need more than a
+// multiprocessor has, it holds none.
+func (d *Driver) OccupancyBlocks(f driver.Function, blockSize int32, shared uint64, flags uint32) (int32, driver.Result) {
 	function, ok := d.functions.items[uint64(f)]
 	if !ok {
 		return 0, driver.ErrorInvalidHandle
 	}
-	if blockSize <= 0 || shared > sharedPerSM {
+	if blockSize <= 0 || flags&^occupancyFlags != 0 {
 		return 0, driver.ErrorInvalidValue
 	}
-	return int32(function.Occupancy(int(blockSize), int(shared))), driver.Success
+	return int32(function.Occupancy(int(blockSize), int(min(shared, sharedPerSM)))), driver.Success
 }
 
-// OccupancyShared implements driver.Launches.
+// OccupancyShared implements driver.Launches: what so many blocks that fit can
+// have, as far as the kernel's own limit goes.
 func (d *Driver) OccupancyShared(f driver.Function, blocks, blockSize int32) (uint64, driver.Result) {
 	function, ok := d.functions.items[uint64(f)]
 	if !ok {
 		return 0, driver.ErrorInvalidHandle
 	}
-	if blocks <= 0 || blockSize <= 0 {
+	if blocks <= 0 || function.Occupancy(int(blockSize), 0) < int(blocks) {
 		return 0, driver.ErrorInvalidValue
 	}
-	room := sharedPerSM/int(blocks) - sharedReserved - function.Attributes().SharedSize
-	return uint64(max(0, min(room, gpu.MaxSharedOptIn-function.Attributes().SharedSize))), driver.Success
+	a := function.Attributes()
+	return uint64(max(0, min(sharedPerSM/int(blocks)-sharedReserved-a.SharedSize, a.MaxDynamicShared))), driver.Success
 }
 
 // OccupancyClusters implements driver.Launches: this device has no clusters.
@@ -182,12 +187,12 @@ func (d *Driver) OccupancyClusterSize(*driver.Launch) (int32, driver.Result) {
 }
 
 // OccupancyPotential implements driver.Launches.
-func (d *Driver) OccupancyPotential(f driver.Function, shared uint64, limit int32, _ uint32) (grid, block int32, r driver.Result) {
+func (d *Driver) OccupancyPotential(f driver.Function, shared uint64, limit int32, flags uint32) (grid, block int32, r driver.Result) {
 	function, ok := d.functions.items[uint64(f)]
 	if !ok {
 		return 0, 0, driver.ErrorInvalidHandle
 	}
-	if shared > sharedPerSM || limit < 0 {
+	if limit < 0 || flags&^occupancyFlags != 0 {
 		return 0, 0, driver.ErrorInvalidValue
 	}
 	largest := function.Attributes().MaxThreadsPerBlock
@@ -196,7 +201,7 @@ func (d *Driver) OccupancyPotential(f driver.Function, shared uint64, limit int3
 	}
 	best := 0
 	for size := largest; size > 0; size = (size - 1) / gpu.WarpSize * gpu.WarpSize {
-		if n := function.Occupancy(size, int(shared)); n*size > best {
+		if n := function.Occupancy(size, int(min(shared, sharedPerSM))); n*size > best {
 			best, grid, block = n*size, int32(n*multiprocessors), int32(size)
 		}
 	}

@@ -31,8 +31,14 @@ func (d *Driver) AddressFree(va, size uint64) driver.Result {
 	return d.result(d.dev.FreeReservation(va, size))
 }
 
-// MemoryCreate implements driver.DeviceMemory.
-func (d *Driver) MemoryCreate(size uint64, _ bool, _ [8]byte) (driver.Memory, driver.Result) {
+// compressible is CU_MEM_ALLOCATION_COMP_GENERIC, the only kind of compression.
+const compressible = 1
+
+// MemoryCreate implements driver.DeviceMemory. Nothing is compressed.
+func (d *Driver) MemoryCreate(size uint64, _ bool, flags [8]byte) (driver.Memory, driver.Result) {
+	if flags[0] > compressible {
+		return 0, driver.ErrorInvalidValue
+	}
 	m, err := d.dev.CreateMemory(size)
 	if err != nil {
 		return 0, d.result(err)

@@ -253,10 +253,33 @@ func TestOccupancy(t *testing.T) {
 	if r != driver.Success || block < 32 || grid < multiprocessors {
 		t.Errorf("grid %d of %d, %d", grid, block, r)
 	}
-	if shared, r := d.OccupancyShared(f, 1, 32); r != driver.Success || shared != 227<<10 {
-		t.Errorf("%d bytes of shared memory, %d", shared, r)
+	for _, c := range []struct {
+		limit, blocks, threads int32
+		shared                 uint64
+		result                 driver.Result
+	}{
+		{48 << 10, 1, 32, 48 << 10, driver.Success},
+		{227 << 10, 1, 32, 227 << 10, driver.Success},
+		{227 << 10, 2, 32, 113 << 10, driver.Success},
+		{227 << 10, 33, 32, 0, driver.ErrorInvalidValue}, // so many do not fit, whatever they need
+		{227 << 10, 0, 32, 0, driver.ErrorInvalidValue},
+		{227 << 10, 1, 0, 0, driver.ErrorInvalidValue},
+		{227 << 10, 1, 4096, 0, driver.ErrorInvalidValue},
+	} {
+		if r := d.FunctionSetAttribute(f, functionMaxDynamicShared, c.limit); r != driver.Success {
+			t.Fatal(r)
+		}
+		if shared, r := d.OccupancyShared(f, c.blocks, c.threads); r != c.result || shared != c.shared {
+			t.Errorf("%d bytes of shared memory for %d blocks of %d, %d", shared, c.blocks, c.threads, r)
+		}
 	}
 	if _, r := d.OccupancyBlocks(f, 0, 0, 0); r != driver.ErrorInvalidValue {
 		t.Errorf("blocks of nothing: %d", r)
+	}
+	if blocks, r := d.OccupancyBlocks(f, 32, 1<<40, 1); r != driver.Success || blocks != 0 {
+		t.Errorf("%d blocks with more shared memory than there is, %d", blocks, r)
+	}
+	if _, r := d.OccupancyBlocks(f, 32, 0, 2); r != driver.ErrorInvalidValue {
+		t.Errorf("blocks with unknown flags: %d", r)
 	}
 }

@@ -51,7 +51,7 @@ static const void *const *fetch(const char *guid, int want)
 		exit(1);
 	}
 	if (want) {
-		CHECK(table == (const void *)0x5555);
+		CHECK(table == NULL);
 		return NULL;
 	}
 	CHECK_EQUAL(get(&again, bytes), 0);
