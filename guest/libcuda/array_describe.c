@@ -9,16 +9,17 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 int vg_array_describe(struct vg_thread *t, CUarray a, struct vg_array_3d *description)
 {
-	int result = 0;
-
 	if (!atomic_load_explicit(&a->described, memory_order_acquire)) {
-		result = vg_op_array_descriptor(t, description, a->object.number);
+		int result = vg_op_array_descriptor(t, description, a->object.number);
+
 		if (result)
 			return result;
 		pthread_mutex_lock(&lock);
-		a->description = *description;
-		pthread_mutex_unlock(&lock);
+		/* whoever came first: others may read it already */
+		if (!atomic_load_explicit(&a->described, memory_order_relaxed))
+			a->description = *description;
 		atomic_store_explicit(&a->described, 1, memory_order_release);
+		pthread_mutex_unlock(&lock);
 	}
 	*description = a->description;
 	return 0;

@@ -23,8 +23,14 @@ gofmt_clean() {
 	}
 }
 
+# scripts, and the packages' fragments, which packaging/build.sh puts behind variables of its own
 shell_clean() {
-	git ls-files "*.sh" .ci/run | xargs -r shellcheck --severity=warning
+	{ git ls-files '*.sh' && git grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh$' -- ':!*.go' ':!*.md' ':!*.py'; } | sort -u | xargs -r shellcheck --severity=warning &&
+		git ls-files 'packaging/*/deb/*' 'packaging/*/rpm/*' | xargs -r shellcheck --shell=sh --severity=warning --exclude=SC2154
+}
+
+python_clean() {
+	git ls-files '*.py' | xargs -r pyflakes3
 }
 
 c_clean() {
@@ -36,6 +42,7 @@ check gofmt gofmt_clean
 check 'go vet' go vet ./...
 check staticcheck go run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
 check shellcheck shell_clean
+check pyflakes python_clean
 check 'C with -Wall -Wextra -Werror' c_clean
 check sparse make --no-print-directory -s -C guest/kernel OUT="$PWD/build/guest" sparse
 exit $failed
