@@ -72,7 +72,7 @@
  */
 #define VGPU_CHANNEL_SIZE		0x100000
 #define VGPU_CH_HEAD			0x000	/* u64, executor: bytes consumed so far */
-#define VGPU_CH_TAIL			0x040	/* u64, process (atomic add): bytes reserved so far */
+#define VGPU_CH_TAIL			0x040	/* u64, process (compare and swap): bytes reserved so far */
 #define VGPU_CH_SLEEPING		0x080	/* u32, executor: 1 = ring the doorbell after a commit */
 #define VGPU_CH_STATE			0x0c0	/* u32, mediatord: VGPU_HOST_* */
 #define VGPU_CH_FAILURE			0x0c4	/* u32, mediatord: CUresult to answer once FAILED */
@@ -98,9 +98,9 @@
 /*
  * Record: starts on a 64 byte line at (position % VGPU_RING_SIZE) and may wrap;
  * both sides map the ring twice in a row, so a record is always contiguous.
- * The producer reserves lines by an atomic add on TAIL once (tail + size - HEAD)
- * <= VGPU_RING_SIZE, fills everything but REC_SIZE, then stores REC_SIZE with
- * release order. A first word of 0 means "not committed"; the executor
+ * The producer reserves lines by compare and swap on TAIL while (tail + size -
+ * HEAD) <= VGPU_RING_SIZE, fills everything but REC_SIZE, then stores REC_SIZE
+ * with release order. A first word of 0 means "not committed"; the executor
  * zeroes the first word of every line of a record before it advances HEAD.
  */
 #define VGPU_LINE			64

@@ -26,7 +26,7 @@ struct vgpu_info {
 	__u32 reserved;
 };
 
-/* count chunks in a row; offset is what mmap takes and VGPU_CMD_MAP_PINNED's arena offset */
+/* count chunks in a row; offset is what mmap and the op map_pinned take */
 struct vgpu_chunks {
 	__u32 count;		/* in, 1.. */
 	__u32 reserved;
@@ -40,14 +40,20 @@ struct vgpu_wait {
 };
 
 #define VGPU_IOC_INFO	_IOR('V', 0, struct vgpu_info)
-#define VGPU_IOC_START	_IO('V', 1)			/* wants an executor; read VGPU_CH_STATE for the answer */
-#define VGPU_IOC_ALLOC	_IOWR('V', 2, struct vgpu_chunks)	/* ENOMEM: no such run of free chunks, nor within 1 s from what is being returned; EINTR */
-#define VGPU_IOC_FREE	_IOW('V', 3, struct vgpu_chunks)	/* EINVAL: not yours; mappings of it are removed */
+/* wants an executor; read VGPU_CH_STATE for the answer */
+#define VGPU_IOC_START	_IO('V', 1)
+/* ENOMEM: no such run of free chunks, nor within 1 s from what is being returned; EINTR */
+#define VGPU_IOC_ALLOC	_IOWR('V', 2, struct vgpu_chunks)
+/* EINVAL: not yours; mappings of it are removed */
+#define VGPU_IOC_FREE	_IOW('V', 3, struct vgpu_chunks)
 #define VGPU_IOC_RING	_IO('V', 4)
 #define VGPU_IOC_WAIT	_IOWR('V', 5, struct vgpu_wait)	/* ETIMEDOUT, EINTR */
 
-/* mmap offsets; MAP_SHARED only, EINVAL for ranges that are none of these, EACCES for what is not yours or PROT_EXEC */
-#define VGPU_MMAP_CHANNEL	0ULL		/* channel_size bytes, page granular parts allowed, read-write */
+/*
+ * mmap offsets; MAP_SHARED only, EINVAL for ranges that are none of these, EACCES
+ * for what is not yours or PROT_EXEC
+ */
+#define VGPU_MMAP_CHANNEL	0ULL		/* channel_size bytes or pages of them, read-write */
 #define VGPU_MMAP_DESCRIPTION	(1ULL << 40)	/* description_size bytes, read-only */
 #define VGPU_MMAP_ARENA		(1ULL << 41)	/* + offset of an owned chunk, read-write */
 

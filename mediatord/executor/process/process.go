@@ -59,7 +59,8 @@ type Config struct {
 }
 
 // Process implements channel.Executor and wire.Handler. Its methods run on the
-// consumer's thread, Revoke excepted.
+// consumer's thread, except those for the reader of the control socket (requests.go,
+// Look, RoomMade and Nudge).
 type Process struct {
 	Config
 	// Walls names what stands around this process, for a mediatord that starts
