@@ -4,5 +4,5 @@
 # with "transform" and the XML, takes what it prints, and keeps its own XML if it fails. The same
 # as libvirt-vm-xml-transformer.groovy, where the agent knows shell scripts.
 set -eu
-[ "$1" = transform ] || { echo "$0: called with \"$1\", knows only transform" >&2; exit 2; }
+[ $# -ge 2 ] && [ "$1" = transform ] || { echo "$0: called with \"${1-}\": CloudStack's agent calls it with transform and a domain's XML" >&2; exit 2; }
 printf '%s' "$2" | "${VGPUCTL:-/usr/bin/vgpuctl}" domain-xml
