@@ -174,18 +174,21 @@ def contexts(host, expect, rounds=ROUNDS):
 
 
 def full(host, expect):
-    """A process parked with its context, while others have the rest of the GPU: its next call must be answered, with CUDA_ERROR_OUT_OF_MEMORY."""
+    """Processes parked with their contexts, while others have the rest of the GPU: one ends all that it has without room, the next call of the
+    other must be answered, with CUDA_ERROR_OUT_OF_MEMORY."""
     deadline = Deadline(SECONDS)
     with host_of(host, "off") as own:
-        tenant, other = Tenant(own, MIB, "2GiB", deadline), None
+        tenant, ending, other = Tenant(own, MIB, "2GiB", deadline), Tenant(own, MIB, "2GiB", deadline), None
         try:
             tenant.await_line("holds")
-            if park(own, 1, deadline)[0] is None:
-                raise RuntimeError("it is not parked with context")
+            ending.await_line("holds")
+            if park(own, 2, deadline)[0] is None:
+                raise RuntimeError("they are not parked with context")
             most = free_mib() - CONTEXT_MIB - 200
             other = subprocess.Popen(host.native([payload("tests/tenant"), str(most)]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
             if not settled(lambda: free_mib() < CONTEXT_MIB, deadline.left(15)):
                 raise RuntimeError(f"{free_mib()} MiB are free beside a program that takes {most}")
+            ending.ask("end", "ended")  # raises if a call fails
             answer = "touched"
             try:
                 tenant.touch()
@@ -199,4 +202,5 @@ def full(host, expect):
             other.stdin.close()
             other.wait(20)
         tenant.end()
+        expect("a process ends what it has without room on the GPU", ending.end() == 0)
         return {"answer": answer, "log": said(own)}

@@ -5,6 +5,7 @@
  * prints "holds". Then, for each line on standard input:
  *   touch  launches the graph, waits for it, compares that word and some others, and prints "touched in MILLISECONDS", without the comparison
  *   check  compares all of both, an event and pinned memory, and prints "right"
+ *   end    ends all that it has, the context last, and prints "ended"
  * At the end of the input it ends. Exit status 0, 1 on a CUDA error or a wrong byte.
  */
 #include "kernels.h"
@@ -68,6 +69,7 @@ int main(int argc, char **argv)
 	CUdeviceptr memory, kept = 0;
 	CUfunction fill, step;
 	CUmodule module;
+	CUdevice device;
 	CUstream stream;
 	CUgraph graph;
 	CUgraphExec exec;
@@ -79,7 +81,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: tenant MIB [KEPT]\n");
 		return 2;
 	}
-	own_device();
+	device = own_device();
 	DO(cu.MemAlloc(&memory, bytes));
 	DO(cu.MemHostAlloc((void **)&pinned, PIECE, 0));
 	DO(cu.ModuleLoadData(&module, kernels_ptx));
@@ -91,7 +93,7 @@ int main(int argc, char **argv)
 	DO(cu.MemsetD32Async(memory, touched, 1, stream));
 	if (kept_bytes) {
 		DO(cu.MemAllocAsync(&kept, kept_bytes, stream));
-		DO(cu.LaunchKernel(fill, 256, 1, 1, 256, 1, 1, 0, stream, (void *[]){ &kept, &value, &kept_count }, NULL));
+		DO(cu.LaunchKernel(fill, 256, 1, 1, 256, 1, 1, 0, stream, PARAMETERS(&kept, &value, &kept_count), NULL));
 		DO(cu.MemsetD32Async(kept, touched, 1, stream));
 	}
 	DO(cu.StreamBeginCapture(stream, 2));
@@ -123,6 +125,19 @@ int main(int argc, char **argv)
 			compare_all(kept, kept_bytes, 0, pinned);
 			memset(pinned, 0x5a, PIECE);
 			printf("right\n");
+		} else if (!strcmp(line, "end\n")) {
+			DO(cu.GraphExecDestroy(exec));
+			DO(cu.GraphDestroy(graph));
+			DO(cu.EventDestroy(event));
+			if (kept_bytes)
+				DO(cu.MemFreeAsync(kept, stream));
+			DO(cu.StreamDestroy(stream));
+			DO(cu.ModuleUnload(module));
+			DO(cu.MemFree(memory));
+			DO(cu.MemFreeHost(pinned));
+			DO(cu.DevicePrimaryCtxRelease(device));
+			printf("ended\n");
+			return 0;
 		}
 	}
 	return 0;

@@ -177,7 +177,7 @@ func TestContextsAreParked(t *testing.T) {
 	one.right() // without mediatord
 	h.start()
 	h.away(2)
-	_ = one.asks.Close() // its library ends the process's contexts
+	one.ask("end", "ended") // its context too, which stays away
 	if err := <-one.done; err != nil {
 		t.Errorf("it ended with %v: %s", err, one.output)
 	}

@@ -344,7 +344,7 @@ func TestParkingBesideWork(t *testing.T) {
 }
 
 // Parked with its context the process has nothing on the GPU, and its next call finds
-// everything: twice, with memory that was parked before, and after a fence that brought
+// everything: twice, with memory that was parked before, and after a question that brought
 // only the context.
 func TestContextsParked(t *testing.T) {
 	g, e := parkable(t)
@@ -354,9 +354,10 @@ func TestContextsParked(t *testing.T) {
 		func() { park(e, room) },
 		func() {
 			parkWhole(e, room)
-			if sticky := g.Fence(1, 6, 1); sticky != 0 {
+			if sticky := g.Fence(1, 6, 1); sticky != 0 { // is reached where the context is
 				t.Fatalf("sticky %d", sticky)
 			}
+			g.Must("stream_query", 1)
 		},
 	} {
 		before()
@@ -386,6 +387,56 @@ func TestContextsParked(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.ExitCode()
+}
+
+// A process that is parked with its context ends everything that it has, and that is gone
+// when the context is back: all memory, and the contexts themselves, so that it can begin
+// anew.
+func TestEndsWhileItIsAway(t *testing.T) {
+	g, e := parkable(t)
+	used := g.Account.Used(guesttest.Channel)
+	if m := parkWhole(e, 1<<30); !m.Context {
+		t.Fatalf("park: %+v", m)
+	}
+	g.Post("graphexec_destroy", 1)
+	g.Post("graph_destroy", 1)
+	g.Post("event_destroy", 1)
+	g.Post("stream_destroy", 1)
+	g.Must("module_unload", 1)
+	g.Must("unmap_pinned", hostVA)
+	g.Post("mem_unblock", device)
+	g.Must("mem_unmap", otherVA, 2*mib)
+	g.Must("mem_unmap", mirrorVA, 2*mib)
+	g.Must("mem_release", 1)
+	g.Must("mem_unreserve", otherVA, 64*mib)
+	g.Post("primary_release")
+	g.Context = 0
+	if sticky := g.Fence(0, 6, 1); sticky != 0 {
+		t.Fatalf("sticky %d", sticky)
+	}
+	for m := e.Expect("parking"); m.Parked != 0; m = e.Expect("parking") {
+		if !m.Context {
+			t.Fatalf("the context has come back: %+v", m)
+		}
+	}
+	if left := g.Account.Used(guesttest.Channel); left != 0 {
+		t.Errorf("%d of %d bytes are used", left, used)
+	}
+	g.Must("primary_retain", 0)
+	g.Context = 1
+	awaitHost(e)
+	wantPhysical(t, e, "afterwards", 0)
+	g.Own(0, 1)
+	g.Must("map_pinned", hostVA, 0, 1, 0)
+	g.Must("mem_block", device, blockSize)
+	g.Post("stream_create", 1, 1, 0)
+	g.Post("fill", device, 0, canary+7, 4, blockSize/4, 1, 1)
+	if got := word(g, device+blockSize-4); got != canary+7 {
+		t.Errorf("the new block holds %#x", got)
+	}
+	if r, op := g.TakeAsync(); r != 0 {
+		t.Errorf("posted op %#x failed with %d", op, r)
+	}
 }
 
 // heldPhysical is how many bytes of the software GPU's memory hold something, variables

@@ -112,7 +112,11 @@ func (p *Process) restore() driver.Result {
 	c.away.Store(false)
 	c.host.Store(0)
 	took := time.Since(began)
+	p.endings.catchUp()
 	r := p.rejoin()
+	if p.parking.buffer != nil && !p.Parked() { // the process has freed all of it meanwhile
+		p.unparked()
+	}
 	p.Log.Debugf("parking: context came back in %v, %v to look after what is registered", took, time.Since(began)-took)
 	p.tellParking("", false)
 	return r
@@ -121,7 +125,7 @@ func (p *Process) restore() driver.Result {
 // rejoin makes sure that this thread and the device know what they knew before.
 // Registering once more what still is registered does nothing.
 func (p *Process) rejoin() driver.Result {
-	if r := p.enter(p.registrar); r != driver.Success {
+	if r := p.enterRegistrar(); r != driver.Success || p.registrar == 0 {
 		return r
 	}
 	r := driver.Success
@@ -144,7 +148,7 @@ func (p *Process) rejoin() driver.Result {
 			again(pin.va, pin.size)
 		}
 	}
-	if p.Parked() {
+	if p.parking.buffer != nil {
 		for i := range p.parking.buffer.Pieces() {
 			again(p.parking.buffer.Extent(i))
 		}
@@ -158,18 +162,12 @@ func (p *Process) rejoin() driver.Result {
 // cannotReturn answers a record of a process whose contexts found no room. Who waits
 // for the fence of one comes back and finds the failure.
 func (p *Process) cannotReturn(r *channel.Record, result driver.Result) {
-	at := -1
-	switch r.Opcode {
-	case wire.OpFence:
-		at = 4
-	case wire.OpEventRecord:
-		at = 12
-	}
-	if at < 0 || len(r.Payload) < at+8 {
+	const slotAt, valueAt, size = 12, 16, 20 // event_record
+	if r.Opcode != wire.OpEventRecord || len(r.Payload) < size {
 		return
 	}
-	slot, value := binary.LittleEndian.Uint32(r.Payload[at:]), binary.LittleEndian.Uint32(r.Payload[at+4:])
-	if slot != 0 || r.Opcode == wire.OpFence {
+	slot, value := binary.LittleEndian.Uint32(r.Payload[slotAt:]), binary.LittleEndian.Uint32(r.Payload[valueAt:])
+	if slot != 0 {
 		p.release(r.Opcode, slot, value, result)
 	}
 }

@@ -35,6 +35,33 @@ func (p *Process) enter(number uint32) driver.Result {
 	return driver.Success
 }
 
+// enterRegistrar makes the context current in which host memory is registered, if there
+// is any.
+func (p *Process) enterRegistrar() driver.Result {
+	if p.registrar == 0 {
+		return driver.Success
+	}
+	return p.enter(p.registrar)
+}
+
+// borrow makes a context current for work on the process's memory, which may be left when
+// its contexts have ended; giveUp ends that.
+func (p *Process) borrow() (giveUp func(), r driver.Result) {
+	if p.registrar != 0 {
+		return func() {}, p.enter(p.registrar)
+	}
+	native, r := p.Driver.PrimaryRetain(0)
+	if r != driver.Success {
+		return nil, r
+	}
+	p.current, p.tables.Context = 0, 0
+	if r := p.Driver.SetCurrent(native); r != driver.Success {
+		p.Driver.PrimaryRelease()
+		return nil, r
+	}
+	return func() { p.Driver.PrimaryRelease() }, driver.Success
+}
+
 // owner is the context with which ends what is made in a context: itself, but
 // what is made in a green one belongs to the primary context.
 func (p *Process) owner(number uint32) uint32 {
@@ -118,6 +145,9 @@ func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
 	if p.retained == 0 {
 		return driver.Success // a reset has released it
 	}
+	if p.retained == 1 {
+		p.unlockParked(primary)
+	}
 	r := p.Driver.PrimaryRelease()
 	if p.retained--; p.retained == 0 {
 		p.ended(primary)
@@ -127,6 +157,7 @@ func (p *Process) PrimaryRelease(wire.Call, wire.PrimaryRelease) driver.Result {
 
 // PrimaryReset implements wire.Handler. The process retains anew afterwards.
 func (p *Process) PrimaryReset(wire.Call, wire.PrimaryReset) driver.Result {
+	p.unlockParked(primary)
 	r := p.Driver.PrimaryReset()
 	for ; p.retained > 0; p.retained-- {
 		p.Driver.PrimaryRelease()
@@ -163,6 +194,7 @@ func (p *Process) CtxDestroy(_ wire.Call, in wire.CtxDestroy) driver.Result {
 	if !ok || in.C == primary {
 		return driver.ErrorInvalidContext
 	}
+	p.unlockParked(in.C)
 	r := p.Driver.ContextDestroy(driver.Context(native))
 	if r == driver.Success {
 		p.ended(in.C)

@@ -130,6 +130,10 @@ func (p *Process) writeFence(s driver.Stream, slot, value uint32) driver.Result 
 	if slot >= window.FenceCount {
 		return p.violate("fence slot %d, there are %d", slot, window.FenceCount)
 	}
+	if p.Away() { // there is no work before it
+		p.Channel.SetFence(slot, value)
+		return driver.Success
+	}
 	if r := p.refuseCapture(s); r != driver.Success {
 		return r
 	}
@@ -145,6 +149,10 @@ func (p *Process) Notify(_ wire.Call, in wire.Notify) driver.Result {
 	s, ok := p.stream(in.S)
 	if !ok {
 		return driver.ErrorInvalidHandle
+	}
+	if p.Away() {
+		p.Channel.Interrupt()
+		return driver.Success
 	}
 	if r := p.refuseCapture(s); r != driver.Success {
 		return r

@@ -50,27 +50,64 @@ func FuzzRing(f *testing.F) {
 	h := newHarness(f)
 	h.Own(0, 4)
 	h.driver.Params = 20
-	f.Fuzz(func(t *testing.T, ring []byte, reserved uint64) {
+	f.Fuzz(func(_ *testing.T, ring []byte, reserved uint64) {
 		h.process.tables.Put(driver.KindFunction, 1, 1) // what earlier bytes have ended is there again
 		h.process.tables.Put(driver.KindKernel, 1, 1)
 		h.process.tables.Put(driver.KindKernel, 2, 1)
 		h.process.noteParameters(driver.KindFunction, 1, 40)
 		h.process.noteParameters(driver.KindKernel, 1, 4096)
-		memory := h.Memory()
-		clear(memory[window.ChRing:])
-		at := h.Head() % window.RingSize
-		for i := range min(len(ring), window.RingSize-8) {
-			memory[window.ChRing+(at+uint64(i))%window.RingSize] = ring[i]
+		h.consume(ring, reserved)
+	})
+}
+
+// consume has the executor consume these bytes.
+func (h *harness) consume(ring []byte, reserved uint64) {
+	memory := h.Memory()
+	clear(memory[window.ChRing:])
+	at := h.Head() % window.RingSize
+	for i := range min(len(ring), window.RingSize-8) {
+		memory[window.ChRing+(at+uint64(i))%window.RingSize] = ring[i]
+	}
+	binary.LittleEndian.PutUint64(memory[window.ChTail:], h.Head()+reserved%(2*window.RingSize))
+	for range 100 {
+		consumed, err := h.consumer.Step()
+		h.process.violation = nil
+		if err != nil || !consumed {
+			break
 		}
-		binary.LittleEndian.PutUint64(memory[window.ChTail:], h.Head()+reserved%(2*window.RingSize))
-		for range 100 {
-			consumed, err := h.consumer.Step()
-			h.process.violation = nil
-			if err != nil || !consumed {
-				break
-			}
+	}
+	h.driver.Calls()
+	h.messages = nil
+}
+
+// FuzzAway does so while the process is parked with its contexts: nobody calls the driver
+// before they are back, whatever ends meanwhile.
+func FuzzAway(f *testing.F) {
+	seed := newHarness(f)
+	seed.Context = primary
+	for _, e := range furnishedEndings {
+		if e.op == "unmap_pinned" {
+			e.args = []any{seed.base}
 		}
-		h.driver.Calls()
-		h.messages = nil
+		f.Add(seed.Record(seed.replySlot(e.op), e.op, e.args...), uint64(window.RingSize))
+	}
+	for _, record := range [][]byte{
+		seed.Record(0, "primary_reset"),
+		seed.Record(0, "pool_destroy", 0),
+		seed.Record(0, "host_unregister", seed.base),
+		seed.Record(window.NoReply, "fence", 0, 3, 7),
+		seed.Record(window.NoReply, "notify", 0),
+		seed.Record(window.NoReply, "event_record", 6, 5, 0, 4, 9),
+		seed.Record(0, "mem_map", window.DeviceBase+66<<20, 2<<20, 0, 1, 0),
+	} {
+		f.Add(record, uint64(window.RingSize))
+	}
+	f.Fuzz(func(t *testing.T, ring []byte, reserved uint64) {
+		h := furnished(t)
+		h.leave(testQuota)
+		if !h.process.Away() {
+			t.Fatalf("not away: %+v", h.sent())
+		}
+		h.consume(ring, reserved)
 	})
 }

@@ -85,6 +85,9 @@ func (m *graphMemory) drop(x driver.GraphExec) {
 
 // settle makes the charge what it must be beside that of the pools.
 func (m *graphMemory) settle() driver.Result {
+	if m.pools.away() {
+		return driver.Success
+	}
 	value, r := m.pools.driver.GraphMemoryGet(driver.GraphMemoryReserved)
 	if r != driver.Success {
 		return r

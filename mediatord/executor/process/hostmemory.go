@@ -121,6 +121,9 @@ func (p *Process) UnmapPinned(_ wire.Call, in wire.UnmapPinned) driver.Result {
 	if m == nil {
 		return driver.ErrorInvalidValue
 	}
+	if p.Away() {
+		return p.unpinLater(in.VA)
+	}
 	if err := p.unpin(m); err != nil {
 		p.violation = err
 		return driver.ErrorUnknown
@@ -200,6 +203,7 @@ func (p *Process) registerAll() driver.Result {
 			return r
 		}
 	}
+	p.lockParked()
 	return driver.Success
 }
 

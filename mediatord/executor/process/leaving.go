@@ -45,8 +45,8 @@ func (p *Process) forget(gone *moved) driver.Result {
 	k := &p.parking
 	k.moved = slices.DeleteFunc(k.moved, func(m *moved) bool { return m == gone })
 	k.bytes.Add(-gone.size)
-	if len(k.moved) == 0 {
-		if r := p.enter(p.registrar); r != driver.Success {
+	if len(k.moved) == 0 && !p.Away() { // else when the contexts are back, with which the driver will look for the buffer
+		if r := p.enterRegistrar(); r != driver.Success {
 			return r
 		}
 		p.unparked()
@@ -57,11 +57,15 @@ func (p *Process) forget(gone *moved) driver.Result {
 
 // unmapParked is the unmapping of a range of which something is parked.
 func (p *Process) unmapParked(va, size uint64) driver.Result {
-	inside := p.memory.mapped(va, size)
+	inside, end := p.memory.mapped(va, size), va
 	for _, mapping := range inside {
-		if mapping.size > va+size-mapping.va {
+		if mapping.va != end {
 			return driver.ErrorInvalidValue
 		}
+		end += mapping.size
+	}
+	if end != va+size {
+		return driver.ErrorInvalidValue
 	}
 	for _, mapping := range inside {
 		m := p.parkedAllocation(mapping.of)

@@ -252,7 +252,7 @@ func (p *Process) MemMap(_ wire.Call, in wire.MemMap) driver.Result {
 // MemUnmap implements wire.Handler.
 func (p *Process) MemUnmap(_ wire.Call, in wire.MemUnmap) driver.Result {
 	var r driver.Result
-	if p.parkedIn(in.VA, in.Size) {
+	if p.Away() || p.parkedIn(in.VA, in.Size) {
 		r = p.unmapParked(in.VA, in.Size)
 	} else {
 		r = p.Driver.MemoryUnmap(in.VA, in.Size)

@@ -37,12 +37,12 @@ func (p *Process) Parked() bool { return len(p.parking.moved) > 0 }
 // GPU work that does. They are executed while the process is parked.
 func needsMemory(opcode uint16) bool {
 	switch opcode {
-	case wire.OpFence, wire.OpEventRecord, wire.OpNotify, wire.OpMapPinned, wire.OpUnmapPinned, wire.OpTextTake,
+	case wire.OpFence, wire.OpEventRecord, wire.OpNotify, wire.OpMapPinned, wire.OpTextTake,
 		wire.OpImageBegin, wire.OpImageInline, wire.OpImageDrop, wire.OpRefused,
-		wire.OpMemUnblock, wire.OpMemUnmap, wire.OpMemRelease, wire.OpMemUnreserve: // which look whether theirs is parked
+		wire.OpPrimaryRetain, wire.OpCtxCreate:
 		return false
 	}
-	return true
+	return !ends(opcode) // those of memory look whether theirs is parked
 }
 
 // returnWithin bounds how long a wish waits for the buffer of the last time, which is
@@ -257,12 +257,9 @@ func (p *Process) unparked() {
 // wakes is executed, whose work may wait for one behind it. What takes longest,
 // zeroing, is done by a thread of its own.
 func (p *Process) giveBack(buffer *swap.Buffer, registered int) {
-	for i := range registered {
-		address, _ := buffer.Extent(i)
-		if err := p.hostUnregister(address); err != nil { // the device might still write there, so the memory stays
-			p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
-			return
-		}
+	if err := p.unlock(buffer, registered); err != nil { // the device might still write there, so the memory stays
+		p.Log.WithError(err).Error("host memory of a parked process is kept until its end")
+		return
 	}
 	done := make(chan struct{})
 	p.parking.returning = done
@@ -284,6 +281,42 @@ func (p *Process) giveBack(buffer *swap.Buffer, registered int) {
 		p.Log.Debugf("parking: %d bytes of host memory given back in %v", size, time.Since(began))
 		p.tellParking("", false)
 	}()
+}
+
+// unlock takes the pieces of a buffer from the device; without a context it has none.
+func (p *Process) unlock(buffer *swap.Buffer, registered int) error {
+	for i := 0; i < registered && p.registrar != 0; i++ {
+		address, _ := buffer.Extent(i)
+		if err := p.hostUnregister(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlockParked takes the buffer of parked memory from the device before the context ends
+// in which the device knows it.
+func (p *Process) unlockParked(context uint32) {
+	if p.parking.buffer == nil || p.registrar != context || p.enter(context) != driver.Success {
+		return
+	}
+	if err := p.unlock(p.parking.buffer, p.parking.buffer.Pieces()); err != nil {
+		p.Log.WithError(err).Warn("host memory of a parked process, before its context ends")
+	}
+}
+
+// lockParked makes it known to the device in another context. Without that it is copied
+// more slowly.
+func (p *Process) lockParked() {
+	if p.parking.buffer == nil {
+		return
+	}
+	for i := range p.parking.buffer.Pieces() {
+		if r := p.hostRegister(p.parking.buffer.Extent(i)); r != driver.Success {
+			p.Log.WithField("result", r).Warn("host memory of a parked process is not page-locked")
+			return
+		}
+	}
 }
 
 // grant does what mediatord wishes, and tells it.

@@ -20,7 +20,8 @@ type pools struct {
 	first   driver.Pool              // the device's
 	orphans map[driver.Pool]struct{} // ended by the process, with memory in use
 	charged uint64
-	used    bool // the process has allocated from a pool
+	used    bool        // the process has allocated from a pool
+	away    func() bool // nobody may be asked now; all is settled afterwards
 }
 
 func newPools(d driver.Driver, account *window.Account, channel int) pools {
@@ -50,7 +51,7 @@ func (p *pools) held() uint64 {
 
 // settle brings the account up to date, whatever the quota says.
 func (p *pools) settle() {
-	if !p.used {
+	if !p.used || p.away() {
 		return
 	}
 	for pool := range p.orphans {
@@ -145,6 +146,11 @@ func (n *native) PoolDestroy(pool driver.Pool) driver.Result {
 		return driver.ErrorInvalidValue
 	}
 	delete(p.all, pool)
+	if p.away() {
+		p.orphans[pool] = struct{}{}
+		p.used = true // so that it is settled
+		return driver.Success
+	}
 	r := p.destroy(pool)
 	p.settle()
 	return r

@@ -112,6 +112,7 @@ type Process struct {
 	limits        limits
 	parking       parking
 	checkpoint    checkpoint
+	endings       *endings
 	loose         looseWork
 	room          roomWish
 	asserted      atomic.Bool // an assertion of a kernel has failed
@@ -132,7 +133,8 @@ func New(c Config) *Process {
 
 		statistics: statistics{account: c.Account, number: c.Number},
 	}
-	p.Driver = &roomy{Driver: c.Driver, process: p}
+	p.endings = &endings{Driver: c.Driver, process: p}
+	p.Driver = &roomy{Driver: p.endings, process: p}
 	p.native = &native{Driver: p.Driver, captures: p.captures, fences: &p.fences, process: p}
 	p.memory = newDeviceMemory(c.Account, c.Number)
 	p.arrays = arrays{memory: &p.memory, sizes: map[arrayKey]arrayCharge{}}
@@ -153,6 +155,7 @@ func New(c Config) *Process {
 	p.graphs.memory = graphMemory{memory: &p.memory, pools: &p.pools, plans: map[driver.GraphExec]*graphPlan{}}
 	p.tables.Put(driver.KindStream, 0, 0) // the current context's default stream
 	p.pools = newPools(c.Driver, c.Account, c.Number)
+	p.pools.away = p.Away
 	if pool, r := c.Driver.DefaultPool(); r == driver.Success {
 		p.tables.Put(driver.KindPool, 0, uint64(pool))
 		p.pools.first, p.pools.all[pool] = pool, struct{}{}
@@ -162,9 +165,11 @@ func New(c Config) *Process {
 
 // Execute implements channel.Executor.
 func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Result, error) {
-	if result := p.restore(); result != driver.Success {
-		p.cannotReturn(r, result)
-		return reply, result, p.violation
+	if !rests(r.Opcode) {
+		if result := p.restore(); result != driver.Success {
+			p.cannotReturn(r, result)
+			return reply, result, p.violation
+		}
 	}
 	if p.Parked() && needsMemory(r.Opcode) {
 		if result := p.wake(); result != driver.Success {
@@ -184,7 +189,7 @@ func (p *Process) Execute(r *channel.Record, reply []byte) ([]byte, driver.Resul
 		err = p.violation
 	}
 	p.lost(result, r.Opcode)
-	if result == driver.Success {
+	if result == driver.Success && !p.Away() {
 		p.submitted(r)
 	}
 	return data, result, err

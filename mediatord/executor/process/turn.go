@@ -74,7 +74,7 @@ func (p *Process) Reached(word int) uint32 { return p.turn.marks.word(word).Load
 func (p *Process) Admit(r *channel.Record) bool {
 	m := p.turn.meter
 	p.turn.parsed = false
-	if p.restore() != driver.Success {
+	if p.Away() && (rests(r.Opcode) || p.restore() != driver.Success) {
 		return true // Execute says so
 	}
 	if m == nil || m.Free() {

@@ -30,15 +30,17 @@ func (p *Process) wake() driver.Result {
 		return r
 	}
 	began := time.Now()
-	if r := p.enter(p.registrar); r != driver.Success {
+	giveUp, r := p.borrow()
+	if r != driver.Success {
 		return r
 	}
+	defer giveUp()
 	list, size := p.parking.moved, p.parking.bytes.Load()
 	if r := p.patiently(size, func() driver.Result { return p.bringIn(list) }); r != driver.Success {
 		return r
 	}
 	mapped := time.Now()
-	r := p.copyIn(list)
+	r = p.copyIn(list)
 	copied := time.Now()
 	p.unparked()
 	p.Log.Debugf("parking: %d bytes woke: %v to have memory, %v to copy, %v to unlock pages", size, mapped.Sub(began), copied.Sub(mapped), time.Since(copied))
