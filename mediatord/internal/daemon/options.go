@@ -24,6 +24,7 @@ import (
 type options struct {
 	bus, pools, runDir, executor, moduleCache, sysfs, libvirt string
 	qemuUsers                                                 []string
+	pidFiles                                                  string
 	sessionGroup                                              string
 	socketGroup                                               string
 	socketWorld                                               bool
@@ -83,6 +84,7 @@ func (o *options) declare(f *pflag.FlagSet) {
 	f.StringVar(&o.sysfs, "sysfs", "/sys", "where sysfs is mounted, for the IOMMU groups of the GPUs")
 	f.StringVar(&o.libvirt, "libvirt", "qemu:///system", "libvirt whose domains' devices follow their metadata; \"\" for none")
 	f.StringSliceVar(&o.qemuUsers, "qemu-users", []string{"libvirt-qemu", "qemu", "root"}, "users that QEMU may run as; the first that exists owns the sockets")
+	f.StringVar(&o.pidFiles, "qemu-pid-files", "/run/libvirt/qemu", "directory in which --libvirt says which process is which domain's QEMU: others are turned away; \"\" for not looking")
 	f.StringVar(&o.socketGroup, "socket-group", "", "group that may connect to the sockets too")
 	f.BoolVar(&o.socketWorld, "socket-world", false, "give every user access to the sockets; who connects is still checked")
 	f.StringVar(&o.sessionGroup, "session-group", "vgpu", "group whose members may run programs on vGPUs; others may if polkit lets them")
@@ -150,6 +152,9 @@ func (o options) settings() (mediator.Settings, error) {
 	if s.SessionWindow, err = vgpuxml.ParseSize(o.sessionWindow); err != nil ||
 		s.SessionWindow < vgpuxml.MinWindow || s.SessionWindow > vgpuxml.MaxWindow || s.SessionWindow&(s.SessionWindow-1) != 0 {
 		return s, fmt.Errorf("--session-window is %q: allowed is a power of two from 64MiB to 64GiB", o.sessionWindow)
+	}
+	if o.libvirt != "" {
+		s.PIDFiles = o.pidFiles
 	}
 	owned := false
 	for _, name := range o.qemuUsers {

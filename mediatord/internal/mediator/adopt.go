@@ -58,7 +58,7 @@ func (m *Mediator) adoptSlots() error {
 func (m *Mediator) adopt(id window.UUID, directory string, r slot.Record, k *slot.Kept) error {
 	defer m.domains.lock(id)()
 	h := &held{hold: make(chan struct{})}
-	socket := slot.Socket{Path: r.Socket, UID: r.UID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow}
+	socket := slot.Socket{Path: r.Socket, UID: r.UID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow(r.Name)}
 	cfg := slot.Config{
 		UUID: id, Name: r.Name, Kind: r.Kind, Settings: r.Settings, Window: r.Window, Channels: r.Channels,
 		Directory: directory, Socket: socket, Request: r.Request,

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sys/unix"
 
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/events"
@@ -56,6 +55,7 @@ type Settings struct {
 	ModuleCache   string // directory
 	Credential    *syscall.Credential
 	QEMUUsers     []uint32 // uids that may connect to a domain's socket, beside root
+	PIDFiles      string   // where libvirt says which process is which domain's QEMU, "" for not looking: "/run/libvirt/qemu"
 	SocketUID     int      // owner of a domain's socket
 	SocketGID     int      // group of a domain's socket, -1 = unchanged
 	SocketMode    os.FileMode
@@ -337,12 +337,4 @@ func (m *Mediator) allPools() []*pool.Pool {
 		pools = append(pools, m.pools[name])
 	}
 	return pools
-}
-
-// allow decides who may connect to a domain's socket.
-func (m *Mediator) allow(peer unix.Ucred) error {
-	if peer.Uid == 0 || slices.Contains(m.settings.QEMUUsers, peer.Uid) {
-		return nil
-	}
-	return fmt.Errorf("uid %d of pid %d is no user that QEMU runs as", peer.Uid, peer.Pid)
 }

@@ -60,7 +60,7 @@ func (m *Mediator) Reserve(ctx context.Context, r ReserveRequest) (err error) {
 		UUID: r.Domain, Name: r.Name, Kind: slot.Domain, Settings: slot.Settings{Weight: element.Weight},
 		Window: element.Window, Channels: vgpuxml.DefaultChannels, Directory: directory,
 		Socket: slot.Socket{
-			Path: r.SocketPath, UID: m.settings.SocketUID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow,
+			Path: r.SocketPath, UID: m.settings.SocketUID, GID: m.settings.SocketGID, Mode: m.settings.SocketMode, Allow: m.allow(r.Name),
 		},
 		Disconnected: func() { go m.watchEnd(r.Domain, h) },
 	}, h)
