@@ -224,7 +224,8 @@ VG_EXPORT CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned int flag
 	return result ? result : cuDevicePrimaryCtxSetFlags_v2(device, flags);
 }
 
-int vg_context_push(struct vg_thread *t, struct vg_context *c)
+/* Makes c the thread's current context: 0, OUT_OF_MEMORY, or NOT_PERMITTED in a callback. */
+static int push(struct vg_thread *t, struct vg_context *c)
 {
 	if (t->in_callback)
 		return CUDA_ERROR_NOT_PERMITTED;
@@ -282,7 +283,7 @@ static CUresult create(CUcontext *context, unsigned int flags, CUdevice device, 
 	if (!result) {
 		result = vg_stream_new_legacy(c);
 		if (!result)
-			result = vg_context_push(t, c);
+			result = push(t, c);
 		if (result)
 			context_destroy(t, c);
 	}
@@ -453,7 +454,7 @@ VG_EXPORT CUresult cuCtxPushCurrent_v2(CUcontext context)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!t || !vg_context_valid(context))
 		return CUDA_ERROR_INVALID_CONTEXT;
-	return vg_context_push(t, context);
+	return push(t, context);
 }
 
 VG_EXPORT CUresult cuCtxPushCurrent(CUcontext context)

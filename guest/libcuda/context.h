@@ -10,8 +10,6 @@ struct vg_context *vg_context_find(CUcontext handle);
 /* A context of ours with a fresh number; the executor knows nothing of it yet. NULL: out of memory. */
 struct vg_context *vg_context_new(unsigned int flags, unsigned int api_version);
 
-/* Makes c the thread's current context: 0 or OUT_OF_MEMORY. */
-int vg_context_push(struct vg_thread *t, struct vg_context *c);
 /* The one below becomes current; none at the bottom of the stack. */
 void vg_context_pop(struct vg_thread *t);
 

@@ -114,7 +114,8 @@ static int look_up(struct vg_thread *t, struct vg_module *m, const char *name, s
 	return 0;
 }
 
-int vg_module_find(struct vg_thread *t, struct vg_module *m, const char *name, struct vg_function **out)
+/* The function or kernel of that name; one object per name. */
+static int find(struct vg_thread *t, struct vg_module *m, const char *name, struct vg_function **out)
 {
 	uint32_t hash = hash_of(name);
 	int result = 0;
@@ -164,7 +165,7 @@ VG_EXPORT CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, co
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (!function || !name || !*name)
 		return CUDA_ERROR_INVALID_VALUE;
-	return vg_module_find(t, module, name, function);
+	return find(t, module, name, function);
 }
 
 VG_EXPORT CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char *name)
@@ -179,7 +180,7 @@ VG_EXPORT CUresult cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const
 		return result;
 	if (!kernel || !name)
 		return CUDA_ERROR_INVALID_VALUE;
-	return vg_module_find(t, library, name, kernel);
+	return find(t, library, name, kernel);
 }
 
 VG_EXPORT CUresult cuKernelGetFunction(CUfunction *function, CUkernel kernel)
@@ -215,7 +216,8 @@ VG_EXPORT CUresult cuKernelGetFunction(CUfunction *function, CUkernel kernel)
 	return result;
 }
 
-int vg_module_names(struct vg_thread *t, struct vg_module *m, char **names, size_t *size)
+/* Names of all functions of a module or kernels of a library, NUL separated; free() them. */
+static int names_of(struct vg_thread *t, struct vg_module *m, char **names, size_t *size)
 {
 	uint32_t count = 0;
 	int result;
@@ -257,10 +259,10 @@ static CUresult enumerate(struct vg_thread *t, struct vg_function **out, unsigne
 	unsigned int n = 0;
 	size_t size;
 	char *names;
-	int result = vg_module_names(t, m, &names, &size);
+	int result = names_of(t, m, &names, &size);
 
 	for (const char *p = names; !result && p < names + size && n < room; p += strlen(p) + 1)
-		result = vg_module_find(t, m, p, &out[n++]);
+		result = find(t, m, p, &out[n++]);
 	free(names);
 	return result;
 }

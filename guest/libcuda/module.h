@@ -98,12 +98,6 @@ static inline bool vg_library_unreadable(const struct vg_module *library)
 	return library && library->object.kind == VG_LIBRARY && library->unreadable;
 }
 
-/* Names of all functions of a module or kernels of a library, NUL separated; free() them. */
-int vg_module_names(struct vg_thread *t, struct vg_module *m, char **names, size_t *size);
-
-/* The function or kernel of that name; one object per name. */
-int vg_module_find(struct vg_thread *t, struct vg_module *m, const char *name, struct vg_function **f);
-
 void vg_functions_end(struct vg_module *m);
 /* Forgets the functions that kernels of the library were given. */
 void vg_kernel_functions_end(struct vg_module *library);

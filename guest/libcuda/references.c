@@ -114,7 +114,11 @@ static int add(struct vg_references **list, struct vg_user_object *o, const void
 	return 0;
 }
 
-int vg_references_add(struct vg_references **list, struct vg_user_object *object, unsigned int count, bool own)
+/*
+ * Adds the holder's references to those that it has of the object; own: they were the caller's, and INVALID_VALUE when
+ * that has not as many. OUT_OF_MEMORY.
+ */
+static int retain(struct vg_references **list, struct vg_user_object *object, unsigned int count, bool own)
 {
 	int result;
 
@@ -126,7 +130,8 @@ int vg_references_add(struct vg_references **list, struct vg_user_object *object
 	return result;
 }
 
-int vg_references_remove(struct vg_references *list, struct vg_user_object *object, unsigned int count)
+/* Gives back some; INVALID_VALUE when the list has not as many. */
+static int give_back(struct vg_references *list, struct vg_user_object *object, unsigned int count)
 {
 	struct vg_user_object *ended = NULL;
 	struct vg_references *r;
@@ -276,7 +281,7 @@ VG_EXPORT CUresult cuGraphRetainUserObject(CUgraph graph, struct vg_user_object 
 		return result;
 	if (flags & ~USER_OBJECT_MOVE)
 		return CUDA_ERROR_INVALID_VALUE;
-	return vg_references_add(&graph->references, object, count, flags & USER_OBJECT_MOVE);
+	return retain(&graph->references, object, count, flags & USER_OBJECT_MOVE);
 }
 
 VG_EXPORT CUresult cuGraphReleaseUserObject(CUgraph graph, struct vg_user_object *object, unsigned int count)
@@ -286,5 +291,5 @@ VG_EXPORT CUresult cuGraphReleaseUserObject(CUgraph graph, struct vg_user_object
 
 	if (!result)
 		result = check(object, count);
-	return result ? result : vg_references_remove(graph->references, object, count);
+	return result ? result : give_back(graph->references, object, count);
 }

@@ -13,10 +13,6 @@
 struct vg_references;
 struct vg_user_object;
 
-/* Adds the holder's references to those that it has of the object; own: they were the caller's. OUT_OF_MEMORY. */
-int vg_references_add(struct vg_references **list, struct vg_user_object *object, unsigned int count, bool own);
-/* Gives back some; INVALID_VALUE when the list has not as many. */
-int vg_references_remove(struct vg_references *list, struct vg_user_object *object, unsigned int count);
 /* Adds references to all that from refers to. */
 int vg_references_copy(struct vg_references **list, const struct vg_references *from);
 /* Gives all back; NULL is an empty list. */
