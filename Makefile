@@ -83,6 +83,7 @@ bench: build
 hostile: build
 	VGPU_HOSTILE_SECONDS=40 VGPU_HOSTILE_ROUNDS=200 $(GO) test -race -count=1 -timeout 30m -v ./tests/hostile
 	VGPU_HOSTILE_ROUNDS=100 $(GO) test -count=1 -timeout 15m -v -run KillsBesideParking ./tests/restart
+	VGPU_HOSTILE_ROUNDS=20 $(GO) test -count=1 -timeout 15m -v -run KillsOnTheWay ./tests/restart
 	$(GO) test -run '^$$' -fuzz FuzzRing -fuzztime 3m ./mediatord/executor/process
 	$(GO) test -run '^$$' -fuzz FuzzAway -fuzztime 1m -fuzzminimizetime 10x ./mediatord/executor/process
 
