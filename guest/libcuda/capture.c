@@ -15,6 +15,8 @@ enum { STATUS_NONE, STATUS_ACTIVE, STATUS_INVALIDATED };
 #define NON_BLOCKING 1u
 
 #define CUDA_ERROR_STREAM_CAPTURE_MERGE 902
+#define CUDA_ERROR_STREAM_CAPTURE_UNJOINED 904
+#define CUDA_ERROR_STREAM_CAPTURE_ISOLATION 905
 #define CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD 908
 
 /*
@@ -66,22 +68,38 @@ static void join(struct vg_stream *s, struct vg_capture *c)
 	pthread_mutex_unlock(&s->context->lock);
 }
 
+/* What a capture refuses breaks it (measured, driver 580). */
+static int spoil(struct vg_capture *c, int result)
+{
+	atomic_store(&c->invalid, true);
+	return result;
+}
+
 int vg_capture_wait(struct vg_stream *s, struct vg_event *event)
 {
 	struct vg_capture *theirs = atomic_load(&event->capture);
 	struct vg_capture *ours = atomic_load(&s->capture);
 
 	if (!theirs)
-		return ours ? 905 /* STREAM_CAPTURE_ISOLATION: the event lies outside */ : 0;
+		return ours ? spoil(ours, CUDA_ERROR_STREAM_CAPTURE_ISOLATION) : 0;
 	if (!active(theirs))
-		return CUDA_ERROR_CAPTURED_EVENT;
+		return CUDA_ERROR_INVALID_VALUE;
 	if (ours && ours != theirs)
-		return CUDA_ERROR_STREAM_CAPTURE_MERGE;
+		return spoil(ours, spoil(theirs, CUDA_ERROR_STREAM_CAPTURE_MERGE));
 	if (!s->object.number)
-		return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+		return spoil(theirs, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
 	if (!ours)
 		join(s, theirs);
 	return 0;
+}
+
+int vg_capture_ask(struct vg_event *event)
+{
+	struct vg_capture *c = atomic_load_explicit(&event->capture, memory_order_acquire);
+
+	if (__builtin_expect(!c, 1))
+		return 0;
+	return active(c) ? spoil(c, CUDA_ERROR_CAPTURED_EVENT) : CUDA_ERROR_INVALID_VALUE;
 }
 
 unsigned int vg_capture_status(const struct vg_stream *s)
@@ -99,8 +117,7 @@ int vg_capture_break(struct vg_stream *s)
 
 	if (__builtin_expect(!c, 1))
 		return 0;
-	atomic_store(&c->invalid, true);
-	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	return spoil(c, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
 }
 
 int vg_capture_break_all(struct vg_context *c)
@@ -131,10 +148,7 @@ int vg_capture_break_event(struct vg_event *event)
 {
 	struct vg_capture *c = atomic_load(&event->capture);
 
-	if (!active(c))
-		return 0;
-	atomic_store(&c->invalid, true);
-	return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	return active(c) ? spoil(c, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) : 0;
 }
 
 int vg_capture_forbids(struct vg_thread *t)
@@ -318,8 +332,9 @@ static CUresult take(struct vg_thread *t, struct vg_stream *s, struct vg_capture
 	if (!g)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	result = vg_op_capture_end(t, s->object.number, g->object.number);
-	if (!result && atomic_load(&c->invalid)) {
-		vg_op_graph_destroy(t, g->object.number);
+	if (atomic_load(&c->invalid) && (!result || result == CUDA_ERROR_STREAM_CAPTURE_UNJOINED)) {
+		if (!result)
+			vg_op_graph_destroy(t, g->object.number);
 		result = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
 	}
 	if (!result)
@@ -347,9 +362,9 @@ static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 	if (!c)
 		return CUDA_ERROR_ILLEGAL_STATE;
 	if (c->origin != s)
-		return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+		return spoil(c, CUDA_ERROR_STREAM_CAPTURE_UNMATCHED);
 	if (c->mode != MODE_RELAXED && c->thread != t->number)
-		return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+		return spoil(c, CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
 	vg_graphs_lock();
 	result = take(t, s, c, &g);
 	vg_graphs_unlock();

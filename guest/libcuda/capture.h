@@ -12,8 +12,14 @@
 void vg_capture_record(struct vg_event *event, struct vg_stream *s);
 void vg_capture_release_event(struct vg_event *event);
 
-/* A stream that waits for a captured event joins its capture: 0, or 902 to join two, 907. */
+/*
+ * A stream that waits for a captured event joins its capture: 0, or 902 to join two, 905 for an event outside of the
+ * stream's capture, 906 for the legacy stream, which break what is captured, or 1 if the event's capture is over.
+ */
 int vg_capture_wait(struct vg_stream *s, struct vg_event *event);
+
+/* The program asks whether the event was reached: 0, or 907 and its capture is broken, or 1 if that is over. */
+int vg_capture_ask(struct vg_event *event);
 
 /* CUstreamCaptureStatus: 0 none, 1 active, 2 invalidated. */
 unsigned int vg_capture_status(const struct vg_stream *s);

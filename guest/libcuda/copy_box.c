@@ -16,7 +16,7 @@ struct description {
 	const void *host;
 	CUdeviceptr device;
 	void *array;
-	size_t x, y, z, pitch, height;
+	size_t x, y, z, level, pitch, height;
 };
 
 typedef unsigned __int128 wide;
@@ -25,19 +25,19 @@ typedef unsigned __int128 wide;
 static int array_end(struct vg_box_end *e, const struct description *d)
 {
 	*e = (struct vg_box_end){ .place = VG_PLACE_ARRAY, .x = d->x, .y = d->y, .z = d->z };
-	if (!d->array)
+	if (!d->array || d->level)
 		return CUDA_ERROR_INVALID_VALUE;
 	return vg_number(VG_ARRAY, d->array, &e->array);
 }
 
-/* Rows and planes follow each other closely unless pitch and height say otherwise. */
+/* Rows and planes follow each other closely unless pitch and height say otherwise; they never overlap, and have no levels. */
 static int linear_end(struct vg_box_end *e, const struct description *d, const struct vg_box *box)
 {
 	uint64_t base = d->type == CU_MEMORYTYPE_HOST ? (uint64_t)(uintptr_t)d->host : d->device;
 	wide row = (wide)d->x + box->width, rows = (wide)d->y + box->height, planes = (wide)d->z + box->depth;
 	wide pitch = d->pitch ? d->pitch : row, slice;
 
-	if (!base || pitch < row || pitch > SPAN_MAX || rows > SPAN_MAX || planes > SPAN_MAX)
+	if (!base || pitch < row || pitch > SPAN_MAX || rows > SPAN_MAX || planes > SPAN_MAX || (d->height && d->height < rows))
 		return CUDA_ERROR_INVALID_VALUE;
 	slice = pitch * (d->height ? d->height : rows);
 	if (slice > SPAN_MAX || slice * planes + pitch * rows > SPAN_MAX)
@@ -165,17 +165,17 @@ CUresult vg_copy_3d(const CUDA_MEMCPY3D *c, CUstream handle, bool per_thread, bo
 		result = vg_stream_get(t, handle, per_thread, &s);
 	if (result)
 		return result;
-	if (!c || c->srcLOD || c->dstLOD)
+	if (!c)
 		return CUDA_ERROR_INVALID_VALUE;
 	box = (struct vg_box){ c->WidthInBytes, c->Height, c->Depth };
 	if (!box.width || !box.height || !box.depth)
 		return CUDA_SUCCESS;
 	result = read_end(&src, &(struct description){ c->srcMemoryType, c->srcHost, c->srcDevice, c->srcArray,
-						       c->srcXInBytes, c->srcY, c->srcZ, c->srcPitch, c->srcHeight },
+						       c->srcXInBytes, c->srcY, c->srcZ, c->srcLOD, c->srcPitch, c->srcHeight },
 			  &box);
 	if (!result)
 		result = read_end(&dst, &(struct description){ c->dstMemoryType, c->dstHost, c->dstDevice,
-							       c->dstArray, c->dstXInBytes, c->dstY, c->dstZ,
+							       c->dstArray, c->dstXInBytes, c->dstY, c->dstZ, c->dstLOD,
 							       c->dstPitch, c->dstHeight },
 				  &box);
 	if (result)

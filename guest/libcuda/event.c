@@ -146,10 +146,12 @@ VG_EXPORT CUresult cuEventDestroy(CUevent event)
 	return cuEventDestroy_v2(event);
 }
 
-/* CUDA documents the flag as invalid outside of a capture. */
-static bool flags_fit(const struct vg_stream *s, unsigned int flags)
+/* 0, 1 for flags that do not exist, 401 for what is external to no capture. */
+static int check_flags(const struct vg_stream *s, unsigned int flags)
 {
-	return !flags || (flags == FLAG_EXTERNAL && vg_capture_status(s));
+	if (flags & ~FLAG_EXTERNAL)
+		return CUDA_ERROR_INVALID_VALUE;
+	return flags && !vg_capture_status(s) ? CUDA_ERROR_ILLEGAL_STATE : 0;
 }
 
 static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool per_thread)
@@ -162,10 +164,10 @@ static CUresult record(CUevent event, CUstream handle, unsigned int flags, bool 
 
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);
+	if (!result)
+		result = check_flags(s, flags);
 	if (result)
 		return result;
-	if (!flags_fit(s, flags))
-		return CUDA_ERROR_INVALID_VALUE;
 	if (event->context->base != s->context->base)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (atomic_load_explicit(&s->capture, memory_order_relaxed)) {
@@ -228,11 +230,15 @@ static bool may_be_recorded(CUevent event)
 	       atomic_load_explicit(&event->of_graphs, memory_order_acquire) || (event->flags & EVENT_IPC);
 }
 
-/* 0 done, 600 not yet, or an error. */
+/* 0 done, 600 not yet, or an error: captures forbid the question. */
 static int event_state(struct vg_thread *t, CUevent event)
 {
-	if (atomic_load_explicit(&event->capture, memory_order_relaxed))
-		return CUDA_ERROR_CAPTURED_EVENT;
+	int result = vg_capture_forbids(t);
+
+	if (!result)
+		result = vg_capture_ask(event);
+	if (result)
+		return result;
 	if (!may_be_recorded(event))
 		return CUDA_SUCCESS;
 	if (is_asked(event))
@@ -293,8 +299,8 @@ static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 
 	if (!result)
 		result = find(&t, end);
-	/* a place that is missing counts as a handle (measured, driver 580) */
-	if (!result && (!milliseconds || ((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end)))
+	/* a place that is missing counts as a handle, and so do events of two contexts (measured, driver 580) */
+	if (!result && (!milliseconds || start->context != end->context || ((start->flags | end->flags) & EVENT_NO_TIMING) || !may_be_recorded(start) || !may_be_recorded(end)))
 		result = CUDA_ERROR_INVALID_HANDLE;
 	return result ? result : vg_op_event_elapsed(t, milliseconds, start->object.number, end->object.number);
 }
@@ -316,12 +322,15 @@ static CUresult wait_event(CUstream handle, CUevent event, unsigned int flags, b
 	VG_LOAN loan = { 0 };
 	int result = find_on(&t, event, handle, &loan);
 
+	/* before the event is looked at, not so for a record (measured, driver 580) */
+	if ((!result || result == CUDA_ERROR_INVALID_HANDLE) && (flags & ~FLAG_EXTERNAL))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!result)
 		result = vg_stream_get(t, handle, per_thread, &s);
+	if (!result)
+		result = check_flags(s, flags);
 	if (result)
 		return result;
-	if (!flags_fit(s, flags))
-		return CUDA_ERROR_INVALID_VALUE;
 	if (!(flags & FLAG_EXTERNAL))
 		result = vg_capture_wait(s, event);
 	if (!result)

@@ -148,7 +148,7 @@ CUresult vg_node_add(CUgraphNode *out, CUgraph graph, const CUgraphNode *after, 
 	if (!out || (count && !after))
 		return CUDA_ERROR_INVALID_VALUE;
 	/* measured with driver 580: a fill is the current context's unless it names one */
-	if (general && p->type == NODE_MEMSET && !p->memset.ctx)
+	if (p->type == NODE_MEMSET && !p->memset.ctx)
 		p->memset.ctx = t->current;
 	result = vg_node_encode(p, first * (uint32_t)sizeof(struct vg_edge), &w);
 	if (result)

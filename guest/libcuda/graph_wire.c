@@ -82,10 +82,9 @@ static int encode_kernel(struct vg_node_wire *w, uint32_t before)
 		result = vg_params_check(f, params, extra);
 	if (!result)
 		result = make_room(w, before, f->bytes);
-	if (!result && f->bytes)
-		result = vg_params_pack(f, w->data + before, params, extra);
 	if (result)
 		return result;
+	vg_params_pack(f, w->data + before, params, extra);
 	if (k->func)
 		put(&k->func, k->func->object.number | (uint64_t)(vg_function_kind(k->func) + 1) << 32);
 	if (k->kern)

@@ -33,9 +33,14 @@ static bool above(unsigned int value, int attribute)
 	return value > (unsigned int)vg_process.description->attributes[attribute].value;
 }
 
-static int check_shape(const struct vg_function *f, const struct shape *s)
+static uint64_t threads_of(const struct shape *s)
 {
-	uint64_t threads = (uint64_t)s->bx * s->by * s->bz;
+	return (uint64_t)s->bx * s->by * s->bz;
+}
+
+static int check_shape(const struct shape *s)
+{
+	uint64_t threads = threads_of(s);
 
 	if (!s->gx || !s->gy || !s->gz || !threads)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -43,12 +48,40 @@ static int check_shape(const struct vg_function *f, const struct shape *s)
 	    above(s->bx, DEVICE_MAX_BLOCK_X) || above(s->by, DEVICE_MAX_BLOCK_Y) || above(s->bz, DEVICE_MAX_BLOCK_Z) ||
 	    threads > (uint64_t)vg_process.description->attributes[DEVICE_MAX_THREADS].value)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (threads > (uint64_t)atomic_load_explicit(&f->attributes[FUNCTION_MAX_THREADS], memory_order_relaxed))
-		return CUDA_ERROR_INVALID_VALUE;
-	if (s->shared > (unsigned int)atomic_load_explicit(&f->attributes[FUNCTION_MAX_DYNAMIC_SHARED],
-							   memory_order_relaxed))
-		return CUDA_ERROR_INVALID_VALUE;
 	return 0;
+}
+
+/* The block has no more threads and shared memory than the function may. */
+static bool block_fits(const struct vg_function *f, const struct shape *s)
+{
+	return threads_of(s) <= (uint64_t)atomic_load_explicit(&f->attributes[FUNCTION_MAX_THREADS], memory_order_relaxed) &&
+	       s->shared <= (unsigned int)atomic_load_explicit(&f->attributes[FUNCTION_MAX_DYNAMIC_SHARED], memory_order_relaxed);
+}
+
+/*
+ * A kernel may have been compiled for blocks of one shape exactly (.reqntid, as Triton does); no attribute tells which.
+ * So the driver answers a function's first launch, and the next with another shape: if it takes two, it takes all.
+ */
+#define ANY_BLOCK UINT32_MAX
+
+static uint32_t block_of(const struct shape *s)
+{
+	return s->bx | s->by << 11 | s->bz << 22;
+}
+
+static bool block_is_taken(const struct vg_function *f, const struct shape *s)
+{
+	uint32_t taken = atomic_load_explicit(&f->taken, memory_order_relaxed);
+
+	return taken == ANY_BLOCK || taken == block_of(s);
+}
+
+static void take_block(struct vg_function *f, const struct shape *s)
+{
+	uint32_t taken = 0;
+
+	if (!atomic_compare_exchange_strong(&f->taken, &taken, block_of(s)) && taken != block_of(s))
+		atomic_store(&f->taken, ANY_BLOCK);
 }
 
 /* launch and launch_kernel have one layout. */
@@ -58,17 +91,8 @@ static int post_launch(struct vg_thread *t, const struct vg_function *f, const s
 		       void **params, void **extra)
 {
 	uint16_t opcode = f->object.kind == VG_KERNEL ? VG_OP_LAUNCH_KERNEL : VG_OP_LAUNCH;
-	struct vg_rec_launch *r;
-	uint8_t packed[f->bytes && !params ? f->bytes : 1];
+	struct vg_rec_launch *r = vg_reserve(t, opcode, sizeof *r + f->bytes);
 
-	/* only what cannot fail may happen once room is reserved */
-	if (f->bytes && !params) {
-		int result = vg_params_pack(f, packed, NULL, extra);
-
-		if (result)
-			return result;
-	}
-	r = vg_reserve(t, opcode, sizeof *r + f->bytes);
 	if (!r)
 		return vg_channel_error(t);
 	r->f = f->object.number;
@@ -80,14 +104,39 @@ static int post_launch(struct vg_thread *t, const struct vg_function *f, const s
 	r->bz = s->bz;
 	r->shared = s->shared;
 	r->s = stream->object.number;
-	if (params)
-		vg_params_pack(f, (uint8_t *)(r + 1), params, NULL);
-	else if (f->bytes)
-		memcpy(r + 1, packed, f->bytes);
+	vg_params_pack(f, (uint8_t *)(r + 1), params, extra);
 	vg_commit(t, &r->h);
 	return vg_stream_launched(t, stream);
 }
 
+/* A launch with count attributes before the packed parameters; what the driver may refuse is its own to say, not a later wait's. */
+static int launch_attributed(struct vg_thread *t, struct vg_function *f, const struct shape *s, struct vg_stream *stream,
+			     unsigned int count, const uint8_t *data, bool sure)
+{
+	int result = (sure ? vg_op_launch_ex : vg_op_launch_answered)(
+		t, f->object.number, vg_function_kind(f), s->gx, s->gy, s->gz, s->bx, s->by, s->bz, s->shared,
+		stream->object.number, count, data, count * ATTRIBUTE_BYTES + f->bytes);
+
+	if (result)
+		return result;
+	if (!sure)
+		take_block(f, s);
+	return vg_stream_launched(t, stream);
+}
+
+/* Room for a launch's attributes and parameters. */
+#define ATTRIBUTED(name, f, count) uint8_t name[(count) * ATTRIBUTE_BYTES + (f)->bytes + 1]
+
+static int launch_answered(struct vg_thread *t, struct vg_function *f, const struct shape *s, struct vg_stream *stream,
+			   void **params, void **extra)
+{
+	ATTRIBUTED(data, f, 0);
+
+	vg_params_pack(f, data, params, extra);
+	return launch_attributed(t, f, s, stream, 0, data, false);
+}
+
+/* All that is refused without asking how much a block of the function may have. */
 static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **params, void **extra, bool per_thread,
 		   struct vg_thread **t, struct vg_stream **stream, struct vg_loan *loan)
 {
@@ -100,7 +149,7 @@ static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **
 	if (!result && f->context && f->context != (*stream)->context->base)
 		result = CUDA_ERROR_INVALID_HANDLE;
 	if (!result)
-		result = check_shape(f, s);
+		result = check_shape(s);
 	return result ? result : vg_params_check(f, params, extra);
 }
 
@@ -111,7 +160,12 @@ static CUresult launch(CUfunction f, const struct shape *s, CUstream handle, voi
 	VG_LOAN loan = { 0 };
 	int result = prepare(f, s, handle, params, extra, per_thread, &t, &stream, &loan);
 
-	return result ? result : post_launch(t, f, s, stream, params, extra);
+	if (result)
+		return result;
+	if (!block_fits(f, s))
+		return CUDA_ERROR_INVALID_VALUE;
+	return __builtin_expect(block_is_taken(f, s), 1) ? post_launch(t, f, s, stream, params, extra) :
+							   launch_answered(t, f, s, stream, params, extra);
 }
 
 VG_EXPORT CUresult cuLaunchKernel(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
@@ -137,6 +191,8 @@ static int check_together(const struct vg_thread *t, struct vg_function *f, cons
 {
 	if (t->current->base->greens || atomic_load_explicit(&stream->capture, memory_order_relaxed))
 		return 0;
+	if (!block_fits(f, s))
+		return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 	return vg_blocks_together(f, (uint64_t)s->gx * s->gy * s->gz, (int)(s->bx * s->by * s->bz), s->shared);
 }
 
@@ -152,11 +208,16 @@ static CUresult cooperative(CUfunction f, const struct shape *s, CUstream handle
 	if (result)
 		return result;
 
-	uint8_t packed[f->bytes + 1];
+	ATTRIBUTED(data, f, 1);
+	const uint32_t attribute[] = { ATTRIBUTE_COOPERATIVE, 0, true };
 
-	vg_params_pack(f, packed, params, NULL);
+	memset(data, 0, ATTRIBUTE_BYTES);
+	memcpy(data, attribute, sizeof attribute);
+	vg_params_pack(f, data + ATTRIBUTE_BYTES, params, NULL);
+	if (!block_is_taken(f, s) || !block_fits(f, s))
+		return launch_attributed(t, f, s, stream, 1, data, false);
 	result = vg_op_launch_cooperative(t, f->object.number, vg_function_kind(f), s->gx, s->gy, s->gz, s->bx, s->by,
-					  s->bz, s->shared, stream->object.number, packed, f->bytes);
+					  s->bz, s->shared, stream->object.number, data + ATTRIBUTE_BYTES, f->bytes);
 	return result ? result : vg_stream_launched(t, stream);
 }
 
@@ -194,8 +255,9 @@ static int translate_attribute(uint8_t *attribute)
 }
 
 /* All blocks together, and none of them in clusters, of which other numbers fit. */
-static bool is_cooperative(const uint8_t *attributes, unsigned int count)
+static bool is_cooperative(const void *list, unsigned int count)
 {
+	const uint8_t *attributes = list;
 	bool together = false;
 
 	for (unsigned int i = 0; i < count; i++) {
@@ -263,7 +325,7 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 	struct vg_thread *t;
 	VG_LOAN loan = { 0 };
 	struct shape s;
-	bool sure = true;
+	bool sure, together;
 	int result;
 
 	if (!c || c->numAttrs > ATTRIBUTES_MAX || (c->numAttrs && !c->attrs))
@@ -273,26 +335,28 @@ static CUresult launch_ex(const CUlaunchConfig *c, CUfunction f, void **params, 
 	result = prepare(f, &s, c->hStream, params, extra, per_thread, &t, &stream, &loan);
 	if (result)
 		return result;
-	if (!c->numAttrs)
+	together = is_cooperative(c->attrs, c->numAttrs);
+	if (!together && !block_fits(f, &s))
+		return CUDA_ERROR_INVALID_VALUE;
+	sure = block_is_taken(f, &s) && block_fits(f, &s);
+	if (!c->numAttrs && sure)
 		return post_launch(t, f, &s, stream, params, extra);
 
 	size_t attributes = (size_t)c->numAttrs * ATTRIBUTE_BYTES;
-	uint8_t data[attributes + f->bytes + 1];
+	ATTRIBUTED(data, f, c->numAttrs);
 
-	memcpy(data, c->attrs, attributes);
+	if (attributes)
+		memcpy(data, c->attrs, attributes);
 	for (unsigned int i = 0; i < c->numAttrs && !result; i++) {
 		sure = sure && surely_taken(f, &s, data + (size_t)i * ATTRIBUTE_BYTES);
 		result = translate_attribute(data + (size_t)i * ATTRIBUTE_BYTES);
 	}
-	if (!result && is_cooperative(data, c->numAttrs))
+	if (!result && together)
 		result = check_together(t, f, &s, stream);
-	if (!result && f->bytes)
-		result = vg_params_pack(f, data + attributes, params, extra);
-	if (!result)	/* what the driver may refuse is this launch's to say, not a later wait's */
-		result = (sure ? vg_op_launch_ex : vg_op_launch_answered)(
-			t, f->object.number, vg_function_kind(f), s.gx, s.gy, s.gz, s.bx, s.by, s.bz, s.shared,
-			stream->object.number, c->numAttrs, data, (uint32_t)(attributes + f->bytes));
-	return result ? result : vg_stream_launched(t, stream);
+	if (result)
+		return result;
+	vg_params_pack(f, data + attributes, params, extra);
+	return launch_attributed(t, f, &s, stream, c->numAttrs, data, sure);
 }
 
 VG_EXPORT CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction f, void **params, void **extra)

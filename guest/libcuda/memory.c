@@ -200,9 +200,11 @@ VG_EXPORT CUresult cuMemFree_v2(CUdeviceptr address)
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
+	if (!address)
+		return vg_free_nothing(result);
 	if (!result)
 		result = vg_capture_forbids(t);
-	if (result || !address)
+	if (result)
 		return result;
 	if (!vg_range_find(address, &r) || r.base != address ||
 	    (r.kind != VG_RANGE_DEVICE && r.kind != VG_RANGE_POOL && r.kind != VG_RANGE_MANAGED))

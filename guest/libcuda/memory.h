@@ -82,6 +82,12 @@ bool vg_pinned_end(struct vg_thread *t, uint64_t base, enum vg_range_kind kind);
 /* The end of managed memory and of the advice about it. */
 void vg_managed_end(struct vg_thread *t, const struct vg_range *r);
 
+/* What freeing address 0 answers, entered being vg_enter's answer: it needs no context (measured, driver 580). */
+static inline int vg_free_nothing(int entered)
+{
+	return entered == CUDA_ERROR_INVALID_CONTEXT ? CUDA_SUCCESS : entered;
+}
+
 /* The physical allocation that a DEVICE range is part of: its address and size. */
 uint64_t vg_memory_block(const struct vg_range *r, uint64_t *size);
 

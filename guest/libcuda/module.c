@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "capture.h"
 #include "enter.h"
 #include "gen/ops.h"
 #include "image.h"
@@ -267,7 +268,9 @@ VG_EXPORT CUresult cuModuleUnload(CUmodule module)
 		return CUDA_ERROR_INVALID_HANDLE;
 	if (module->library)	/* and ends with it */
 		return CUDA_ERROR_NOT_PERMITTED;
-	result = vg_op_module_unload(t, module->object.number);
+	result = vg_capture_forbids(t);
+	if (!result)
+		result = vg_op_module_unload(t, module->object.number);
 	if (result)
 		return result;
 	pthread_mutex_lock(&modules.lock);
@@ -285,7 +288,9 @@ VG_EXPORT CUresult cuLibraryUnload(CUlibrary library)
 		return result;
 	if (!library || library->object.kind != VG_LIBRARY)
 		return CUDA_ERROR_INVALID_HANDLE;
-	result = library->unreadable ? 0 : vg_op_library_unload(t, library->object.number);
+	result = vg_capture_forbids(t);
+	if (!result && !library->unreadable)
+		result = vg_op_library_unload(t, library->object.number);
 	if (result)
 		return result;
 	pthread_mutex_lock(&modules.lock);

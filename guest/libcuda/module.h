@@ -41,6 +41,7 @@ struct vg_function {
 	uint32_t bytes;			/* packed parameters */
 	uint32_t count;
 	struct vg_parameter *parameters;
+	_Atomic uint32_t taken;		/* the blocks that the driver has taken, see launch.c */
 	struct vg_first_launch *first;	/* what the first launch calls set, NULL: nothing */
 	/* last answers of the occupancy call, it is a pure function of these */
 	pthread_mutex_t lock;		/* that, known and function */

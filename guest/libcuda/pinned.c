@@ -113,11 +113,10 @@ VG_EXPORT CUresult cuMemFreeHost(void *address)
 {
 	struct vg_range r;
 	struct vg_thread *t;
-	int result;
+	int result = vg_enter(&t);
 
-	if (!address)	/* needs no context (measured, driver 580) */
-		return vg_enter_local();
-	result = vg_enter(&t);
+	if (!address)
+		return vg_free_nothing(result);
 	if (!result)
 		result = vg_capture_forbids(t);
 	if (result)

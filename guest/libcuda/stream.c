@@ -10,6 +10,8 @@
 #include "pool.h"
 #include "text.h"
 
+#define NON_BLOCKING 1u
+
 static _Atomic uint64_t next_id = 1;
 
 static int stream_init(struct vg_thread *t, struct vg_stream *s, struct vg_context *c, unsigned int flags, int priority)
@@ -60,7 +62,7 @@ static int stream_create(struct vg_thread *t, struct vg_context *c, uint32_t gre
 	struct vg_stream *s;
 	int result;
 
-	if (flags & ~1u)
+	if (flags & ~NON_BLOCKING)
 		return CUDA_ERROR_INVALID_VALUE;
 	s = vg_object_new(VG_STREAM, sizeof *s);
 	if (!s)
@@ -246,13 +248,14 @@ void vg_streams_orphan(struct vg_context *c)
 VG_EXPORT CUresult cuStreamCreateWithPriority(CUstream *stream, unsigned int flags, int priority)
 {
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	int result = vg_enter_local();
 
-	if (result)
-		return result;
-	if (!stream)
-		return CUDA_ERROR_INVALID_VALUE;
-	return stream_create(t, t->current, 0, flags, priority, stream);
+	/* before there need be a context (measured, driver 580) */
+	if (!result && (!stream || (flags & ~NON_BLOCKING)))
+		result = CUDA_ERROR_INVALID_VALUE;
+	if (!result)
+		result = vg_enter(&t);
+	return result ? result : stream_create(t, t->current, 0, flags, priority, stream);
 }
 
 VG_EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned int flags)
@@ -263,16 +266,16 @@ VG_EXPORT CUresult cuStreamCreate(CUstream *stream, unsigned int flags)
 VG_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
 {
 	struct vg_thread *t;
-	int result = vg_enter(&t);
+	VG_LOAN loan = { 0 };
+	int result = vg_enter_local();
 
-	if (result)
-		return result;
-	if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD)
-		return CUDA_ERROR_INVALID_HANDLE;
-	result = vg_stream_find(t, stream, false, &stream);
-	if (result)
-		return result;
-	return stream_destroy(t, stream);
+	if (!result && (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD))
+		result = CUDA_ERROR_INVALID_HANDLE;
+	if (!result)
+		result = vg_enter_stream(&t, stream, &loan);
+	if (!result)
+		result = vg_stream_find(t, stream, false, &stream);
+	return result ? result : stream_destroy(t, stream);
 }
 
 VG_EXPORT CUresult cuStreamDestroy(CUstream stream)
@@ -280,15 +283,25 @@ VG_EXPORT CUresult cuStreamDestroy(CUstream stream)
 	return cuStreamDestroy_v2(stream);
 }
 
+/* Captures forbid questions about any stream, and that comes before what is wrong with its own capture (measured, driver 580). */
+static int enter_to_ask(struct vg_thread **t, CUstream handle, bool per_thread, struct vg_loan *loan, struct vg_stream **s)
+{
+	int result = vg_enter_stream(t, handle, loan);
+
+	if (!result)
+		result = vg_stream_find(*t, handle, per_thread, s);
+	if (!result)
+		result = vg_capture_forbids(*t);
+	return result ? result : vg_stream_get(*t, handle, per_thread, s);
+}
+
 static CUresult synchronize(CUstream handle, bool per_thread)
 {
 	struct vg_stream *s;
 	struct vg_thread *t;
 	VG_LOAN loan = { 0 };
-	int result = vg_enter_stream(&t, handle, &loan);
+	int result = enter_to_ask(&t, handle, per_thread, &loan, &s);
 
-	if (!result)
-		result = vg_stream_get(t, handle, per_thread, &s);
 	return result ? result : vg_stream_wait(t, s);
 }
 
@@ -313,10 +326,8 @@ static CUresult query(CUstream handle, bool per_thread)
 	struct vg_thread *t;
 	VG_LOAN loan = { 0 };
 	int state = CUDA_ERROR_NOT_READY;
-	int result = vg_enter_stream(&t, handle, &loan);
+	int result = enter_to_ask(&t, handle, per_thread, &loan, &s);
 
-	if (!result)
-		result = vg_stream_get(t, handle, per_thread, &s);
 	if (!result)
 		result = vg_capture_break(s);
 	if (result)

@@ -18,6 +18,7 @@ static struct {
 	CUdeviceptr memory;
 	void *pinned, *block;
 	CUmodule module;
+	CUlibrary library;
 } had;
 
 #define BLOCK 4096
@@ -132,6 +133,11 @@ static CUresult load_module(void)
 static CUresult unload_module(void)
 {
 	return cu.ModuleUnload(had.module);
+}
+
+static CUresult unload_library(void)
+{
+	return cu.LibraryUnload(had.library);
 }
 
 static CUresult launch_beside(void)
@@ -309,6 +315,17 @@ static bool frees(void)
 	return clear();
 }
 
+static bool unloading_a_library(void)
+{
+	static const struct forbidden unload = { "unload", unload_library, NULL };
+
+	USE_DEVICE;
+	if (!prepare(CU_STREAM_NON_BLOCKING))
+		return false;
+	DO(cu.LibraryLoadData(&had.library, kernels_ptx, NULL, NULL, 0, NULL, NULL, 0));
+	return attempt(&unload, GLOBAL, false, -1) && clear();
+}
+
 /* A broken capture: what forbids, what is refused, and that it ends. */
 static bool broken(void)
 {
@@ -355,7 +372,6 @@ static bool wrong_uses(void)
 	NOTE(cu.StreamEndCapture(had.captured, &graph));
 	if (graph)
 		DO(cu.GraphDestroy(graph));
-	NOTE(cu.ThreadExchangeStreamCaptureMode(NULL));
 	mode = 9;
 	NOTE(cu.ThreadExchangeStreamCaptureMode(&mode));
 	mode = RELAXED;
@@ -394,6 +410,79 @@ static bool joining(void)
 	NOTE(cu.StreamWaitEvent(had.captured, had.recorded, 0));	/* of work outside */
 	NOTE(cu.StreamEndCapture(had.captured, &graph));
 	DO(cu.EventDestroy(captured));
+	return clear();
+}
+
+/* An event of a capture that ended well, until it is recorded again. */
+static bool after_a_capture(void)
+{
+	CUgraph graph;
+
+	USE_DEVICE;
+	if (!prepare(CU_STREAM_NON_BLOCKING))
+		return false;
+	DO(cu.StreamBeginCapture(had.captured, RELAXED));
+	DO(cu.EventRecord(had.event, had.captured));
+	DO(cu.StreamEndCapture(had.captured, &graph));
+	NOTE(cu.EventQuery(had.event));
+	NOTE(cu.EventSynchronize(had.event));
+	NOTE(cu.StreamWaitEvent(had.other, had.event, 0));
+	DO(cu.GraphDestroy(graph));
+	NOTE(cu.EventQuery(had.event));
+	DO(cu.EventRecord(had.event, had.other));
+	NOTE(cu.EventSynchronize(had.event));
+	return clear();
+}
+
+/* What an event of a capture cannot be used for, and what that does to the captures. */
+static bool captured_events(void)
+{
+	CUgraph graph = NULL;
+
+	USE_DEVICE;
+	if (!prepare(CU_STREAM_NON_BLOCKING))
+		return false;
+	DO(cu.StreamBeginCapture(had.captured, RELAXED));
+	DO(cu.StreamBeginCapture(had.other, RELAXED));
+	DO(cu.EventRecord(had.event, had.captured));
+	NOTE(cu.StreamWaitEvent(had.other, had.event, 0));	/* which would join two */
+	NOTE(cu.StreamEndCapture(had.other, &graph));
+	NOTE(cu.StreamEndCapture(had.captured, &graph));
+	DO(cu.StreamBeginCapture(had.captured, RELAXED));
+	DO(cu.EventRecord(had.event, had.captured));
+	NOTE(cu.EventSynchronize(had.event));
+	NOTE(cu.StreamEndCapture(had.captured, &graph));
+	DO(cu.StreamBeginCapture(had.captured, RELAXED));
+	DO(cu.EventRecord(had.event, had.captured));
+	NOTE(cu.StreamWaitEvent(NULL, had.event, 0));
+	NOTE(cu.StreamEndCapture(had.captured, &graph));
+	NOTE(cu.CtxSynchronize());
+	return clear();
+}
+
+static CUresult end_the_capture(void)
+{
+	CUgraph graph = NULL;
+
+	return cu.StreamEndCapture(had.captured, &graph);
+}
+
+static bool ended_by_another_thread(void)
+{
+	struct attempt a = { end_the_capture, -1, 12345 };
+	CUgraph graph = NULL;
+	pthread_t thread;
+
+	USE_DEVICE;
+	if (!prepare(CU_STREAM_NON_BLOCKING))
+		return false;
+	for (int mode = GLOBAL; mode <= RELAXED; mode++) {
+		DO(cu.StreamBeginCapture(had.captured, mode));
+		THAT(!pthread_create(&thread, NULL, elsewhere, &a));
+		pthread_join(thread, NULL);
+		check_note("%d", (int)a.result);
+		NOTE(cu.StreamEndCapture(had.captured, &graph));
+	}
 	return clear();
 }
 
@@ -458,9 +547,13 @@ static const struct check checks[] = {
 	{ "beside_a_local_capture", beside_a_local_capture },
 	{ "by_a_relaxed_thread", by_a_relaxed_thread },
 	{ "frees", frees },
+	{ "unloading_a_library", unloading_a_library },
 	{ "broken", broken },
 	{ "wrong_uses", wrong_uses },
 	{ "joining", joining },
+	{ "after_a_capture", after_a_capture },
+	{ "captured_events", captured_events },
+	{ "ended_by_another_thread", ended_by_another_thread },
 	{ "beside_the_legacy_stream", beside_the_legacy_stream },
 	{ "destroyed_while_captured", destroyed_while_captured },
 };

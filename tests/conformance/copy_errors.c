@@ -93,6 +93,32 @@ static bool boxes(void)
 	return true;
 }
 
+/* What matters between planes, asked of a copy of one plane; what matters of arrays, of memory that is none. */
+static bool one_plane(void)
+{
+	BIND(cuMemcpy3D_v2, const struct box_copy *);
+	struct box_copy fine, copy;
+	CUdeviceptr a;
+
+	USE_DEVICE;
+	DO(cu.MemAlloc(&a, SIZE));
+	fine = (struct box_copy){ in_host(host, PITCH, 4), in_device(a, PITCH, 4), 64, 4, 1 };
+#define WITH(change)                                                                                                  \
+	do {                                                                                                          \
+		copy = fine;                                                                                          \
+		copy.change;                                                                                          \
+		NOTE(cuMemcpy3D_v2(&copy));                                                                           \
+	} while (0)
+	WITH(source.height = 3);
+	WITH(destination.height = 3);
+	WITH(source.height = 0);
+	WITH(destination.level = 1);
+#undef WITH
+	DO(cu.CtxSynchronize());
+	DO(cu.MemFree(a));
+	return true;
+}
+
 /* Memory of a pool: freed twice, freed by the other call, used after its end was put on the stream. */
 static bool freed_in_order(void)
 {
@@ -129,7 +155,6 @@ static bool freed_in_order(void)
 	NOTE(cuMemPoolGetAttribute(pool, 4, NULL));
 	NOTE(cuMemPoolGetAttribute(pool, 99, &value));
 	NOTE(cuMemPoolSetAttribute(NULL, 4, &value));
-	NOTE(cuMemPoolSetAttribute(pool, 4, NULL));
 	NOTE(cuMemPoolSetAttribute(pool, 99, &value));
 	DO(cu.CtxSynchronize());
 	DO(cu.StreamDestroy(stream));
@@ -139,6 +164,7 @@ static bool freed_in_order(void)
 static const struct check checks[] = {
 	{ "rows", rows },
 	{ "boxes", boxes },
+	{ "one_plane", one_plane },
 	{ "freed_in_order", freed_in_order },
 };
 const struct check_group copy_error_family = GROUP("copy_errors", checks);

@@ -36,17 +36,18 @@ static bool sizes(void)
 }
 
 /* Kernels that were compiled for at most, or for exactly so many threads. */
+static const char bounded_kernels[] = ".version 7.0\n.target sm_80\n.address_size 64\n"
+				      ".visible .entry most()\n.maxntid 64, 1, 1\n{\nret;\n}\n"
+				      ".visible .entry exact()\n.reqntid 64, 1, 1\n{\nret;\n}\n";
+
 static bool bounded(void)
 {
-	static const char text[] = ".version 7.0\n.target sm_80\n.address_size 64\n"
-				   ".visible .entry most()\n.maxntid 64, 1, 1\n{\nret;\n}\n"
-				   ".visible .entry exact()\n.reqntid 64, 1, 1\n{\nret;\n}\n";
 	CUfunction most, exact;
 	CUmodule module;
 	int threads;
 
 	USE_DEVICE;
-	DO(cu.ModuleLoadData(&module, text));
+	DO(cu.ModuleLoadData(&module, bounded_kernels));
 	DO(cu.ModuleGetFunction(&most, module, "most"));
 	DO(cu.ModuleGetFunction(&exact, module, "exact"));
 	DO(cu.FuncGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, most));
@@ -201,6 +202,42 @@ static bool cooperative(void)
 	return true;
 }
 
+/* Blocks larger than their kernel may have, all blocks together; blocks of another shape than the kernel demands. */
+static bool bounded_together(void)
+{
+	BIND(cuLaunchCooperativeKernel, CUfunction, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int,
+	     unsigned int, unsigned int, CUstream, void **);
+	CUlaunchConfig config = { .grid_x = 1, .grid_y = 1, .grid_z = 1, .block_x = 32, .block_y = 1, .block_z = 1 };
+	struct {
+		int id, pad, value, rest[15];
+	} together = { .id = 2, .value = 1 };
+	CUfunction most, exact;
+	CUmodule module;
+
+	USE_DEVICE;
+	DO(cu.ModuleLoadData(&module, bounded_kernels));
+	DO(cu.ModuleGetFunction(&most, module, "most"));
+	DO(cu.ModuleGetFunction(&exact, module, "exact"));
+	NOTE(cuLaunchCooperativeKernel(most, 1, 1, 1, 64, 1, 1, 0, NULL, NULL));
+	NOTE(cuLaunchCooperativeKernel(most, 1, 1, 1, 128, 1, 1, 0, NULL, NULL));
+	NOTE(cuLaunchCooperativeKernel(exact, 1, 1, 1, 32, 1, 1, 0, NULL, NULL));
+	NOTE(cuLaunchCooperativeKernel(exact, 1, 1, 1, 64, 1, 1, 0, NULL, NULL));
+	NOTE(cu.LaunchKernelEx(&config, exact, NULL, NULL));
+	config.attributes = &together;
+	config.attribute_count = 1;
+	NOTE(cu.LaunchKernelEx(&config, exact, NULL, NULL));
+	config.block_x = 64;
+	NOTE(cu.LaunchKernelEx(&config, exact, NULL, NULL));
+	config.shared_bytes = 1 << 20;
+	NOTE(cu.LaunchKernelEx(&config, kernels.empty, NULL, NULL));
+	config.shared_bytes = 0;
+	config.block_x = 128;
+	NOTE(cu.LaunchKernelEx(&config, most, NULL, NULL));
+	DO(cu.CtxSynchronize());
+	DO(cu.ModuleUnload(module));
+	return true;
+}
+
 /* What needs a context says so before it looks at anything else. */
 static bool without_a_context(void)
 {
@@ -236,6 +273,29 @@ static bool without_a_context(void)
 	return true;
 }
 
+/* What is wrong besides, where no context is current. */
+static bool streams_without_a_context(void)
+{
+	CUcontext popped;
+	CUstream stream, made;
+	CUevent event;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&made, CU_STREAM_NON_BLOCKING));
+	DO(cu.CtxPopCurrent(&popped));
+	NOTE(cu.StreamCreate(NULL, 0));
+	NOTE(cu.StreamCreate(&stream, 2));
+	NOTE(cu.StreamCreateWithPriority(NULL, 0, 0));
+	NOTE(cu.StreamCreateWithPriority(&stream, 2, 0));
+	NOTE(cu.EventCreate(NULL, 0));
+	NOTE(cu.EventCreate(&event, 99));
+	NOTE(cu.StreamDestroy(CU_STREAM_LEGACY));
+	NOTE(cu.StreamDestroy(CU_STREAM_PER_THREAD));
+	NOTE(cu.StreamDestroy(made));
+	DO(cu.CtxSetCurrent(context));
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "sizes", sizes },
 	{ "bounded", bounded },
@@ -244,7 +304,9 @@ static const struct check checks[] = {
 	{ "unknown_extra", unknown_extra },
 	{ "extended", extended },
 	{ "cooperative", cooperative },
+	{ "bounded_together", bounded_together },
 	{ "without_a_context", without_a_context },
+	{ "streams_without_a_context", streams_without_a_context },
 	{ "too_few_parameters", too_few_parameters },
 };
 const struct check_group launch_error_family = GROUP("launch_errors", checks);

@@ -74,7 +74,6 @@ static bool missing_places(void)
 	BIND(cuStreamGetId, CUstream, unsigned long long *);
 	BIND(cuStreamGetCtx, CUstream, CUcontext *);
 	BIND(cuStreamGetDevice, CUstream, CUdevice *);
-	BIND(cuStreamGetAttribute, CUstream, int, void *);
 	CUstream stream;
 
 	USE_DEVICE;
@@ -85,7 +84,6 @@ static bool missing_places(void)
 	NOTE(cuStreamGetCtx(stream, NULL));
 	NOTE(cu.StreamIsCapturing(stream, NULL));
 	NOTE(cuStreamGetDevice(stream, NULL));
-	NOTE(cuStreamGetAttribute(stream, 3, NULL));
 	DO(cu.StreamDestroy(stream));
 	return true;
 }
@@ -99,7 +97,6 @@ static bool attributes_of_nothing(void)
 
 	USE_DEVICE;
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	NOTE(cuStreamSetAttribute(stream, 3, NULL));
 	NOTE(cuStreamSetAttribute(stream, 1000, value));
 	NOTE(cuStreamSetAttribute(stream, -1, value));
 	NOTE(cuStreamCopyAttributes(NULL, stream));

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -462,6 +463,17 @@ func TestParse(t *testing.T) {
 	launch, ok := Parse(wire.OpLaunch, payload)
 	if !ok || launch.Stream != 9 || launch.Key == 0 || StreamOf(wire.OpLaunch, payload) != 9 {
 		t.Errorf("launch %+v", launch)
+	}
+	for plain, kind := range map[uint16]uint32{wire.OpLaunch: 0, wire.OpLaunchKernel: 1} {
+		key := bytes.Repeat([]byte{5, 0, 0, 0}, 9)
+		launch, _ := Parse(plain, key)
+		kinded := le.AppendUint32(key[:4:4], kind)
+		kinded = append(kinded, key[4:]...)
+		for _, opcode := range []uint16{wire.OpLaunchEx, wire.OpLaunchAnswered, wire.OpLaunchCooperative} {
+			if s, ok := Parse(opcode, kinded); !ok || s.Key != launch.Key {
+				t.Errorf("opcode %#x: %+v, as a plain launch %+v", opcode, s, launch)
+			}
+		}
 	}
 	payload[20] = 64
 	if other, _ := Parse(wire.OpLaunch, payload); other.Key == launch.Key {

@@ -28,6 +28,7 @@ const (
 // places says where in a record's payload things are; ops.table has the order.
 type places struct {
 	key    int // its length, from the start on
+	kind   int // of the u32 that says whether the key's first word is a kernel, 0: there is none
 	stream int
 	size   int // of a u64, if key is 0
 	speed  uint64
@@ -39,9 +40,9 @@ const opcodes = 1 << 12
 var submissions = [opcodes]places{
 	wire.OpLaunch:            {key: 28, stream: 32},
 	wire.OpLaunchKernel:      {key: 28, stream: 32},
-	wire.OpLaunchEx:          {key: 32, stream: 36},
-	wire.OpLaunchAnswered:    {key: 32, stream: 36},
-	wire.OpLaunchCooperative: {key: 32, stream: 36},
+	wire.OpLaunchEx:          {key: 32, kind: 4, stream: 36},
+	wire.OpLaunchAnswered:    {key: 32, kind: 4, stream: 36},
+	wire.OpLaunchCooperative: {key: 32, kind: 4, stream: 36},
 	wire.OpGraphLaunch:       {key: 4, stream: 4},
 	wire.OpCopyHtoD:          {stream: 24, size: 16, speed: hostSpeed},
 	wire.OpCopyDtoH:          {stream: 24, size: 16, speed: hostSpeed},
@@ -82,6 +83,8 @@ func Parse(opcode uint16, payload []byte) (Submission, bool) {
 	le := binary.LittleEndian
 	s := Submission{Stream: le.Uint32(payload[p.stream:])}
 	switch {
+	case p.kind > 0:
+		s.Key = plainKey(payload[:p.key], p.kind)
 	case p.key > 0:
 		s.Key = hash(opcode, payload[:p.key])
 	case p.speed == 0:
@@ -97,6 +100,18 @@ func Parse(opcode uint16, payload []byte) (Submission, bool) {
 		s.Length = min(leastCopy+time.Duration(min(size/p.speed, uint64(longestGuess/time.Microsecond)))*time.Microsecond, longestGuess)
 	}
 	return s, true
+}
+
+// plainKey is the key that a plain launch of the same grid and block has: a
+// function's first launch is another record than those that follow.
+func plainKey(key []byte, kind int) uint64 {
+	opcode := uint16(wire.OpLaunch)
+	if binary.LittleEndian.Uint32(key[kind:]) != 0 {
+		opcode = wire.OpLaunchKernel
+	}
+	var plain [28]byte
+	copy(plain[copy(plain[:], key[:kind]):], key[kind+4:])
+	return hash(opcode, plain[:])
 }
 
 // product is a*b*c, or more than any copy has.

@@ -140,7 +140,7 @@ func (p *Process) checkAllocation(params *driver.NodeParams) driver.Result {
 			return driver.ErrorNotSupported
 		}
 		if le.Uint32(l[4:]) != 0 {
-			return driver.ErrorInvalidDevice
+			return driver.ErrorInvalidValue // of a node; of a pool it is ErrorInvalidDevice (measured, driver 580)
 		}
 	}
 	return driver.Success

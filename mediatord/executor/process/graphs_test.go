@@ -136,7 +136,7 @@ func TestNodesOfOtherSorts(t *testing.T) {
 		"unknown":           {nodeParams(99, nil), "", driver.ErrorInvalidValue},
 		"unknown condition": {nodeParams(driver.NodeConditional, map[int]uint64{driver.ConditionalHandleAt: 1234}), "", driver.ErrorInvalidValue},
 		"shared memory":     {nodeParams(driver.NodeAllocation, map[int]uint64{driver.AllocationTypeAt: 1 | 1<<32, driver.AllocationLocationAt: 1}), "", driver.ErrorNotSupported},
-		"other GPU":         {nodeParams(driver.NodeAllocation, map[int]uint64{driver.AllocationTypeAt: 1, driver.AllocationLocationAt: 1 | 1<<32}), "", driver.ErrorInvalidDevice},
+		"other GPU":         {nodeParams(driver.NodeAllocation, map[int]uint64{driver.AllocationTypeAt: 1, driver.AllocationLocationAt: 1 | 1<<32}), "", driver.ErrorInvalidValue},
 	} {
 		if r, _ := h.call("node_add", 1, 0, 0, c.params, c.data); r != c.want {
 			t.Errorf("%s: %d, want %d", name, r, c.want)

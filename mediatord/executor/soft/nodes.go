@@ -88,8 +88,23 @@ func (d *Driver) ExecNodeSet(x driver.GraphExec, n driver.Node, p *driver.NodePa
 	return d.result(exec.Set(node, work))
 }
 
+// nothing says that a node would move no byte: the driver takes such calls and
+// refuses such nodes (measured, driver 580).
+func nothing(p *driver.NodeParams) bool {
+	switch p.Type() {
+	case driver.NodeCopy:
+		return p.Copy.WidthBytes == 0 || p.Copy.Height == 0 || p.Copy.Depth == 0
+	case driver.NodeFill:
+		return p.Double(driver.FillWidthAt) == 0 || p.Double(driver.FillHeightAt) == 0
+	}
+	return false
+}
+
 // work makes what the device can do of a node's parameters.
 func (d *Driver) work(p *driver.NodeParams) (gpu.Work, driver.Result) {
+	if nothing(p) {
+		return nil, driver.ErrorInvalidValue
+	}
 	switch p.Type() {
 	case driver.NodeKernel:
 		return d.kernelWork(p)

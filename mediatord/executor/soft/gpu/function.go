@@ -58,15 +58,14 @@ func (f *Function) Attributes() Attributes {
 	}
 }
 
-// maxThreads is the largest block that the kernel was compiled for.
+// maxThreads is the largest block that the kernel was compiled for. A required
+// shape does not count (measured, driver 580).
 func (f *Function) maxThreads() int {
-	limit := MaxThreadsPerBlock
-	for _, dims := range [][3]int{f.source.MaxThreads, f.source.ReqThreads} {
-		if n := dims[0] * dims[1] * dims[2]; n > 0 {
-			limit = min(limit, n)
-		}
+	dims := f.source.MaxThreads
+	if n := dims[0] * dims[1] * dims[2]; n > 0 {
+		return min(MaxThreadsPerBlock, n)
 	}
-	return limit
+	return MaxThreadsPerBlock
 }
 
 // SetMaxDynamicShared allows launches with so much dynamic shared memory.
