@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libnvidia-ml.so.1, loaded when the tool runs: whichever the guest has. */
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gpu.h"
 
@@ -64,12 +68,34 @@ static bool resolve(void *library, const char *name, void *function)
 	return found;
 }
 
+/* The library's result does not tell why there is no GPU: the device does. */
+static const char *why_none(void)
+{
+	int fd;
+
+	if (getenv("VGPU_SOCKET"))
+		return "the session that VGPU_SOCKET names does not answer: has its vgpuctl run ended?";
+	fd = open("/dev/vgpu0", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0) {
+		close(fd);
+		return "/dev/vgpu0 is there, but does not speak as this library does: are the package and the module of one version?";
+	}
+	switch (errno) {
+	case ENOENT:
+		return "there is no /dev/vgpu0: the domain has no <vgpu:gpu> element, or the module vgpu is not loaded (dkms status, modprobe vgpu)";
+	case EBUSY:
+		return "all channels of /dev/vgpu0 are in use by other processes";
+	case EACCES:
+		return "this user may not open /dev/vgpu0 (ls -l /dev/vgpu0)";
+	default:
+		return strerror(errno);
+	}
+}
+
 static int complain(const char *what, int result)
 {
 	if (result == DRIVER_NOT_LOADED) {
-		fprintf(stderr, "nvidia-smi: this machine has no virtual GPU that answers (%s). In a VM look whether the vgpu module is loaded "
-			"(lsmod), whether /dev/vgpu0 is there and may be opened, and whether the domain has a <vgpu:gpu> element; "
-			"VGPU_LOG=1 nvidia-smi says more.\n", nvml.ErrorString(result));
+		fprintf(stderr, "nvidia-smi: no virtual GPU answers: %s; VGPU_LOG=1 nvidia-smi says more\n", why_none());
 		return EXIT_NO_DRIVER;
 	}
 	fprintf(stderr, "nvidia-smi: %s: %s\n", what, nvml.ErrorString(result));

@@ -24,8 +24,10 @@ static const char usage[] =
 	"    nvidia-smi --version\n"
 	"\n"
 	"    -i, --id=GPU,...     only these: index, UUID or PCI address\n"
-	"    -l, --loop=SECONDS   again and again\n"
+	"    -l, --loop=SECONDS   again and again, without a number every 5 seconds\n"
 	"    -lms, --loop-ms=MS\n";
+
+enum { USUAL_PAUSE_MS = 5000 }; /* NVIDIA's tool's */
 
 enum form { TABLE, LIST, DETAILS, GPUS, PROCESSES, VERSION };
 
@@ -147,6 +149,8 @@ static int parse(struct request *request, char **argv)
 			request->ids = text;
 		} else if ((text = value(argv, &i, "-lms", "--loop-ms"))) {
 			status = parse_pause(request, text, 1);
+		} else if ((!strcmp(argv[i], "-l") || !strcmp(argv[i], "--loop")) && (!argv[i + 1] || argv[i + 1][0] == '-')) {
+			request->pause_ms = USUAL_PAUSE_MS;
 		} else if ((text = value(argv, &i, "-l", "--loop"))) {
 			status = parse_pause(request, text, 1000);
 		} else {

@@ -121,7 +121,8 @@ func TestSMISaysWhatIsWrong(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"no vGPU", []string{"VGPU_SOCKET=/nonexistent"}, nil, 9, "<vgpu:gpu>"},
+		{"no vGPU", nil, nil, 9, "<vgpu:gpu>"},
+		{"no session", []string{"VGPU_SOCKET=/nonexistent"}, nil, 9, "VGPU_SOCKET"},
 		{"no device", none.environment(), nil, 6, "No devices were found"},
 		{"no library", []string{"LD_LIBRARY_PATH=/nonexistent"}, nil, 12, "libvirt-vgpu-guest"},
 		{"unknown option", h.environment(), []string{"--nonsense"}, 2, "--nonsense"},
@@ -137,6 +138,7 @@ func TestSMISaysWhatIsWrong(t *testing.T) {
 		{"unknown GPU", h.environment(), []string{"-i", "7"}, 6, `"7"`},
 		{"nonsense as GPU", h.environment(), []string{"-i", "somewhere"}, 6, `"somewhere"`},
 		{"bad time", h.environment(), []string{"-l", "soon"}, 2, `"soon"`},
+		{"no time is five seconds", h.environment(), []string{"-l", "--nonsense"}, 2, "--nonsense"},
 		{"missing value", h.environment(), []string{"-i"}, 2, "needs a value"},
 	} {
 		out, errs, status := smi(t, test.env, test.args...)
