@@ -8,7 +8,8 @@
 #   make packages  deb and rpm for host and guest into build/packages
 #   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
 #   make lint      style and static checks
-#   make sim     pictures of the scheduler's policy on a simulated GPU, in build/sim
+#   make generate  the sources that follow from the API table and nvml.table
+#   make sim       pictures of the scheduler's policy on a simulated GPU, in build/sim
 #   make bench     microbenchmarks on the GPU there is (software otherwise)
 #   make screenshots  the pictures of docs/virt-manager.md, by driving virt-manager
 #   make deps      installs the Debian packages that the above need; they call it themselves
@@ -53,6 +54,7 @@ programs:
 
 generate:
 	$(GO) run ./plugin/cmd/vgpu-apigen
+	$(GO) run ./plugin/cmd/vgpu-nvmlgen
 
 test: build unit e2e system ollama
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs commands that come on a serial port. "ID COMMAND" is answered by "ID STATUS OUTPUT"; command and output are base64.
 port=/dev/ttyS1
 stty -F $port raw -echo

@@ -315,7 +315,8 @@ func (s status) print(out io.Writer) error {
 	fmt.Fprintln(w)
 	row("POOL", "BACKEND", "SLOTS", "PROMISED", "PARKED IN HOST", "WEIGHT", "PRIORITIES", "ISOLATION")
 	for _, p := range s.Pools {
-		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised), size(p.ParkedHostMemory)+"/"+size(p.MaxParkedHostMemory), p.Weight, strings.Join(p.Priorities, ","), p.isolation())
+		row(p.Name, p.Backend, fmt.Sprintf("%d/%d", p.Used, p.Slots), size(p.MemoryPromised),
+			size(p.ParkedHostMemory)+"/"+size(p.MaxParkedHostMemory), p.Weight, strings.Join(p.Priorities, ","), p.isolation())
 	}
 	fmt.Fprintln(w)
 	row("SLOT", "UUID", "KIND", "POOL", "PRIORITY", "STATE", "CONNECTED", "MEMORY", "PARKED", "PROCESSES")

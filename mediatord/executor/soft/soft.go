@@ -63,7 +63,11 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{log: log, dev: dev, limits: map[uint32]uint64{}, cacheConfigs: map[driver.Context]uint32{}, hints: map[driver.Stream]streamAttributes{}, shared: map[driver.Event]*sharedEvent{}, nodeNames: map[*gpu.Node]driver.Node{}}
+	d := &Driver{
+		log: log, dev: dev,
+		limits: map[uint32]uint64{}, cacheConfigs: map[driver.Context]uint32{}, hints: map[driver.Stream]streamAttributes{},
+		shared: map[driver.Event]*sharedEvent{}, nodeNames: map[*gpu.Node]driver.Node{},
+	}
 	d.allocations = map[uint64]poolAllocation{}
 	d.defaultPool = driver.Pool(d.pools.put(newPool(0)))
 	for i, value := range defaultLimits {

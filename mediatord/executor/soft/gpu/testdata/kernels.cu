@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels for the tests of the software GPU. kernels.ptx is what NVRTC makes
 // of this file with --gpu-architecture=compute_75.
 

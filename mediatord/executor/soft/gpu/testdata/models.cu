@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels of the kind that models are made of. models.ptx is what NVRTC makes
 // of this file with --gpu-architecture=compute_80 --device-int128 and CUDA's headers for
 // half precision.
