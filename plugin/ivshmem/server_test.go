@@ -103,7 +103,7 @@ func (f *fixture) expect(t testing.TB, connected bool) Event {
 			t.Fatalf("event is %+v, want connected %v", event, connected)
 		}
 		return event
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("no event, want connected %v", connected)
 	}
 	return Event{}
@@ -148,7 +148,7 @@ func crosses(t *testing.T, from, to *os.File) {
 			t.Fatal(err)
 		}
 	}
-	if err := to.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := to.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if count, err := Await(to); err != nil || count != 2 {

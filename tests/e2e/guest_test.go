@@ -113,7 +113,7 @@ func (s *show) twoProcesses(t *testing.T, g *stage.Guest) {
 		must(t, err)
 		checkReport(t, p, result.Output)
 	}
-	_, err = s.Until(s.ctx, 30*time.Second, func(st stage.Status) bool { return len(st.Slot(g.Name).Channels) == 0 })
+	_, err = s.Until(s.ctx, time.Minute, func(st stage.Status) bool { return len(st.Slot(g.Name).Channels) == 0 })
 	must(t, err)
 }
 
@@ -147,7 +147,7 @@ func (s *show) killedProcess(t *testing.T, g *stage.Guest) {
 	if result.Exit != 128+9 {
 		t.Errorf("spin ended with %d", result.Exit)
 	}
-	after, err := s.Until(s.ctx, 10*time.Second, func(st stage.Status) bool {
+	after, err := s.Until(s.ctx, time.Minute, func(st stage.Status) bool {
 		for _, c := range st.Slot(g.Name).Channels {
 			if c.Comm == "spin" {
 				return false

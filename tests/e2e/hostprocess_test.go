@@ -30,7 +30,7 @@ func (s *show) hostProcesses(t *testing.T) {
 		})
 	}
 	t.Run("conformance", s.conformance)
-	_, err := s.Until(s.ctx, 10*time.Second, func(st stage.Status) bool { return len(st.Slots) == 0 })
+	_, err := s.Until(s.ctx, time.Minute, func(st stage.Status) bool { return len(st.Slots) == 0 })
 	must(t, err)
 	s.nothingLeft(t)
 }

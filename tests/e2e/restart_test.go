@@ -39,7 +39,7 @@ func (s *show) restartScenarios(t *testing.T) {
 		must(t, s.Mediator.Kill())
 		must(t, s.Destroy(s.ctx, g))
 		must(t, s.Mediator.Start(s.ctx))
-		_, err := s.Until(s.ctx, 10*time.Second, func(st stage.Status) bool { return len(st.Slots) == 0 })
+		_, err := s.Until(s.ctx, time.Minute, func(st stage.Status) bool { return len(st.Slots) == 0 })
 		must(t, err)
 		if n := manager.Stored(); n != 0 {
 			t.Errorf("%d entries are stored for nothing", n)
@@ -51,7 +51,7 @@ func (s *show) restartScenarios(t *testing.T) {
 		must(t, err)
 		must(t, s.Mediator.Kill())
 		must(t, s.Mediator.Start(s.ctx))
-		status, err := s.Until(s.ctx, 10*time.Second, func(st stage.Status) bool { return st.Slot("lasting").Connected })
+		status, err := s.Until(s.ctx, time.Minute, func(st stage.Status) bool { return st.Slot("lasting").Connected })
 		must(t, err)
 		if state := status.Slot("lasting").State; state != "running" {
 			t.Errorf("the domain's slot is %s", state)
@@ -93,7 +93,7 @@ func (s *show) killedMediator(t *testing.T, g *stage.Guest) {
 		must(t, s.Mediator.Start(s.ctx))
 		correct(late)
 		correct(early)
-		status, err := s.Until(s.ctx, 30*time.Second, func(st stage.Status) bool { return len(st.Slot(g.Name).Channels) == 1 })
+		status, err := s.Until(s.ctx, time.Minute, func(st stage.Status) bool { return len(st.Slot(g.Name).Channels) == 1 })
 		must(t, err)
 		slot := status.Slot(g.Name)
 		if slot.State != "running" || !slot.Connected || slot.Process("steady").ExecutorPID != executor || slot.Process("steady").State != "ready" {

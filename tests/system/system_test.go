@@ -246,7 +246,7 @@ func (h *host) followed(t *testing.T) {
 	} {
 		_, err := h.Run(h.ctx, metadata[0], append(metadata[1:], change.argv...)...)
 		must(t, err)
-		h.until(t, 10*time.Second, change.what, change.is)
+		h.until(t, time.Minute, change.what, change.is)
 	}
 	_, err := h.Run(h.ctx, "virsh", "undefine", "followed")
 	must(t, err)

@@ -140,7 +140,7 @@ func TestTopWatch(t *testing.T) {
 			if !strings.Contains(picture, has) || strings.Contains(picture, hasNot) {
 				t.Errorf("%s: %q", what, picture)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s: nothing was drawn", what)
 		}
 	}

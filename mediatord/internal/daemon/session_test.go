@@ -58,7 +58,7 @@ func connect(path string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{conn}, conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return &process{conn}, conn.SetDeadline(time.Now().Add(time.Minute))
 }
 
 // ask sends a request; an errno in the reply is an error.
@@ -150,7 +150,7 @@ func TestSessionOfAHostProcess(t *testing.T) {
 	if _, _, err := p.ask(hostproc.Message{Type: hostproc.TypeStart}); err != nil {
 		t.Fatal(err)
 	}
-	if err := interrupt.SetReadDeadline(time.Now().Add(15 * time.Second)); err != nil {
+	if err := interrupt.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for w.ChannelState(channel) != window.HostReady {

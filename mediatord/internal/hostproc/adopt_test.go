@@ -93,7 +93,7 @@ func TestAdoptedConnectionsGoOn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_ = process.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = process.SetReadDeadline(time.Now().Add(time.Minute))
 		data, oob := make([]byte, 100), make([]byte, 100)
 		n, oobn, _, _, err := process.ReadMsgUnix(data, oob)
 		if err != nil {

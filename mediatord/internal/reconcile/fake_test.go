@@ -255,7 +255,7 @@ func (s *stage) running(channel int, generation uint32) *fakeExecutor {
 func (s *stage) awaitInterrupt(vector int) {
 	s.Helper()
 	file := s.server.Interrupt(vector)
-	if err := file.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := file.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		s.Fatal(err)
 	}
 	if _, err := ivshmem.Await(file); err != nil {

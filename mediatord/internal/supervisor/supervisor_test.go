@@ -87,7 +87,7 @@ func (s *stage) sink(e Event) {
 // await returns the first event of a kind.
 func (s *stage) await(kind Kind) Event {
 	s.t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		i := slices.IndexFunc(s.events, func(e Event) bool { return e.Kind == kind })
