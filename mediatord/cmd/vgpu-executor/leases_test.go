@@ -170,8 +170,8 @@ func TestHighGoesFirstOnTheSoftwareGPU(t *testing.T) {
 		beside = low.used() - before
 		return false
 	})
-	if beside > 60*time.Millisecond {
-		t.Errorf("beside 300 ms of a high one, a low one had %v", beside)
+	if high := high.used(); beside > high/2 { // an equal would have had as much
+		t.Errorf("beside %v of a high one, a low one had %v", high, beside)
 	}
 	low.await("end of the low one", rest)
 }
