@@ -23,14 +23,14 @@ PROBED = "syscall=444"  # landlock_create_ruleset: executors try whether that wa
 MOSTLY = 0.9          # of the tenants' memory leaves the GPU
 
 
-def host_of(host, walls=None):
+def host_of(host, walls=None, context_after="never"):
     """A mediatord as the packages start it: executors are somebody else's."""
     work = f"{WORK}-contexts{'-' + walls if walls else ''}"
     executor = f"{work}-executor"  # where every user may run it
     os.makedirs(os.path.dirname(executor), exist_ok=True)
     shutil.copy(payload("bin/vgpu-executor"), executor)
     os.chmod(executor, 0o755)
-    pool = '[parking]\nafter = "never"\nhost_memory = "20GiB"\n'
+    pool = f'[parking]\nafter = "never"\ncontext_after = "{context_after}"\nhost_memory = "20GiB"\n'
     if walls:
         pool = f'walls = "{walls}"\n' + pool
     own = Host(host.gpus["default"], rehearsal=host.rehearsal, work=work, pool=pool,
@@ -204,3 +204,45 @@ def full(host, expect):
         tenant.end()
         expect("a process ends what it has without room on the GPU", ending.end() == 0)
         return {"answer": answer, "log": said(own)}
+
+
+def crowd(host, expect):
+    """One tenant too many for a GPU that others have filled: the idle ones' memory is not enough for it, so contexts make room, no more than needed.
+    Then the others have their turns again, each of which needs room too."""
+    deadline = Deadline(2 * SECONDS)
+    with host_of(host, "off", context_after="24h") as own:
+        result = {"tenants": TENANTS, "mib": MIB, "wake_ms": []}
+        tenants, other = [], None
+        try:
+            for _ in range(TENANTS):
+                tenants.append(Tenant(own, MIB, "4GiB", deadline))
+                tenants[-1].await_line("holds")
+            if not host.rehearsal:
+                left = 150  # with the tenants' memory less than one more needs, and with one context more
+                other = subprocess.Popen(host.native([payload("tests/tenant"), str(free_mib() - CONTEXT_MIB - left)]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+                if not settled(lambda: free_mib() < CONTEXT_MIB, deadline.left(15)):
+                    raise RuntimeError(f"{free_mib()} MiB are free")
+                result["free_mib"] = free_mib()
+            settled(lambda: all(channel["idle"] >= 2 for channel in channels(own)), deadline.left(10))
+            tenants.append(Tenant(own, MIB, "4GiB", deadline))
+            tenants[-1].await_line("holds")
+            away = sum(channel["context_parked"] for channel in channels(own))
+            result["away"] = away
+            if not host.rehearsal:
+                expect(f"the contexts of one or two tenants make room: of {away}", 1 <= away < TENANTS)
+            for tenant in tenants:
+                settled(lambda: False, deadline.left(1.5))  # the others are idle enough to make room
+                result["wake_ms"].append(tenant.touch())
+                tenant.ask("check", "right")
+        except Exception as error:
+            expect(f"one more than the GPU has room for: {error!r}", False)
+        if other:
+            other.stdin.close()
+            other.wait(20)
+        ended = [tenant.end() for tenant in tenants]
+        expect(f"tenants end with {ended}", not any(ended))
+        if result["wake_ms"]:
+            print(f"{len(tenants)} tenants of {MIB} MiB where {TENANTS} have room: {result.get('away')} contexts left for the last,"
+                  f" next calls {', '.join(f'{value:.1f}' for value in result['wake_ms'])} ms")
+        result["log"] = said(own)
+        return result

@@ -261,11 +261,13 @@ def stage(host, names=None, sizes=SIZES, rounds=ROUNDS, tenants=TENANTS, mib=TEN
             size = 16 if host.rehearsal else ROOM_MIB
             # contexts of three tenants, of warm executors and of the other process
             result["room"] = room(full, size, 0 if host.rehearsal else free_mib() - 2 * size - 6 * 600, whole, expect)
-    if names and ("contexts" in names or "full" in names):
+    if names and {"contexts", "full", "crowd"} & set(names):
         import parking_contexts  # which uses this module
 
         if "contexts" in names:
             result["contexts"] = parking_contexts.contexts(host, expect)
         if "full" in names and not host.rehearsal:
             result["full"] = parking_contexts.full(host, expect)
+        if "crowd" in names:
+            result["crowd"] = parking_contexts.crowd(host, expect)
     return {"good": not problems, "problems": problems, **result}
