@@ -290,6 +290,23 @@ func TestShortParameters(t *testing.T) {
 	h.want("Launch &{1004 [1 1 1] [1 1 1] 0 0 [] false [97 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0]}")
 }
 
+// A function's first launch is like those that follow, but for its answer.
+func TestAnsweredLaunch(t *testing.T) {
+	h := inContext(t)
+	h.function(9)
+	h.driver.Calls()
+	h.post("launch", 9, 1, 2, 3, 4, 5, 6, 7, 0, "parameters")
+	posted := h.driver.Calls()
+	if r, _ := h.call("launch_answered", 9, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, "parameters"); r != driver.Success {
+		t.Errorf("result %d", r)
+	}
+	h.want(posted...)
+	h.driver.Fail["Launch"] = driver.ErrorInvalidValue
+	if r, _ := h.call("launch_answered", 9, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, "parameters"); r != driver.ErrorInvalidValue {
+		t.Errorf("a refused launch answers %d", r)
+	}
+}
+
 func TestLaunchAttributes(t *testing.T) {
 	h := inContext(t)
 	h.function(9)
