@@ -29,5 +29,5 @@
 //	_, err = l.Virsh(ctx, "start", "a")
 //	results, err := l.Console("a").WaitEnd(ctx) // results["prog"].Exit, .Output
 //
-// packages.txt lists what must be installed.
+// packaging/develop/packages.txt lists what must be installed.
 package vm
