@@ -114,6 +114,7 @@ sim:
 	$(GO) run ./mediatord/cmd/vgpu-sim $(BUILD)/sim
 
 lint: deps
+	@packaging/develop/install-deps.sh packaging/develop/packages-lint.txt
 	packaging/develop/lint.sh
 
 clean:
