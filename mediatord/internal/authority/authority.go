@@ -11,7 +11,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/user"
 	"slices"
+	"strconv"
 
 	"github.com/godbus/dbus/v5"
 
@@ -68,13 +70,25 @@ func (a Authority) Check(ctx context.Context, asker Asker, sender string, action
 	may, err := asker.Authorized(ctx, sender, action, interactive)
 	switch {
 	case errors.Is(err, ErrNoPolkit):
-		return who, refusal.Because(refusal.ErrNotAuthorized, "user %d may not do that, and polkit, which could allow it, is not running; do it as root", who.UID)
+		return who, refusal.Because(refusal.ErrNotAuthorized, "user %d may not do that, and polkit, which could allow it, is not running; do it as root%s", who.UID, a.orJoin(action))
 	case err != nil:
 		return who, fmt.Errorf("asking polkit: %w", err)
 	case !may:
-		return who, refusal.Because(refusal.ErrNotAuthorized, "polkit does not let user %d do %s; do it as root, or have the administrator write a polkit rule for that action", who.UID, action)
+		return who, refusal.Because(refusal.ErrNotAuthorized, "polkit does not let user %d do %s; do it as root%s, or have the administrator write a polkit rule for that action", who.UID, action, a.orJoin(action))
 	}
 	return who, nil
+}
+
+// orJoin names the group whose members need no polkit for the action; "" if there is none.
+func (a Authority) orJoin(action Action) string {
+	if action != OpenSession || a.SessionGroup < 0 {
+		return ""
+	}
+	name := strconv.FormatInt(a.SessionGroup, 10)
+	if group, err := user.LookupGroupId(name); err == nil {
+		name = group.Name
+	}
+	return ", join the group " + name
 }
 
 // Names of polkit on the bus.

@@ -68,6 +68,13 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	nobody := fakeAsker{who: Credentials{UID: 1000, Groups: []uint32{0}}}
+	const nogroup = 2147483646
+	if _, err := (Authority{SessionGroup: nogroup}).Check(t.Context(), &nobody, ":1.7", OpenSession, false); err == nil || !strings.Contains(err.Error(), "join the group 2147483646") {
+		t.Errorf("the group is not named: %v", err)
+	}
+	if _, err := (Authority{SessionGroup: nogroup}).Check(t.Context(), &nobody, ":1.7", Reload, false); err == nil || strings.Contains(err.Error(), "join the group") {
+		t.Errorf("a group that does not help is named: %v", err)
+	}
 	if _, err := (Authority{SessionGroup: -1}).Check(t.Context(), &nobody, ":1.7", OpenSession, false); !errors.Is(err, refusal.ErrNotAuthorized) {
 		t.Errorf("without a session group: %v", err)
 	}
