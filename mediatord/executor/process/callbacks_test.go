@@ -25,6 +25,31 @@ func TestCallbacksGoToTheDriver(t *testing.T) {
 	h.want("StreamCreate 0 0", "LaunchHostFunc 1001 77", "AddCallback 0 4294967295")
 }
 
+// A record is consumed after the process was told that the callback is on the stream.
+func TestCallbackThatComesBehindAFaultIsCalled(t *testing.T) {
+	h := inContext(t)
+	h.driver.Fail["AddCallback"] = driver.ErrorIllegalAddress
+	if r := h.post("stream_add_callback", 0, 77); r != driver.ErrorIllegalAddress {
+		t.Errorf("the result is %d", r)
+	}
+	if !h.WaitFor(func() bool { return h.word(window.ChCalled) == 1 }) {
+		t.Fatal("it is not called")
+	}
+	if number, status := h.word(window.ChCall), h.word(window.ChCallStatus); number != 77 || status != uint32(driver.ErrorIllegalAddress) {
+		t.Errorf("called is %d with status %d", number, status)
+	}
+	// callers take turns: the next one comes when this one has gone
+	var next sync.WaitGroup
+	next.Go(func() { h.driver.Call(78, driver.Success) })
+	for turn := uint32(1); turn <= 2; turn++ {
+		if !h.WaitFor(func() bool { return h.word(window.ChCalled) == turn }) {
+			t.Fatalf("announced are %d, want %d", h.word(window.ChCalled), turn)
+		}
+		binary.LittleEndian.PutUint32(h.Memory()[window.ChReturned:], turn)
+	}
+	next.Wait()
+}
+
 // The driver's threads wait until the process has run their functions, one after
 // the other.
 func TestCallWaitsForTheProcess(t *testing.T) {
