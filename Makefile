@@ -4,7 +4,7 @@
 #   make test      every test that needs no GPU
 #   make build     everything into build/
 #   make system    the packages on a Debian of their own; ROUNDS=10 restarts, upgrades and reboots that often
-#   make enforced  the packages where AppArmor enforces, in whole VMs; not part of make test, because it takes long
+#   make enforced  the packages where AppArmor or SELinux enforces, in whole VMs; not part of make test, because it takes long
 #   make packages  deb and rpm for host and guest into build/packages
 #   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
 #   make lint      style and static checks

@@ -36,6 +36,8 @@ func TestAppArmor(t *testing.T) {
 				"confined", h.apparmorConfines,
 				"computes", h.computes,
 				"plugged", h.plugged,
+				"held", h.held,
+				"keeps apart", h.keepsApart("aa-exec --profile=libvirt-"+one+" --"),
 				"denies nothing of ours", h.apparmorDeniesNothing,
 				"denies", h.apparmorDenies,
 				"remove", h.apparmorForgets,

@@ -117,6 +117,35 @@ func (h *host) plugged(t *testing.T) {
 	h.run(t, "virsh destroy another && vgpuctl detach another")
 }
 
+// held stops mediatord and starts it again under a domain that runs.
+func (h *host) held(t *testing.T) {
+	h.run(t, "systemctl stop mediatord")
+	h.run(t, "systemctl is-active vgpu-held.scope")
+	h.run(t, "systemctl start mediatord")
+	h.connected(t, "one")
+}
+
+// keepsApart wants a captured QEMU not to get the vGPU of a domain that is about to
+// start: QEMU's user and confinement let it connect, but it is not that domain's
+// process. confine is a command that confines what follows it as the QEMU of "one".
+func (h *host) keepsApart(confine string) func(*testing.T) {
+	const manager = "busctl call io.github.libvirt_vgpu.Mediator1 /io/github/libvirt_vgpu/Mediator1 io.github.libvirt_vgpu.Mediator1.Manager "
+	const socket = "/run/vgpu/domain-" + another + "/ivshmem.sock"
+	return func(t *testing.T) {
+		h.run(t, manager+"Reserve ssss "+another+` another '<vgpu:gpu xmlns:vgpu="urn:libvirt-vgpu:1" memory="64MiB"/>' `+socket)
+		out, err := h.Run(h.ctx, "setpriv --reuid=libvirt-qemu --regid=libvirt-qemu --init-groups timeout 600 "+confine+
+			" qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35 -accel kvm -accel tcg -S"+
+			" -chardev socket,id=vgpu,path="+socket+" -device ivshmem-doorbell,chardev=vgpu,vectors=33")
+		if err == nil {
+			t.Errorf("the QEMU of one got the vGPU of another: %s", out)
+		}
+		if log := h.run(t, "journalctl --no-pager --output cat --unit mediatord"); !strings.Contains(log, "is not the QEMU of domain") {
+			t.Errorf("mediatord does not say that it turned a QEMU away; that one said: %s\n%s", out, log)
+		}
+		h.run(t, manager+"Release s "+another)
+	}
+}
+
 // connected wants QEMU to have connected to the socket of its slot.
 func (h *host) connected(t *testing.T, domain string) {
 	t.Helper()
@@ -130,7 +159,7 @@ func (h *host) connected(t *testing.T, domain string) {
 // until waits for a condition of the machine.
 func (h *host) until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	const limit = 10 * time.Minute
+	const limit = 20 * time.Minute
 	for deadline := time.Now().Add(limit); !is(); time.Sleep(time.Second) {
 		if time.Now().After(deadline) || h.ctx.Err() != nil {
 			t.Fatalf("waiting until %s: not within %v", what, limit)
