@@ -115,11 +115,19 @@ func checkAdmission(ctx context.Context, address string, all []listed) {
 		return // the list says so already
 	}
 	defer c.close()
+	answers := map[vgpuxml.GPU]error{} // a pool whose GPU is missing looks for it at each question
 	for i := range all {
 		if all[i].asks == nil || all[i].Problem != "" {
 			continue
 		}
-		if err := c.check(ctx, *all[i].asks); err != nil {
+		asks := *all[i].asks
+		asks.Weight, asks.Window = vgpuxml.DefaultGPU().Weight, vgpuxml.DefaultGPU().Window // which no pool refuses
+		err, asked := answers[asks]
+		if !asked {
+			err = c.check(ctx, asks)
+			answers[asks] = err
+		}
+		if err != nil {
 			all[i].Problem = err.Error()
 		}
 	}
