@@ -28,13 +28,13 @@ struct vg_lane {
 
 struct vg_meter {
 	int64_t budget, clear_by, coarse, grace, expiry;
-	int64_t overdue, grain, settle, linger;
+	int64_t overdue, grain, settle, settle_behind, linger;
 	int64_t flying, looked, submitted;
 	uintptr_t flying_word, clock;
 	uint32_t quiet, wanted, lanes, last, table_bits, launches;
 	struct vg_lane lane[METER_LANES];
 };
-_Static_assert(sizeof(struct vg_lane) == 568 && sizeof(struct vg_meter) == 136 + 568 * METER_LANES, "layout");
+_Static_assert(sizeof(struct vg_lane) == 568 && sizeof(struct vg_meter) == 144 + 568 * METER_LANES, "layout");
 
 struct vg_duration {
 	uint64_t key;
@@ -95,11 +95,15 @@ static inline bool any_done(const struct vg_meter *m)
 	return false;
 }
 
-static inline bool any_open(const struct vg_meter *m)
+/* Whether the ring has been empty for long enough that what is open gets a mark. */
+static inline bool any_settled(const struct vg_meter *m, int64_t quiet)
 {
-	for (uint32_t i = 0; i < m->lanes; i++)
-		if (m->lane[i].count)
+	for (uint32_t i = 0; i < m->lanes; i++) {
+		const struct vg_lane *l = &m->lane[i];
+
+		if (l->count && quiet >= (l->pending ? m->settle_behind : m->settle))
 			return true;
+	}
 	return false;
 }
 
@@ -188,7 +192,7 @@ static inline bool meter_quiet(struct vg_meter *m)
 		m->quiet = 1;
 		m->submitted = now;
 	}
-	return !(now - m->submitted >= m->settle && any_open(m)) && !(m->wanted && now - m->submitted >= m->linger);
+	return !any_settled(m, now - m->submitted) && !(m->wanted && now - m->submitted >= m->linger);
 }
 
 #endif

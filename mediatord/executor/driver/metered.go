@@ -12,12 +12,13 @@ type Metered struct {
 	Overdue int64
 	// Grain is the length from which on a segment gets its mark.
 	Grain int64
-	// Settle and Linger are how long the ring is empty before the meter marks what
-	// is open, and before others may have the turn.
-	Settle, Linger int64
-	Flying         int64
-	Looked         int64 // at or before the last look at marks
-	Submitted      int64 // when Quiet began
+	// Settle and SettleBehind are how long the ring is empty before the meter marks what is
+	// open on a lane without, and with, something pending; Linger before others may have the turn.
+	Settle, SettleBehind, Linger int64
+
+	Flying    int64
+	Looked    int64 // at or before the last look at marks
+	Submitted int64 // when Quiet began
 
 	FlyingWord uintptr // where Flying is shown
 	Clock      uintptr // of a word that has the time; 0: the monotonic clock

@@ -31,7 +31,10 @@ func (m *Meter) Lend(to *driver.Metered, context uint32, marks uintptr) (duratio
 	terms := m.page.Last()
 	to.Budget, to.ClearBy, to.Expiry = int64(terms.Budget), int64(terms.ClearBy), int64(terms.Expiry)
 	to.Coarse, to.Grace = int64(terms.Coarse), int64(terms.Grace)
-	to.Grain, to.Settle, to.Linger = int64(grain(terms)), int64(m.settles()), int64(linger)
+	to.Grain, to.Linger, to.Settle, to.SettleBehind = int64(grain(terms)), int64(linger), int64(settled), int64(settled)
+	if !m.page.Alone() {
+		to.Settle = int64(settledLimited)
+	}
 	to.Flying, to.Looked, to.Submitted = int64(m.flying), int64(m.looked), int64(m.submitted)
 	to.FlyingWord, to.TableBits, to.Launches = m.page.FlyingAddress(), m.durations.bits, 0
 	to.Quiet, to.Wanted = word(m.quiet), word(m.wanted)

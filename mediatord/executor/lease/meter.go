@@ -19,7 +19,7 @@ import (
 
 const (
 	// grains is how many marks fall on a budget; finest is their least distance.
-	grains = 4
+	grains = 2
 	finest = 40 * time.Microsecond
 	// coarsest is their greatest distance, so that durations are learnt.
 	coarsest = time.Millisecond

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// settled is how long the ring is empty before the end of the work is looked
-	// for: under an unlimited lease, and under one.
+	// settled is how long the ring is empty before the end of the work is looked for;
+	// settledLimited under a limited lease, when nothing else is looked for.
 	settled        = 20 * time.Microsecond
 	settledLimited = 4 * time.Microsecond
 	// linger is how long the ring is empty before others may have the turn: a
@@ -41,11 +41,8 @@ func (m *Meter) Quiet() {
 		m.wanted = false
 		m.set(false)
 	}
-	if now-m.submitted < m.settles() {
-		return
-	}
 	for _, l := range m.busy {
-		if l.open.count > 0 && !m.markLate(l) {
+		if l.open.count > 0 && now-m.submitted >= m.settles(l) && !m.markLate(l) {
 			m.dropOpen(l) // being captured, or gone: there is nothing to wait for
 		}
 	}
@@ -72,9 +69,10 @@ func (m *Meter) beReady() {
 	}
 }
 
-// settles is how long the ring is empty before what is open gets a mark.
-func (m *Meter) settles() time.Duration {
-	if m.page.Alone() {
+// settles is how long the ring is empty before what is open on a lane gets a mark: longer while earlier work on
+// it is not done, since a mark is work for the GPU too and a program may post its kernels one by one.
+func (m *Meter) settles(l *lane) time.Duration {
+	if m.page.Alone() || len(l.pending) > 0 {
 		return settled
 	}
 	return settledLimited
@@ -108,18 +106,24 @@ func (m *Meter) pause(left time.Duration) time.Duration {
 	return max(left-near, -left/8)
 }
 
+// markLast sees to it that the end of what holds the next submission back is seen, the part that is marked
+// already first.
+func (m *Meter) markLast() {
+	for _, l := range m.busy {
+		if l.open.count > 0 && len(l.pending) == 0 && !m.markLate(l) {
+			m.dropOpen(l)
+		}
+	}
+}
+
 // Wait returns when it is worth asking Admit again, or somewhat earlier. It spins
 // while the end of something is near.
 func (m *Meter) Wait() {
 	if m.page.Stale() {
 		return
 	}
+	m.markLast()
 	now := m.now()
-	for _, l := range m.busy { // what holds the next one back must be seen to end
-		if l.open.count > 0 && !m.markLate(l) {
-			m.dropOpen(l)
-		}
-	}
 	sleep := longest
 	terms := m.page.Last() // those that said no
 	if terms.Expiry > now {
