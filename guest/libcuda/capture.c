@@ -344,10 +344,31 @@ static CUresult take(struct vg_thread *t, struct vg_stream *s, struct vg_capture
 	return result;
 }
 
+static CUresult finish(struct vg_thread *t, struct vg_stream *s, struct vg_capture *c, struct vg_graph **out)
+{
+	CUresult result;
+
+	vg_graphs_lock();
+	result = take(t, s, c, out);
+	vg_graphs_unlock();
+	leave(s->context, c);
+	over(c, *out);
+	return result;
+}
+
+static void drop(struct vg_thread *t, struct vg_graph *g)
+{
+	vg_graphs_lock();
+	vg_op_graph_destroy(t, g->object.number);
+	vg_graph_end(g);
+	vg_graphs_unlock();
+}
+
+/* Another thread's attempt ends the capture as well, without a graph; so does one that wants no graph (measured, driver 580). */
 static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 {
+	struct vg_graph *g, *given;
 	struct vg_capture *c;
-	struct vg_graph *g;
 	struct vg_stream *s;
 	struct vg_thread *t;
 	int result = vg_enter(&t);
@@ -356,21 +377,22 @@ static CUresult end(CUstream handle, CUgraph *out, bool per_thread)
 		result = vg_stream_find(t, handle, per_thread, &s);
 	if (result)
 		return result;
-	if (!out)
-		return CUDA_ERROR_INVALID_VALUE;
 	c = atomic_load(&s->capture);
 	if (!c)
 		return CUDA_ERROR_ILLEGAL_STATE;
 	if (c->origin != s)
 		return spoil(c, CUDA_ERROR_STREAM_CAPTURE_UNMATCHED);
-	if (c->mode != MODE_RELAXED && c->thread != t->number)
-		return spoil(c, CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
-	vg_graphs_lock();
-	result = take(t, s, c, &g);
-	vg_graphs_unlock();
-	leave(s->context, c);
-	over(c, g);
-	*out = g;
+	if (c->mode != MODE_RELAXED && c->thread != t->number) {
+		result = spoil(c, CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
+		(void)finish(t, s, c, &g);
+		return result;
+	}
+	given = c->graph;
+	result = finish(t, s, c, &g);
+	if (out)
+		*out = g;
+	else if (g && !given)
+		drop(t, g);
 	return result;
 }
 
@@ -392,7 +414,7 @@ VG_EXPORT CUresult cuThreadExchangeStreamCaptureMode(unsigned int *mode)
 
 	if (result)
 		return result;
-	if (!t || !mode || *mode > MODE_RELAXED)
+	if (!t || !mode)	/* any mode is kept, and given back later (measured, driver 580) */
 		return CUDA_ERROR_INVALID_VALUE;
 	previous = t->capture_mode;
 	t->capture_mode = *mode;

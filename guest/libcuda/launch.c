@@ -51,10 +51,15 @@ static int check_shape(const struct shape *s)
 	return 0;
 }
 
+static bool threads_fit(const struct vg_function *f, const struct shape *s)
+{
+	return threads_of(s) <= (uint64_t)atomic_load_explicit(&f->attributes[FUNCTION_MAX_THREADS], memory_order_relaxed);
+}
+
 /* The block has no more threads and shared memory than the function may. */
 static bool block_fits(const struct vg_function *f, const struct shape *s)
 {
-	return threads_of(s) <= (uint64_t)atomic_load_explicit(&f->attributes[FUNCTION_MAX_THREADS], memory_order_relaxed) &&
+	return threads_fit(f, s) &&
 	       s->shared <= (unsigned int)atomic_load_explicit(&f->attributes[FUNCTION_MAX_DYNAMIC_SHARED], memory_order_relaxed);
 }
 
@@ -183,6 +188,7 @@ VG_EXPORT CUresult cuLaunchKernel_ptsz(CUfunction f, unsigned int gx, unsigned i
 }
 
 /*
+ * Of blocks with too many threads none can be; of those with too much shared memory too few fit (measured, driver 580).
  * Green contexts have fewer multiprocessors, and a captured launch is looked at when its graph
  * is instantiated: both are left to the driver.
  */
@@ -191,6 +197,8 @@ static int check_together(const struct vg_thread *t, struct vg_function *f, cons
 {
 	if (t->current->base->greens || atomic_load_explicit(&stream->capture, memory_order_relaxed))
 		return 0;
+	if (!threads_fit(f, s))
+		return CUDA_ERROR_INVALID_VALUE;
 	if (!block_fits(f, s))
 		return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 	return vg_blocks_together(f, (uint64_t)s->gx * s->gy * s->gz, (int)(s->bx * s->by * s->bz), s->shared);

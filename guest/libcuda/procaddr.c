@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cuGetProcAddress: by base name, CUDA version and stream flavour. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "abi.h"
 #include "calls.h"
+#include "process.h"
 
 enum { SYMBOL_FOUND, SYMBOL_NOT_FOUND, SYMBOL_VERSION_NOT_SUFFICIENT };
 
@@ -56,12 +58,18 @@ static int look_up(const char *name, int version, int per_thread, void **functio
 	return status;
 }
 
+/* A version newer than the driver's own is refused, a negative one is not (measured, driver 580). */
+static bool is_askable(const char *name, void **function, int version, unsigned long long flags)
+{
+	return name && function && version <= VG_API_VERSION && flags < FLAGS_END;
+}
+
 VG_EXPORT CUresult cuGetProcAddress_v2(const char *name, void **function, int version, unsigned long long flags,
 				       int *status)
 {
 	int found;
 
-	if (!name || !function || flags >= FLAGS_END)
+	if (!is_askable(name, function, version, flags))
 		return CUDA_ERROR_INVALID_VALUE;
 	*function = NULL;
 	found = look_up(name, version, (flags & FLAG_PER_THREAD) != 0, function);
@@ -72,7 +80,7 @@ VG_EXPORT CUresult cuGetProcAddress_v2(const char *name, void **function, int ve
 
 VG_EXPORT CUresult cuGetProcAddress(const char *name, void **function, int version, unsigned long long flags)
 {
-	if (!name || !function || flags >= FLAGS_END)
+	if (!is_askable(name, function, version, flags))
 		return CUDA_ERROR_INVALID_VALUE;
 	return look_up(name, version, (flags & FLAG_PER_THREAD) != 0, function) == SYMBOL_FOUND ?
 		       0 :

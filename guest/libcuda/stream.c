@@ -269,10 +269,13 @@ VG_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
 	VG_LOAN loan = { 0 };
 	int result = vg_enter_local();
 
-	if (!result && (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD))
+	/* none at all comes before there need be a context, those that every context has after it (measured, driver 580) */
+	if (!result && !stream)
 		result = CUDA_ERROR_INVALID_HANDLE;
 	if (!result)
 		result = vg_enter_stream(&t, stream, &loan);
+	if (!result && (stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD))
+		result = CUDA_ERROR_INVALID_HANDLE;
 	if (!result)
 		result = vg_stream_find(t, stream, false, &stream);
 	return result ? result : stream_destroy(t, stream);

@@ -19,7 +19,6 @@
 #define ACCESS_NONE 0u
 #define ACCESS_READ 1u
 #define ACCESS_READWRITE 3u
-#define FREED		1u	/* of a reservation: it ends with the last mapping in it */
 
 struct access_desc {
 	struct { unsigned int type; int id; } location;
@@ -93,18 +92,7 @@ VG_EXPORT CUresult cuMemAddressReserve(CUdeviceptr *out, size_t size, size_t ali
 	return CUDA_SUCCESS;
 }
 
-/* Gives a reservation's addresses back. */
-static int unreserve(struct vg_thread *t, uint64_t address, uint64_t size)
-{
-	struct vg_range r;
-	int result = vg_op_mem_unreserve(t, address, size);
-
-	if (!result && vg_range_remove(address, VG_RANGE_RESERVED, &r))
-		vg_spaces_give(&vg_spaces.device, address, size);
-	return result;
-}
-
-/* The driver takes a reservation back in which something is mapped; the addresses are free with the last mapping. */
+/* A reservation in which something is mapped stays (measured, driver 580). */
 VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
 {
 	struct vg_range r, mapped;
@@ -113,14 +101,13 @@ VG_EXPORT CUresult cuMemAddressFree(CUdeviceptr address, size_t size)
 
 	if (result)
 		return result;
-	if (!vg_reservation_find(address, &r) || r.base != address || r.size != size || r.flags == FREED)
+	if (!vg_reservation_find(address, &r) || r.base != address || r.size != size ||
+	    vg_range_find_overlap(address, size, &mapped))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!vg_range_find_overlap(address, size, &mapped))
-		return unreserve(t, address, size);
-	if (!vg_range_remove(address, VG_RANGE_RESERVED, &r))
-		return CUDA_ERROR_INVALID_VALUE;
-	r.flags = FREED;
-	return vg_range_add(&r);
+	result = vg_op_mem_unreserve(t, address, size);
+	if (!result && vg_range_remove(address, VG_RANGE_RESERVED, &r))
+		vg_spaces_give(&vg_spaces.device, address, size);
+	return result;
 }
 
 VG_EXPORT CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t size, const struct allocation_prop *prop,
@@ -191,14 +178,10 @@ static int end_if_unused(struct vg_thread *t, struct vg_memory *m)
 void vg_memory_unmapped(struct vg_thread *t, const struct vg_range *mapping)
 {
 	struct vg_memory *m = mapping->owner;
-	struct vg_range reserved, left;
 
 	pthread_mutex_lock(&lock);
 	m->mappings--;
 	end_if_unused(t, m);
-	if (vg_reservation_find(mapping->base, &reserved) && reserved.flags == FREED &&
-	    !vg_range_find_overlap(reserved.base, reserved.size, &left))
-		unreserve(t, reserved.base, reserved.size);
 }
 
 /* The handle that the memory was mapped by, once more. */
@@ -266,7 +249,7 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 	if (result)
 		return result;
 	if (!m || !size || flags || offset || size % vg_memory_granularity() || address % vg_memory_granularity() ||
-	    size > m->size || !vg_reservation_find(address, &reserved) || reserved.flags == FREED ||
+	    size > m->size || !vg_reservation_find(address, &reserved) ||
 	    size > reserved.size - (address - reserved.base) ||
 	    vg_range_find(address, &taken))
 		return CUDA_ERROR_INVALID_VALUE;

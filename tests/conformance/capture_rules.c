@@ -379,6 +379,8 @@ static bool wrong_uses(void)
 	check_note("%d", mode);
 	DO(cu.ThreadExchangeStreamCaptureMode(&mode));
 	check_note("%d", mode);
+	mode = GLOBAL;
+	DO(cu.ThreadExchangeStreamCaptureMode(&mode));
 	return clear();
 }
 

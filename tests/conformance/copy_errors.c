@@ -119,23 +119,17 @@ static bool one_plane(void)
 	return true;
 }
 
-/* Memory of a pool: freed twice, freed by the other call, used after its end was put on the stream. */
+/*
+ * Memory of a pool, freed twice. When this, the next and the end of the device's own pool were asked in one process,
+ * the driver died of the wait for the context that followed; so they are apart, and what may leave it broken is not asked.
+ */
 static bool freed_in_order(void)
 {
-	BIND(cuMemAllocFromPoolAsync, CUdeviceptr *, size_t, void *, CUstream);
-	BIND(cuMemPoolDestroy, void *);
-	BIND(cuMemPoolTrimTo, void *, size_t);
-	BIND(cuMemPoolGetAttribute, void *, int, void *);
-	BIND(cuMemPoolSetAttribute, void *, int, void *);
-	BIND(cuDeviceGetDefaultMemPool, void **, CUdevice);
-	CUdeviceptr a, b;
+	CUdeviceptr a;
 	CUstream stream;
-	uint64_t value = 0;
-	void *pool;
 
 	USE_DEVICE;
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-	DO(cuDeviceGetDefaultMemPool(&pool, device));
 	DO(cu.MemAllocAsync(&a, SIZE, stream));
 	DO(cu.MemFreeAsync(a, stream));
 	NOTE(cu.MemFreeAsync(a, stream));
@@ -143,20 +137,48 @@ static bool freed_in_order(void)
 	DO(cu.StreamSynchronize(stream));
 	NOTE(cu.MemFreeAsync(a, stream));
 	NOTE(cu.MemFree(a));
-	DO(cu.MemAlloc(&b, SIZE));
-	NOTE(cu.MemFreeAsync(b, stream));
-	NOTE(cu.MemFree(b));
+	return true;
+}
+
+/* Memory of no pool. */
+static bool freed_by_the_other_call(void)
+{
+	CUdeviceptr a;
+	CUstream stream;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	DO(cu.MemAlloc(&a, SIZE));
+	NOTE(cu.MemFreeAsync(a, stream));
+	NOTE(cu.StreamSynchronize(stream));
+	return true;
+}
+
+static bool pools(void)
+{
+	BIND(cuMemAllocFromPoolAsync, CUdeviceptr *, size_t, void *, CUstream);
+	BIND(cuMemPoolDestroy, void *);
+	BIND(cuMemPoolTrimTo, void *, size_t);
+	BIND(cuMemPoolGetAttribute, void *, int, void *);
+	BIND(cuMemPoolSetAttribute, void *, int, void *);
+	BIND(cuDeviceGetDefaultMemPool, void **, CUdevice);
+	CUdeviceptr a;
+	CUstream stream;
+	uint64_t value = 0;
+	void *pool;
+
+	USE_DEVICE;
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	DO(cuDeviceGetDefaultMemPool(&pool, device));
 	NOTE(cuMemAllocFromPoolAsync(NULL, SIZE, pool, stream));
 	NOTE(cuMemAllocFromPoolAsync(&a, 0, pool, stream));
 	NOTE(cuMemPoolDestroy(NULL));
-	NOTE(cuMemPoolDestroy(pool));	/* the device's own */
 	NOTE(cuMemPoolTrimTo(NULL, 0));
 	NOTE(cuMemPoolGetAttribute(NULL, 4, &value));
 	NOTE(cuMemPoolGetAttribute(pool, 4, NULL));
 	NOTE(cuMemPoolGetAttribute(pool, 99, &value));
 	NOTE(cuMemPoolSetAttribute(NULL, 4, &value));
 	NOTE(cuMemPoolSetAttribute(pool, 99, &value));
-	DO(cu.CtxSynchronize());
 	DO(cu.StreamDestroy(stream));
 	return true;
 }
@@ -166,5 +188,7 @@ static const struct check checks[] = {
 	{ "boxes", boxes },
 	{ "one_plane", one_plane },
 	{ "freed_in_order", freed_in_order },
+	{ "freed_by_the_other_call", freed_by_the_other_call },
+	{ "pools", pools },
 };
 const struct check_group copy_error_family = GROUP("copy_errors", checks);

@@ -164,6 +164,21 @@ static bool addresses_of_functions(void)
 	return true;
 }
 
+/* The newest version that may be asked for. */
+static bool versions_of_functions(void)
+{
+	int version;
+
+	USE_DEVICE;
+	DO(cu.DriverGetVersion(&version));
+	note_function("cuMemAlloc", version, 0);
+	note_function("cuMemAlloc", version + 1, 0);
+	note_function("cuMemAlloc", version + 10, 0);
+	note_function("cuMemAlloc", version + 1000, 0);
+	note_function("cuNoSuchCall", version + 1000, 0);
+	return true;
+}
+
 static bool tables(void)
 {
 	BIND(cuGetExportTable, const void **, const CUuuid *);
@@ -270,6 +285,7 @@ static const struct check checks[] = {
 	{ "primary_context", primary_context },
 	{ "texts_of_errors", texts_of_errors },
 	{ "addresses_of_functions", addresses_of_functions },
+	{ "versions_of_functions", versions_of_functions },
 	{ "tables", tables },
 	{ "before_init", before_init },
 };

@@ -117,7 +117,7 @@ static bool kernel_nodes(void)
 	return true;
 }
 
-/* Parameters of a kernel node as one buffer. */
+/* Parameters of a kernel node as one buffer, of a kernel that takes none; and of no kernel. */
 static bool packed_parameters(void)
 {
 	BIND(cuGraphAddKernelNode_v2, CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const struct kernel_params *);
@@ -128,7 +128,7 @@ static bool packed_parameters(void)
 	size_t size;
 	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END };
 	void *unknown[] = { (void *)7, NULL, CU_LAUNCH_PARAM_END };
-	struct kernel_params p = { .func = kernels.write_word, .grid = { 1, 1, 1 }, .block = { 1, 1, 1 }, .extra = extra };
+	struct kernel_params p = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 }, .extra = extra };
 	CUgraphNode node;
 	CUgraph graph;
 
@@ -139,6 +139,34 @@ static bool packed_parameters(void)
 	size = sizeof(buffer);
 	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
 	p.func = kernels.empty;
+	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
+	p.extra = unknown;
+	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
+	DO(cu.GraphDestroy(graph));
+	return true;
+}
+
+/* The same of a kernel that takes 12 bytes. */
+static bool packed_parameters_that_count(void)
+{
+	BIND(cuGraphAddKernelNode_v2, CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const struct kernel_params *);
+	struct {
+		CUdeviceptr word;
+		unsigned int value, pad;
+	} buffer = { .value = 7 };
+	size_t size;
+	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END };
+	void *unknown[] = { (void *)7, NULL, CU_LAUNCH_PARAM_END };
+	struct kernel_params p = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 }, .extra = extra };
+	CUgraphNode node;
+	CUgraph graph;
+
+	USE_DEVICE;
+	p.func = kernels.write_word;
+	DO(cu.GraphCreate(&graph, 0));
+	size = 12;
+	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
+	size = sizeof(buffer);
 	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
 	p.extra = unknown;
 	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
@@ -332,6 +360,7 @@ static const struct check checks[] = {
 	{ "nodes", nodes },
 	{ "kernel_nodes", kernel_nodes },
 	{ "packed_parameters", packed_parameters },
+	{ "packed_parameters_that_count", packed_parameters_that_count },
 	{ "transfer_nodes", transfer_nodes },
 	{ "other_nodes", other_nodes },
 	{ "user_objects", user_objects },
