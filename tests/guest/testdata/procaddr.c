@@ -84,7 +84,7 @@ int main(int count, char **arguments)
 	expect("cuCtxCreate", 11039, 0, "cuCtxCreate_v2");
 	expect("cuCtxCreate", 11040, 0, "cuCtxCreate_v3");
 	expect("cuCtxCreate", 13000, 0, "cuCtxCreate_v4");
-	expect("cuCtxCreate", 99000, 0, "cuCtxCreate_v4");
+	expect("cuCtxCreate", -1, 0, "cuCtxCreate_v4");	/* as the driver has it */
 	expect("cuGetProcAddress", 11030, 0, "cuGetProcAddress");
 	expect("cuGetProcAddress", 12000, 0, "cuGetProcAddress_v2");
 	expect("cuInit", 2000, 0, "cuInit");
@@ -116,6 +116,8 @@ int main(int count, char **arguments)
 	function = UNTOUCHED;
 	CHECK_EQUAL(look_up("cuInit", &function, 13000, 4, &status), 1);
 	CHECK_EQUAL(look_up_v1("cuInit", &function, 13000, 4), 1);
+	CHECK_EQUAL(look_up("cuInit", &function, 13001, 0, &status), 1);	/* newer than the driver */
+	CHECK_EQUAL(look_up_v1("cuInit", &function, 99000, 0), 1);
 	CHECK(function == UNTOUCHED && status == -1);
 	CHECK_EQUAL(look_up(NULL, &function, 13000, 0, &status), 1);
 	CHECK_EQUAL(look_up("cuInit", NULL, 13000, 0, &status), 1);
