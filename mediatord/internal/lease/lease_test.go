@@ -114,12 +114,18 @@ func TestReportsWhenListenedTo(t *testing.T) {
 		t.Errorf("%d reports, want 1: that work is on the GPU again is no news", n)
 	}
 	page.SetState(Active | Flying | Waiting)
+	page.SetState(Active | Flying)
 	page.SetState(Active | Flying | Waiting)
-	if n := reports(); n != 1 {
-		t.Errorf("%d reports of waiting", n)
+	if n := reports(); n != 0 {
+		t.Errorf("%d reports of waiting behind work of its own", n)
 	}
 	if s := h.State(ms); !s.Active || !s.Flying || !s.Waiting {
 		t.Errorf("state %+v", s)
+	}
+	page.SetState(Active | Waiting)
+	page.SetState(Active | Waiting)
+	if n := reports(); n != 1 {
+		t.Errorf("%d reports of waiting for others, want 1", n)
 	}
 }
 

@@ -80,7 +80,8 @@ func (p *Page) Sleep(d time.Duration) { futexWait(p.words.word(atSequence), p.se
 func (p *Page) Nudge() { futexWake(p.words.word(atSequence)) }
 
 // SetState says what the executor does, and reports what changed if mediatord
-// wants to know. That work has got onto the GPU is no news.
+// wants to know. That work has got onto the GPU is no news, nor that more waits, or no more,
+// while there is some: who keeps its budget full would ring for each of its kernels.
 func (p *Page) SetState(state uint32) {
 	news := state ^ p.state
 	if news == 0 {
@@ -88,7 +89,7 @@ func (p *Page) SetState(state uint32) {
 	}
 	p.state = state
 	p.words.word(atState).Store(state)
-	if news == Flying && state&Flying != 0 || p.words.word(atListen).Load() == 0 {
+	if news&^(Flying|Waiting) == 0 && state&Flying != 0 || p.words.word(atListen).Load() == 0 {
 		return
 	}
 	_, _ = unix.Write(p.report, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // a full counter has been reported
