@@ -67,8 +67,8 @@ static int make_room(struct vg_node_wire *w, uint32_t before, size_t size)
 }
 
 /*
- * Parameters as one buffer are not even read for a kernel that takes none (measured, driver 580). Nor does a node then
- * answer 701 for a buffer that is too long, as a launch does; so the rest of any buffer is left.
+ * Parameters as one buffer are not even read for a kernel that takes none; and for a buffer that is too long a node
+ * does not answer 701, as a launch does (measured, driver 580).
  */
 static int check_params(const struct vg_function *f, void **params, void **extra)
 {
@@ -77,7 +77,7 @@ static int check_params(const struct vg_function *f, void **params, void **extra
 	if (extra && !params && !f->bytes)
 		return 0;
 	result = vg_params_check(f, params, extra);
-	return result == CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES ? 0 : result;
+	return result == CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES ? CUDA_ERROR_INVALID_VALUE : result;
 }
 
 static int encode_kernel(struct vg_node_wire *w, uint32_t before)

@@ -248,9 +248,11 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 
 	if (result)
 		return result;
-	if (!m || !size || flags || offset || size % vg_memory_granularity() || address % vg_memory_granularity() ||
-	    size > m->size || !vg_reservation_find(address, &reserved) ||
-	    size > reserved.size - (address - reserved.base) ||
+	if (!m || !size || flags || !vg_reservation_find(address, &reserved))
+		return CUDA_ERROR_INVALID_VALUE;
+	if (size != m->size) /* the driver maps the whole or nothing */
+		return CUDA_ERROR_NOT_SUPPORTED;
+	if (offset || address % vg_memory_granularity() || size > reserved.size - (address - reserved.base) ||
 	    vg_range_find(address, &taken))
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_op_mem_map(t, address, size, offset, m->object.number, flags);
@@ -267,26 +269,27 @@ VG_EXPORT CUresult cuMemMap(CUdeviceptr address, size_t size, size_t offset, CUm
 
 VG_EXPORT CUresult cuMemUnmap(CUdeviceptr address, size_t size)
 {
-	uint64_t end = address + size, at = address;
-	struct vg_range r;
+	uint64_t end = address + size, at;
+	struct vg_range reserved, r;
 	struct vg_thread *t;
 	int result = vg_enter(&t);
 
 	if (result)
 		return result;
-	/* whole mappings only, as the driver has it */
-	while (at < end) {
-		if (!vg_range_find(at, &r) || r.kind != VG_RANGE_MAPPED || r.base != at || r.size > end - at)
-			return CUDA_ERROR_INVALID_VALUE;
-		at += r.size;
-	}
-	if (!size)
+	if (!size || !vg_reservation_find(address, &reserved) || size > reserved.size - (address - reserved.base))
 		return CUDA_ERROR_INVALID_VALUE;
-	result = vg_op_mem_unmap(t, address, size);
-	for (at = address; !result && at < end; at += r.size)
-		if (vg_range_remove(at, VG_RANGE_MAPPED, &r))
+	/* whole mappings only; what is not mapped between or behind them does not matter, as the driver has it */
+	for (at = end; at > address && vg_range_find_overlap(address, at - address, &r); at = r.base)
+		if (r.kind != VG_RANGE_MAPPED || r.base < address || r.base + r.size > at)
+			return CUDA_ERROR_INVALID_VALUE;
+	for (at = end; at > address && vg_range_find_overlap(address, at - address, &r); at = r.base) {
+		result = vg_op_mem_unmap(t, r.base, r.size);
+		if (result)
+			return result;
+		if (vg_range_remove(r.base, VG_RANGE_MAPPED, &r))
 			vg_memory_unmapped(t, &r);
-	return result;
+	}
+	return 0;
 }
 
 VG_EXPORT CUresult cuMemSetAccess(CUdeviceptr address, size_t size, const struct access_desc *desc, size_t count)
