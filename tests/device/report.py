@@ -14,7 +14,7 @@ from bars import spread
 
 RESULTS = "tests/device/results/"
 STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "programs", "functions", "sharing", "vm", "vm_ollama",
-          "parking", "parking_turns", "sharing_decode", "watchdog", "memory")
+          "parking", "parking_turns", "sharing_decode", "decode_tried", "watchdog", "memory", "conformance")
 
 INTRODUCTION = """# Benchmarks
 
@@ -156,7 +156,12 @@ def modules(results):
 def functions(results):
     programs = results["functions"]["programs"]
     rows = [(name, "yes" if record["good"] else "no", "; ".join(record.get("differences", [])) or "-") for name, record in programs.items()]
-    return "## Same answers\n\nTest programs print the same natively and virtually:\n\n" + table(rows, "program", "same", "differences")
+    text = "## Same answers\n\nTest programs print the same natively and virtually:\n\n" + table(rows, "program", "same", "differences")
+    if checks := results.get("conformance", {}).get("checks"):
+        different = [name for name, record in checks.items() if not record["good"]]
+        text += (f"\nOf the conformance suite's {len(checks)} checks, each in a process of its own, {len(checks) - len(different)} answer the same natively and virtually"
+                 + (f"; `{'`, `'.join(different)}` did not in that run; the software GPU answers as the driver did by now.\n" if different else ".\n"))
+    return text
 
 
 def vm(results):

@@ -281,10 +281,10 @@ class Bench:
         result = {"training": "PyTorch" if "done" in trained else "hog", "same_hash": alone["hash"] == numbers["hash"], "raw": latencies}
         begins = [begin * 1e6 for begin in numbers["begins"]]
         result["timelines"] = timelines(decisions, begins, numbers["steps_us"], range(d["learn"], len(begins)))
-        result["raw"]["beside_begins"] = numbers["begins"]
         for name, values in latencies.items():
             # the rhythm is learnt from the first ones, which are shown in the raw values
             result[name] = {f"p{part}_us": quantile(values[d["learn"]:], part / 100) for part in (50, 90, 99, 100)}
+        latencies["beside_begins"] = numbers["begins"]
         result["p99_ratio"] = result["beside"]["p99_us"] / result["alone"]["p99_us"]
         if "done" in trained:
             window = [at for at in trained["done"] if numbers["began"] + 0.5 <= at <= numbers["ended"]]

@@ -51,7 +51,7 @@ def moved():
     runtime.memPrefetchAsync(x.data.ptr, x.nbytes, 0, stream.ptr)
     with stream:
         y = x + 1
-    runtime.memPrefetchAsync(y.data.ptr, y.nbytes, -1, stream.ptr)
+    runtime.memPrefetchAsync(y.data.ptr, y.nbytes, 0, stream.ptr)
     stream.synchronize()
     tell.hashed("moved", seen_by_processor(y))
 
