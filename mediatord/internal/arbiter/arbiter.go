@@ -96,10 +96,12 @@ func (a *Arbiter) decide() {
 	active := a.collect(now)
 	a.policy.Decide(now)
 	several := len(a.domains) > 1
-	for _, d := range a.domains {
-		d.give(now, several)
-	}
 	next := a.policy.Next()
+	for _, d := range a.domains {
+		if d.give(now, several) {
+			next = min(next, now+a.turn) // another of its executors may have the next turn
+		}
+	}
 	if several && active {
 		next = min(next, now+lifetime/3) // leases must not expire
 	}
@@ -294,8 +296,8 @@ func (d *Domain) charge(parts []time.Duration) {
 	}
 }
 
-// give writes the domain's lease into its executors' pages.
-func (d *Domain) give(now time.Duration, several bool) {
+// give writes the domain's lease into its executors' pages, and says whether several want what only one may have.
+func (d *Domain) give(now time.Duration, several bool) (contended bool) {
 	l := d.policy.Lease()
 	active := 0
 	for _, e := range d.executors {
@@ -332,6 +334,7 @@ func (d *Domain) give(now time.Duration, several bool) {
 		}
 		d.allowed(e, t.Budget > 0, within)
 	}
+	return l.Single && active > 1
 }
 
 // expected is the executor that comes next, as far as one can know: the one that came last.

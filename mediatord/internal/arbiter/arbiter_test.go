@@ -150,6 +150,37 @@ func TestWhoCameLastIsExpected(t *testing.T) {
 	}
 }
 
+// Beside an armed high domain one executor of another may work at a time. When several want to, the arbiter comes
+// back by itself: the one that works has nothing to report.
+func TestExecutorsOfADomainTakeTurns(t *testing.T) {
+	a := testArbiter(t)
+	options := sched.Defaults()
+	options.Armed = time.Hour
+	a.SetOptions(options)
+	clock := lease.NewClock()
+	high, low := join(t, a, sched.High, 100), join(t, a, sched.Low, 100)
+	armed := high.page(t, 0)
+	pages := []*lease.Page{low.page(t, 0), low.page(t, 1)}
+	begin(armed, clock.Now())
+	high.Used(0) // looks at all of them
+	armed.End(clock.Now(), clock.Now())
+	armed.SetState(0)
+	for i, p := range pages {
+		p.SetArrived(clock.Now())
+		p.SetState(lease.Active | lease.Waiting)
+		low.Used(i)
+		a.mu.Lock()
+		a.decide()
+		if contended := low.give(clock.Now(), true); contended != (i == 1) {
+			t.Errorf("%d executors want to work: %v", i+1, contended)
+		}
+		a.mu.Unlock()
+	}
+	if p, q := pages[0].Terms().Budget, pages[1].Terms().Budget; (p > 0) == (q > 0) {
+		t.Errorf("they have %v and %v", p, q)
+	}
+}
+
 func TestSettingsChange(t *testing.T) {
 	a := testArbiter(t)
 	clock := lease.NewClock()
