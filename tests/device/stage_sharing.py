@@ -5,6 +5,7 @@
     run.py sharing=beside,slices:2    parts, and terms by name, in so many rounds
     run.py sharing=sweep              budgets, run sets, turns and delays in less than five minutes; a table at the end
     run.py sharing=decode             llama.cpp paced at 50 tokens a second beside PyTorch that trains; decode_8b: the larger model
+    run.py sharing=armed              what PyTorch that trains keeps beside a high domain that has next to nothing to do
     run.py sharing=decoders           two and four equal domains of llama.cpp, against one domain with as many processes
 
 The parts are PARTS, the terms TERMS. Every ratio is between measurements of one mediatord's life, on the same GPU.
@@ -50,7 +51,7 @@ TERMS = {
     "delay_80": "delay = 0.8\n",
 }
 USUAL = ("beside", "equal", "weights", "cost", "killed")
-PARTS = (*USUAL, "decode", "decode_8b", "decoders")
+PARTS = (*USUAL, "decode", "decode_8b", "decoders", "armed")
 SWEEP = {
     "beside": ("default", "delay_40", "delay_80", "unpredicted", "armed_100us", "armed_1ms", "slices"),
     "equal": ("default", "turn_1ms", "turn_10ms", "turn_20ms", "budget_100us", "budget_500us", "run_set_2", "run_set_3", "run_set_4", "slices"),
@@ -297,6 +298,22 @@ class Bench:
         result["training_part_of_alone"] = rates[1] / rates[0]
         return result
 
+    def armed(self):
+        """What training keeps beside a high domain that is armed and has next to nothing to do: what its leases cost it."""
+        rates = []
+        for steps in (None, self.command("step", self.rate, 1, 10, 50_000, self.seconds + 3, priority="high")):
+            tenants = [self.trainer(self.seconds)] + ([Tenant(steps)] if steps else [])
+            try:
+                for tenant in reversed(tenants):
+                    tenant.start()
+                trained = tenants[0].result(self.seconds + 60)
+            finally:
+                for tenant in tenants:
+                    tenant.end()
+            done = trained.get("done")
+            rates.append((len(done) - 1) / (done[-1] - done[0]) if done else trained["work_us"] / trained["seconds"])
+        return {"training_alone": rates[0], "training_beside": rates[1], "training_part_of_alone": rates[1] / rates[0]}
+
     def decode_8b(self):
         return self.decode(LARGE)
 
@@ -392,6 +409,8 @@ def table(found):
                 for count in (2, 4):
                     print(f"{part:9}{terms:14}{count} domains: sum {one[count]['sum_of_one_domain']:.3f} of one domain with {count} processes, "
                           f"Jain index of tokens {one[count]['jain_of_tokens']:.4f}")
+            elif part == "armed":
+                print(f"{part:8} {terms:14}training keeps {one['training_part_of_alone']:.3f}")
             elif part.startswith("decode"):
                 print(f"{part:8} {terms:14}p99 {one['p99_ratio']:.2f} of alone, {one['training']} keeps {one['training_part_of_alone']:.3f}")
 
