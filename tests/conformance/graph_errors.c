@@ -117,59 +117,47 @@ static bool kernel_nodes(void)
 	return true;
 }
 
-/* Parameters of a kernel node as one buffer, of a kernel that takes none; and of no kernel. */
-static bool packed_parameters(void)
+/* Adds a kernel node whose parameters, 12 bytes of them, come as one buffer of a size; 0: as something else that extra does not name. */
+static CUresult add_packed(CUgraph graph, CUfunction func, size_t size)
 {
 	BIND(cuGraphAddKernelNode_v2, CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const struct kernel_params *);
 	struct {
 		CUdeviceptr word;
 		unsigned int value, pad;
 	} buffer = { .value = 7 };
-	size_t size;
 	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END };
 	void *unknown[] = { (void *)7, NULL, CU_LAUNCH_PARAM_END };
-	struct kernel_params p = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 }, .extra = extra };
+	struct kernel_params p = { .func = func, .grid = { 1, 1, 1 }, .block = { 1, 1, 1 }, .extra = size ? extra : unknown };
 	CUgraphNode node;
+
+	return cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p);
+}
+
+/* Of no kernel, and of one that takes no parameters. */
+static bool packed_parameters(void)
+{
 	CUgraph graph;
 
 	USE_DEVICE;
 	DO(cu.GraphCreate(&graph, 0));
-	size = 12;
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
-	size = sizeof(buffer);
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
-	p.func = kernels.empty;
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
-	p.extra = unknown;
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
+	NOTE(add_packed(graph, NULL, 12));
+	NOTE(add_packed(graph, NULL, 16));
+	NOTE(add_packed(graph, kernels.empty, 16));
+	NOTE(add_packed(graph, kernels.empty, 0));
 	DO(cu.GraphDestroy(graph));
 	return true;
 }
 
-/* The same of a kernel that takes 12 bytes. */
+/* Of a kernel that takes 12 bytes. */
 static bool packed_parameters_that_count(void)
 {
-	BIND(cuGraphAddKernelNode_v2, CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const struct kernel_params *);
-	struct {
-		CUdeviceptr word;
-		unsigned int value, pad;
-	} buffer = { .value = 7 };
-	size_t size;
-	void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, &buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END };
-	void *unknown[] = { (void *)7, NULL, CU_LAUNCH_PARAM_END };
-	struct kernel_params p = { .grid = { 1, 1, 1 }, .block = { 1, 1, 1 }, .extra = extra };
-	CUgraphNode node;
 	CUgraph graph;
 
 	USE_DEVICE;
-	p.func = kernels.write_word;
 	DO(cu.GraphCreate(&graph, 0));
-	size = 12;
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
-	size = sizeof(buffer);
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
-	p.extra = unknown;
-	NOTE(cuGraphAddKernelNode_v2(&node, graph, NULL, 0, &p));
+	NOTE(add_packed(graph, kernels.write_word, 12));
+	NOTE(add_packed(graph, kernels.write_word, 16));
+	NOTE(add_packed(graph, kernels.write_word, 0));
 	DO(cu.GraphDestroy(graph));
 	return true;
 }
