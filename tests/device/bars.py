@@ -3,11 +3,12 @@
 import statistics
 
 REASONS = {
-    "launch and wait, p50": "0.981, 1.010 and this in three runs on three machines of the kind. This one's processors were the slowest: cudaGetDevice's part of the bare driver took "
-                            "10, 12 and 17 ns. Of their time a virtual call takes that of two, each of which is interrupted",
-    "launch and wait, p99": "1.083, 1.172 (`bench_second_machine.json`) and this in the same three runs: of two processors one is interrupted about twice as often as of one, and the bare driver's p99.5 (bench.json) is near the virtual p99",
-    "time per launch, one thread, back to back": "0.990, 1.107 and this in the same three runs. An executor's own part of it is 14 to 30 ns (launchpath on a driver that does nothing, then and now); why the driver's "
-                       "part is longer there on two of three machines is not explained",
+    "launch and wait, p50": "0.981 (`bench_first_machine.json`), 1.010 (`bench_second_machine.json`) and this in three runs on three machines of the kind. This one's processors were the "
+                            "slowest: the bare driver told the current device in 10, 12 and 17 ns. Of their time a virtual call takes that of two",
+    "launch and wait, p99": "1.083, 1.172 and this in the same three runs. Two processors take part instead of one, and either may be interrupted: the virtual p99 of this run is near the "
+                            "bare driver's p99.5, 19.9 us. Whether that is all is not known",
+    "time per launch, one thread, back to back": "0.990, 1.107 and this in the same three runs. An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
+                       "driver that does nothing, on two processors); why the driver's part is longer there on two of three machines is not explained",
     "current device": "the bare driver answers from memory too: both take the time of a function call, and a tenth of that is no time for one",
     "device attribute": "the same",
 }

@@ -90,7 +90,6 @@ def section(results, table):
         text += table(rows, "what", "measured", "bar", "")
     if tried := results.get("decode_tried"):
         text += ("\nWhat was tried for tokens beside training, on several machines of the kind (`decode_tried.json`). The late tokens were explained by `decisions` around them: a step's length was "
-                 "taken from its first copies, and training got the GPU in the pause before the graph. Where training loses is not known: its kernels take 18.9 ms of a step of "
-                 "20.8 ms, the tokens and the change to and from them 9 % of the time.\n\n"
+                 "taken from its first copies, and training got the GPU in the pause before the graph. Where training loses is not known.\n\n"
                  + table([(one["what"], f"{one['p99_ratio']:.2f}", f"{one['training_part_of_alone']:.3f}") for one in tried["runs"]], "executors and policy", "p99 of a token, to alone", "the training's speed, to alone"))
     return text
