@@ -5,7 +5,6 @@ import (
 	"time"
 )
 
-// What never ran may last for ever: one at a time, and then as learnt.
 // Kernels that keep the budget full, or come one by one, share marks: those are work for the GPU too.
 func TestMarksAreShared(t *testing.T) {
 	const budget, length, kernels = 250 * us, 30 * us, 400

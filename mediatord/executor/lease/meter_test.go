@@ -144,6 +144,7 @@ func TestDurationsBoundWhatIsInFlight(t *testing.T) {
 	}
 }
 
+// What never ran may last for ever: one at a time, and then as learnt.
 func TestUnknownWorkGoesAlone(t *testing.T) {
 	m := newMachine(t)
 	m.limit(400 * us)
