@@ -160,7 +160,7 @@ def functions(results):
     if checks := results.get("conformance", {}).get("checks"):
         different = [name for name, record in checks.items() if not record["good"]]
         text += (f"\nOf the conformance suite's {len(checks)} checks, each in a process of its own, {len(checks) - len(different)} answer the same natively and virtually"
-                 + (f"; `{'`, `'.join(different)}` did not in that run; the software GPU answers as the driver did by now.\n" if different else ".\n"))
+                 + (f"; `{'`, `'.join(different)}` did not.\n" if different else ".\n"))
     return text
 
 
