@@ -51,7 +51,7 @@ stage_tools() {
 	cp "$build/guest/nvidia-smi" "$stage/bin/"
 	ln -s libcuda.so.1 "$stage/lib/libcuda.so" # Numba asks for it by this name
 	ln -s libnvidia-ml.so.1 "$stage/lib/libnvidia-ml.so"
-	for program in driverapi runtimeapi conformance spin steady residue tenant bench bench_module bench_scale launchpath pinned_ways memory_ways sharing gguf llama_run vectors crash.so; do
+	for program in driverapi runtimeapi conformance spin steady residue tenant bench bench_module bench_scale launchpath pinned_ways memory_ways sharing gguf llama_run vectors crash.so timeslice.so; do
 		[ -e "$build/tests/$program" ] && cp "$build/tests/$program" "$stage/tests/"
 	done
 	cp "$1" "$stage/cudart/libcudart.so.12"

@@ -9,11 +9,13 @@
  *   sharing endless RATE                               one kernel that takes ten minutes
  *
  * RATE is what calibrate printed. Each but calibrate prints "ready" when it has run a kernel, waits for a line on its standard input, and prints one line of
- * JSON at its end. Exit status 1 when a call fails.
+ * JSON at its end. Exit status 1 when a call fails. With timeslice.so before it the line says what is asked of its channel groups.
  */
 #include "bench_stats.h"
 #include "own_device.h"
 
+#include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,10 +50,25 @@ static CUfunction work;
 static CUstream stream;
 static CUdeviceptr out;
 
+/* of timeslice.c, where it is there */
+static struct {
+	void (*started)(const char *words);
+	void (*step)(bool begins);
+	void (*ended)(void);
+} timeslice;
+
+static void find_timeslice(void)
+{
+	*(void **)&timeslice.started = dlsym(RTLD_DEFAULT, "timeslice_started");
+	*(void **)&timeslice.step = dlsym(RTLD_DEFAULT, "timeslice_step");
+	*(void **)&timeslice.ended = dlsym(RTLD_DEFAULT, "timeslice_ended");
+}
+
 static void start(void)
 {
 	CUmodule module;
 
+	find_timeslice();
 	own_device();
 	DO(cu.ModuleLoadData(&module, work_ptx));
 	DO(cu.ModuleGetFunction(&work, module, "work"));
@@ -99,13 +116,15 @@ static unsigned long long rounds_of(double rate, double us)
 /* Says that the GPU has been used and waits for the others. */
 static double await_start(unsigned long long rounds)
 {
-	char line[16];
+	char line[256];
 
 	timed(rounds);
 	printf("ready\n");
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		exit(1);
+	if (timeslice.started)
+		timeslice.started(line);
 	return stats_now_us();
 }
 
@@ -129,13 +148,19 @@ static void step(double rate, int kernels, double us, double period, double seco
 			due = now;
 		}
 		begin = stats_now_us();
+		if (timeslice.step)
+			timeslice.step(true);
 		for (int i = 0; i < kernels; i++)
 			launch(rounds);
 		DO(cu.StreamSynchronize(stream));
 		begins[count] = begin - first;
 		latencies[count++] = stats_now_us() - begin;
+		if (timeslice.step)
+			timeslice.step(false);
 		due += period;
 	}
+	if (timeslice.ended)
+		timeslice.ended();
 	printf("{\"first_us\": %.0f, \"begins_us\": [", first);
 	for (int i = 0; i < count; i++)
 		printf("%s%.0f", i ? ", " : "", begins[i]);
@@ -166,6 +191,8 @@ static void hog(double rate, double us, unsigned int depth, double seconds)
 	printf("{\"kernels\": %llu, \"seconds\": %.6f, \"work_us\": %.1f}\n", count - (count < depth ? count : depth),
 	       (stats_now_us() - first) / 1e6, (double)(count - (count < depth ? count : depth)) * us);
 	fflush(stdout);
+	if (timeslice.ended)
+		timeslice.ended();
 	DO(cu.StreamSynchronize(stream));
 }
 

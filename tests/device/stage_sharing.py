@@ -72,14 +72,14 @@ WARM_UP_US = 500_000  # of a step's run, in which durations and the rhythm are l
 class Tenant:
     """A process of tests/sharing that has used the GPU and waits to be started."""
 
-    def __init__(self, command, environment=None):
+    def __init__(self, command, environment=None, **options):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, cwd=PAYLOAD, start_new_session=True, env={**os.environ, **(environment or {})})
+                                        text=True, cwd=PAYLOAD, start_new_session=True, env={**os.environ, **(environment or {})}, **options)
         if self.process.stdout.readline().strip() != "ready":
             raise RuntimeError(f"{command} is not ready: {self.process.communicate(timeout=20)[1][-1000:]}")
 
-    def start(self):
-        self.process.stdin.write("\n")
+    def start(self, words=""):
+        self.process.stdin.write(words + "\n")
         self.process.stdin.flush()
 
     def result(self, seconds=60):
