@@ -57,7 +57,7 @@ static void stream(void *dst, const void *src, size_t size)
 	_mm_sfence();
 }
 
-static void copy(void *dst, const void *src, size_t size, enum vg_copy_stores stores)
+void vg_copy_bytes(void *dst, const void *src, size_t size, enum vg_copy_stores stores)
 {
 	size_t before = -(uintptr_t)dst & 63, whole;
 
@@ -82,7 +82,7 @@ bool vg_copy_threads_help(void)
 	while (!atomic_compare_exchange_weak_explicit(&work.claimed, &number, number + 1, memory_order_relaxed,
 						      memory_order_relaxed));
 	p = &work.pieces[number % VG_COPY_PIECES];
-	copy(p->dst, p->src, p->size, p->stores);
+	vg_copy_bytes(p->dst, p->src, p->size, p->stores);
 	atomic_store_explicit(&p->done, number + 1, memory_order_release);
 	return true;
 }

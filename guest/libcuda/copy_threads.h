@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Threads that help with copies of pageable memory: one processor moves less than the
- * bus does. They start with the first large copy, take none of the program's
- * signals, and sleep a moment after the last one.
+ * bus does. They start with the first copy of 1 MiB, or of several pieces shortly behind another one, take
+ * none of the program's signals, and sleep a moment after the last one. Copies of one piece are no work for them: to start
+ * or wake them takes far longer.
  */
 #ifndef VGPU_COPY_THREADS_H
 #define VGPU_COPY_THREADS_H
@@ -18,6 +19,9 @@ enum vg_copy_stores {
 	VG_COPY_CACHED,		/* what is written is read soon */
 	VG_COPY_AROUND_CACHE,
 };
+
+/* Copies here and now. */
+void vg_copy_bytes(void *dst, const void *src, size_t size, enum vg_copy_stores stores);
 
 /*
  * One thread at a time posts: pieces are numbered from the first one on that begin returns. Wakes as many threads as

@@ -201,9 +201,22 @@ static int sent(struct vg_thread *t, struct vg_stage_buffer **buffers, unsigned 
 	return result;
 }
 
-static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
+/* One piece, which nobody could help with. */
+static int send_alone(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
 {
-	enum vg_copy_stores stores = size >= AROUND_FROM && size < AROUND_UNTIL ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
+	struct vg_stage_buffer *b;
+	int result = vg_stage_take(t, &b);
+
+	if (result)
+		return result;
+	vg_copy_bytes(b->data, src, size, size >= AROUND_FROM ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED);
+	result = vg_op_copy_htod(t, dst, (uint64_t)(uintptr_t)b->data, size, s->object.number);
+	return result ? result : vg_stage_in_use(t, b, s);
+}
+
+static int send_together(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
+{
+	enum vg_copy_stores stores = size < AROUND_UNTIL ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
 	size_t piece = piece_of(size, 8), filled = 0, posted = 0;
 	bool once = size <= ONE_FENCE && size <= piece * pool.count;
 	struct vg_stage_buffer *unfenced[VG_STAGE_BUFFERS], *b;
@@ -243,6 +256,11 @@ static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, si
 	return result;
 }
 
+static int send_staged(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
+{
+	return size <= SMALLEST_PIECE ? send_alone(t, dst, src, size, s) : send_together(t, dst, src, size, s);
+}
+
 int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_t size, struct vg_stream *s, bool complete)
 {
 	int result;
@@ -271,8 +289,22 @@ static int ask(struct vg_thread *t, uint64_t src, size_t size, struct vg_stream 
 	return result ? result : vg_stage_in_use(t, *b, s);
 }
 
+/* One piece, which nobody could help with. */
+static int receive_alone(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
+{
+	struct vg_stage_buffer *b;
+	int result = ask(t, src, size, s, &b);
+
+	if (!result)
+		result = vg_fence_wait(t, b->slot, b->value, s, false);
+	if (result)
+		return result;
+	vg_copy_bytes(dst, b->data, size, VG_COPY_CACHED);
+	return vg_channel_async(t->channel);
+}
+
 /* As many pieces as there are buffers are under way; what has come is unpacked by all threads. */
-static int receive(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
+static int receive_together(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
 	enum vg_copy_stores stores = size >= AROUND_TO_HOST ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
 	size_t piece = piece_of(size, size < 0x400000 ? 4 : 8), asked = 0, come = 0, done = 0;
@@ -323,7 +355,7 @@ int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, 
 	result = vg_stage_begin(t);
 	if (result)
 		return result;
-	result = receive(t, dst, src, size, s);
+	result = size <= SMALLEST_PIECE ? receive_alone(t, dst, src, size, s) : receive_together(t, dst, src, size, s);
 	vg_stage_end();
 	vg_text_waited_stream(t, s, result);
 	return result;

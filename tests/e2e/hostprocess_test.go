@@ -29,8 +29,21 @@ func (s *show) hostProcesses(t *testing.T) {
 			checkReport(t, p, strings.Split(out, "\n"))
 		})
 	}
+	t.Run("small copies", s.smallCopies)
 	t.Run("conformance", s.conformance)
 	_, err := s.Until(s.ctx, time.Minute, func(st stage.Status) bool { return len(st.Slots) == 0 })
 	must(t, err)
 	s.nothingLeft(t)
+}
+
+// smallCopies: threads of the library help with large copies, and small ones neither start
+// nor wake them, however fast they follow each other.
+func (s *show) smallCopies(t *testing.T) {
+	build := filepath.Join(vm.Root(), "build")
+	out, err := s.Vgpuctl(s.within(t, 2*time.Minute), "run", "--memory", "512MiB", "--lib-dir", filepath.Join(build, "guest"), "--",
+		filepath.Join(build, "tests", "small_copies"))
+	must(t, err)
+	if want := "small copies: 0 more threads; a large one: 3 more"; strings.TrimSpace(out) != want {
+		t.Errorf("%q, want %q", out, want)
+	}
 }
