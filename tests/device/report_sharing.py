@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The section of docs/benchmarks.md on tenants of one GPU, from sharing.json."""
+"""The section of docs/benchmarks.md on tenants of one GPU, from sharing.json and sharing_*.json, which are further runs of the stage."""
 import statistics
 
 from stage_sharing import cost_ratios
@@ -74,7 +74,7 @@ def section(results, table):
     if "sharing" not in results:
         return ""
     stage = results["sharing"]
-    found = [*stage["rounds"], *results.get("sharing_decode", {}).get("rounds", [])]
+    found = [one for name, other in results.items() if name == "sharing" or name.startswith("sharing_") for one in other["rounds"]]
     kernels, length, period = stage["step"]
     text = "## Many tenants\n\nDomains on one GPU, each a host process of its own; every ratio is between runs under one mediatord.\n\n"
     if rows := beside(found):
