@@ -44,6 +44,10 @@ func (s *Scheduler) guard(now Time) guard {
 		working := d.report.Active
 		if s.options.Predict {
 			working = s.working(now, d)
+			if now < d.silence.until {
+				working = true
+				s.wake(d.silence.until)
+			}
 		}
 		if working {
 			g.atWork = true

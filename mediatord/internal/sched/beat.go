@@ -20,14 +20,15 @@ type beat struct {
 	onGrid, onLast spread
 
 	pause   time.Duration // the longest recent gap
-	count   int           // of intervals that fitted, at most memory; halved by one that did not
-	misfits int           // more than those that fitted
-	between int           // recent beats in between: the interval is a multiple of the true one
+	count   int           // of intervals that fitted, at most memory, less unfitting for each that did not
+	strayed bool          // the last one did not
+	other   time.Duration // the last one that did not
+	alike   int           // twice those that did not and were like it, less those that fitted since
 
 	step   spread        // of the steps' lengths around
 	usual  time.Duration // their mean; 0: unknown
 	ended  Time          // when work was last done
-	other  int           // steps in a row that were far longer, or, below 0, far shorter
+	others int           // steps in a row that were far longer, or, below 0, far shorter
 	gaps   int           // recent steps with gaps within them
 	paused bool          // this one had one
 }
@@ -35,10 +36,11 @@ type beat struct {
 const (
 	// confident is how many intervals in a row must fit.
 	confident = 4
-	// mostMisfits more than fits end the confidence.
-	mostMisfits = 2
-	// mostBetween beats where none should be end it too.
-	mostBetween = 1
+	// unfitting is how many that fit one that does not takes back.
+	unfitting = 4
+	// novel is when intervals that are alike and do not fit are a new rhythm: three in a row, or some more of which
+	// every second one fits.
+	novel = 6
 	// mostLeftOut is how many beats in a row may be left out.
 	mostLeftOut = 8
 	// mostAwaited is how long one that is late is waited for at least, if that is less than
@@ -65,37 +67,36 @@ func (s *spread) note(off time.Duration) {
 }
 
 // came notes that the domain became active at now after gap without work, and says whether a
-// step begins with that. disturbed says that others had work on the GPU when the last step began:
-// its length says nothing.
-func (b *beat) came(now Time, gap time.Duration, disturbed bool) bool {
+// step begins with that. shared is for how long others had work on the GPU together with the last step, which was
+// longer and left a shorter gap by up to that: its length says nothing.
+func (b *beat) came(now Time, gap, shared time.Duration) bool {
 	if gap > longest {
 		*b = beat{last: now}
 		return true
 	}
 	interval := now - b.last
 	b.pause -= b.pause / 16
-	// A step that others have made longer leaves a short gap as well.
-	if 2*gap < b.pause && (b.count < confident || interval < b.mean*3/4) {
+	if 2*(gap+shared) < b.pause && (b.count < confident || interval < b.mean*3/4) {
 		return false // still the same step
 	}
 	b.pause = max(b.pause, gap)
+	if b.mean > 0 { // it may be late
+		b.pause = min(b.pause, b.mean)
+	}
+	disturbed := shared > slack
+	pushed := disturbed && b.ended-b.last >= b.mean
 	b.stepEnded(disturbed)
-	b.beats(now, now-b.last)
+	b.beats(now, interval, pushed)
 	b.last = now
 	return true
 }
 
-// beats takes a beat at now, interval after the last one.
-func (b *beat) beats(now Time, interval time.Duration) {
+// beats takes a beat at now, interval after the last one. pushed: others have made the last step so long that this
+// beat may be late.
+func (b *beat) beats(now Time, interval time.Duration, pushed bool) {
 	if b.mean == 0 {
 		b.restart(now, interval)
 		return
-	}
-	if interval < b.mean*3/4 {
-		if b.between++; b.between > mostBetween {
-			b.restart(now, interval)
-			return
-		}
 	}
 	beats := max((interval+b.mean/2)/b.mean, 1) // some may have been left out
 	off := interval - beats*b.mean
@@ -103,19 +104,19 @@ func (b *beat) beats(now Time, interval time.Duration) {
 	onGrid := now - place
 	limit := b.mean / 8
 	if beats > mostLeftOut || min(off.Abs(), onGrid.Abs()) > limit {
-		// A step that was late moves those after it, or does not.
-		if b.misfits++; b.misfits > mostMisfits {
-			b.restart(now, interval)
+		if pushed { // it says nothing
+			b.grid = now
+			return
 		}
-		b.count /= 2
+		b.stray(now, interval)
 		return
 	}
-	b.misfits = max(b.misfits-1, 0)
-	if b.count++; b.count >= memory {
-		b.count, b.between = memory, 0
+	b.count, b.strayed = min(b.count+1, memory), false
+	if off.Abs() <= limit {
+		b.alike = max(b.alike-1, 0)
 	}
-	b.onLast.note(off)
-	b.onGrid.note(onGrid)
+	b.onLast.note(min(max(off, -limit), limit))
+	b.onGrid.note(min(max(onGrid, -limit), limit))
 	if onGrid.Abs() > limit { // what went by points in time has moved them
 		place, onGrid = now, 0
 	}
@@ -135,6 +136,20 @@ func (b *beat) follow(place Time, off, beats time.Duration) {
 	n := time.Duration(b.number)
 	b.grid = place + off*2*(2*n-1)/(n*(n+1))
 	b.mean += off * 6 / (n * (n + 1) * beats)
+}
+
+// stray takes a beat where none should be, which moves those after it, or does not. Single ones say little, and so do several in a row that
+// a stall of a processor has made. Several that are alike mean that the rhythm is
+// another now, or that it has been taken for a multiple of itself.
+func (b *beat) stray(now Time, interval time.Duration) {
+	b.count, b.strayed = max(b.count-unfitting, 0), true
+	if (interval - b.other).Abs() > b.other/8 {
+		b.alike = 0
+	}
+	b.other = interval
+	if b.alike += 2; b.alike >= novel {
+		b.restart(now, interval)
+	}
 }
 
 func (b *beat) restart(now Time, interval time.Duration) {
@@ -173,14 +188,14 @@ func (b *beat) stepEnded(disturbed bool) {
 	off := length - b.usual
 	switch { // single ones say little; several mean that steps are others now
 	case off > b.usual/4:
-		b.other = max(b.other, 0) + 1
+		b.others = max(b.others, 0) + 1
 	case off < -b.usual/4:
-		b.other = min(b.other, 0) - 1
+		b.others = min(b.others, 0) - 1
 	default:
-		b.other = 0
+		b.others = 0
 	}
-	if b.other == confident || b.other == -confident {
-		b.usual, b.step, b.other = length, spread{length / 8, length / 8}, 0
+	if b.others == confident || b.others == -confident {
+		b.usual, b.step, b.others = length, spread{length / 8, length / 8}, 0
 		return
 	}
 	b.step.note(off)
@@ -193,10 +208,19 @@ func (b *beat) next(now Time) (early, late Time, ok bool) {
 	if b.count < confident {
 		return 0, 0, false
 	}
-	from, off := b.grid, b.onGrid
-	if b.onLast.early+b.onLast.late < off.early+off.late {
-		from, off = b.last, b.onLast
+	early, late, ok = b.after(now, b.grid, b.onGrid)
+	e, l, fromLast := b.after(now, b.last, b.onLast)
+	switch {
+	case ok && fromLast && b.strayed: // either may hold
+		return min(early, e), max(late, l), true
+	case !ok || fromLast && b.onLast.early+b.onLast.late < b.onGrid.early+b.onGrid.late:
+		return e, l, fromLast
 	}
+	return early, late, ok
+}
+
+// after predicts from a point in time on, and from how far off such predictions have been.
+func (b *beat) after(now, from Time, off spread) (early, late Time, ok bool) {
 	before := off.early + slack
 	if before > b.mean/4 {
 		return 0, 0, false

@@ -57,6 +57,13 @@ func Merge(domains [][]Sample) (reports []Report, used [][]time.Duration) {
 			used[b.domain][b.executor] += part
 			reports[b.domain].Used += part
 		}
+		if slices.ContainsFunc(busy, func(b edge) bool { return b.domain != busy[0].domain }) {
+			for i := range count {
+				if count[i] > 0 {
+					reports[i].Shared += e.at - last
+				}
+			}
+		}
 		last = e.at
 		if e.begins {
 			if busy = append(busy, e); count[e.domain] == 0 {

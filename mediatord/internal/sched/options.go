@@ -100,6 +100,7 @@ func (l Lease) Among(n int) Lease {
 type Report struct {
 	Used    time.Duration // GPU time since the last report
 	Busy    []Span        // when its work was on the GPU since then, in order and without overlaps
+	Shared  time.Duration // of Busy, with work of others
 	Active  bool          // work is on the GPU or wants to get there
 	Waiting bool          // work waits because of the lease
 	Flying  bool          // work is on the GPU and not done

@@ -52,17 +52,17 @@ type Domain struct {
 	report   Report
 	running  bool // may submit, and is active
 	lease    Lease
-	served   Time // when it last got GPU time, or began to want it
-	seen     Time // when it was last active
-	since    Time // when it last became active
-	stopped  Time // when it left the run set
-	came     bool // is active, and was not at the last decision
-	began    bool // began with a step since the last decision
-	delayed  bool // others had work on the GPU when its step began
-	letIn    Time // when it last might submit again
-	unfit    bool // what it wants to do next is too long for the gaps of high domains
-	ready    Time // when the GPU is to change to it
+	served   Time          // when it last got GPU time, or began to want it
+	seen     Time          // when it was last active
+	since    Time          // when it last became active
+	shared   time.Duration // for how long others have had work on the GPU with its step
+	stopped  Time          // when it left the run set
+	came     bool          // is active, and was not at the last decision
+	letIn    Time          // when it last might submit again
+	unfit    bool          // what it wants to do next is too long for the gaps of high domains
+	ready    Time          // when the GPU is to change to it
 	beat     beat
+	silence  silence
 }
 
 // New makes the policy of a GPU without domains.
@@ -125,12 +125,16 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 				d.beat.worked(busy[0])
 				busy = busy[1:]
 			}
-			d.began = d.beat.came(arrived, arrived-gone, d.delayed) || d.began
+			if d.beat.came(arrived, arrived-gone, d.shared) {
+				d.silence.step(now, d.shared > slack, d.beat.count)
+				d.shared = 0
+			}
 		}
 	}
 	for _, span := range busy {
 		d.beat.worked(span)
 	}
+	d.shared += r.Shared
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)
 		d.served = now
@@ -278,10 +282,6 @@ func (s *Scheduler) level() {
 	for _, d := range s.domains {
 		if d.unfit { // nor does it make up for all that it had no use for
 			d.virtual = max(d.virtual, s.virtual[d.settings.Class]-float64(s.options.Turn)*s.rate(d))
-		}
-		if d.began {
-			d.began = false
-			d.delayed = slices.ContainsFunc(s.domains, func(o *Domain) bool { return o != d && o.report.Flying })
 		}
 		if d.came {
 			d.came = false

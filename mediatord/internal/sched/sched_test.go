@@ -73,8 +73,8 @@ func TestRhythm(t *testing.T) {
 	for i := range 20 {
 		at += 10 * ms
 		late := time.Duration(i%3) * 20 * time.Microsecond
-		b.came(at+late, 7*ms, false)
-		b.came(at+late+ms, 100*time.Microsecond, false) // within the step
+		b.came(at+late, 7*ms, 0)
+		b.came(at+late+ms, 100*time.Microsecond, 0) // within the step
 	}
 	early, late, ok := b.next(at + 2*ms)
 	if !ok || early > at+10*ms || late < at+10*ms || late-early > 3*ms {
@@ -83,7 +83,7 @@ func TestRhythm(t *testing.T) {
 	if early, _, ok = b.next(at + 14*ms); !ok || early < at+19*ms {
 		t.Errorf("after one that did not come: %v, %v", early, ok)
 	}
-	b.came(at+3*time.Second, 3*time.Second, false)
+	b.came(at+3*time.Second, 3*time.Second, 0)
 	if _, _, ok = b.next(at + 3*time.Second); ok {
 		t.Error("still confident after a long pause")
 	}
@@ -104,6 +104,9 @@ func TestMergeSharesOverlaps(t *testing.T) {
 		if off := r.Used - want[i]; off > 10 || off < -10 {
 			t.Errorf("domain %d used %v, want %v", i, r.Used, want[i])
 		}
+	}
+	if reports[0].Shared != 3*ms || reports[1].Shared != 3*ms || reports[2].Shared != 0 {
+		t.Errorf("domains shared %v, %v and %v", reports[0].Shared, reports[1].Shared, reports[2].Shared)
 	}
 	if got := fmt.Sprint(reports[0].Busy, reports[1].Busy); got != "[{0s 4ms}] [{0s 1ms} {2ms 6ms}]" {
 		t.Errorf("domains were busy %s", got)

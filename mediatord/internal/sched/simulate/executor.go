@@ -30,17 +30,25 @@ const touch = 2 * time.Microsecond
 // post puts work on the ring, as the guest process does.
 func (e *executor) post(now sched.Time, length time.Duration, done func(sched.Time)) {
 	e.ring = append(e.ring, &work{length: length, left: length, done: done})
-	switch {
-	case e.asleep:
-	case len(e.ring) == 1 && now-e.taken > e.sim.Hardware.Doze:
-		e.asleep = true
-		e.sim.after(now, e.sim.jitter(e.sim.Hardware.Rouse), func(now sched.Time) {
-			e.asleep = false
-			e.found(now)
-		})
-	default:
-		e.found(now)
+	if e.asleep {
+		return
 	}
+	late := time.Duration(0)
+	if len(e.ring) == 1 && now-e.taken > e.sim.Hardware.Doze {
+		late = e.sim.jitter(e.sim.Hardware.Rouse)
+	}
+	if e.count == 0 {
+		late += e.sim.stall()
+	}
+	if late == 0 {
+		e.found(now)
+		return
+	}
+	e.asleep = true
+	e.sim.after(now, late, func(now sched.Time) {
+		e.asleep = false
+		e.found(now)
+	})
 }
 
 // found begins with what is on the ring.

@@ -108,17 +108,19 @@ func (t Timer) at(part float64) time.Duration {
 	return t[i] + time.Duration((place-float64(i))*float64(t[i+1]-t[i]))
 }
 
-// Run implements Program. A step that takes longer than Every delays the next.
+// Run implements Program. A step begins at its time on the grid that the last one was on, or at once if that is
+// over, which moves the grid.
 func (c Paced) Run(now sched.Time, p *Process) {
 	due := now
 	var begin func(now sched.Time)
 	begin = func(now sched.Time) {
 		end := func(now sched.Time) {
-			due += c.Every
-			if due < now {
+			if due += c.Every; due <= now {
 				due = now
+				begin(now)
+				return
 			}
-			late := time.Duration(p.Random()*float64(c.Jitter)) + c.Timer.at(p.Random())
+			late := time.Duration(p.Random()*float64(c.Jitter)) + c.Timer.at(p.Random()) + p.executor.sim.stall()
 			if len(c.Timer) > 0 {
 				late += p.executor.sim.hiccup()
 			}

@@ -25,6 +25,9 @@ type Hardware struct {
 	// Hiccup is the part of all wake-ups that are late by up to Stall more: the host had something else to do.
 	Hiccup float64
 	Stall  time.Duration
+	// Stalls is the part of all steps' beginnings, and of all work that finds its executor without any, that are
+	// late by 1 to 4 ms: another virtual machine has the processor.
+	Stalls float64
 }
 
 // H200 is what was measured on one or follows from it. Steps beside a hog that only
@@ -204,6 +207,14 @@ func (s *Simulation) hiccup() time.Duration {
 		return 0
 	}
 	return time.Duration(s.random.Float64() * float64(s.Hardware.Stall))
+}
+
+// stall is how long a thread that has something to do is kept from its processor, mostly not at all.
+func (s *Simulation) stall() time.Duration {
+	if s.Hardware.Stalls == 0 || s.random.Float64() >= s.Hardware.Stalls {
+		return 0
+	}
+	return time.Millisecond + time.Duration(s.random.Float64()*float64(3*time.Millisecond))
 }
 
 func (s *Simulation) wrong() float64 { return 1 + s.Errors*(2*s.random.Float64()-1) }
