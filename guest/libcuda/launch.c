@@ -147,8 +147,10 @@ static int prepare(CUfunction f, const struct shape *s, CUstream handle, void **
 {
 	int result = vg_enter_stream(t, handle, loan);
 
-	if (!result)
-		result = vg_function_check(f);
+	if (__builtin_expect(result != 0, 0))
+		return result;
+	vg_ring_fetch((*t)->channel);
+	result = vg_function_check(f);
 	if (!result)
 		result = vg_stream_get(*t, handle, per_thread, stream);
 	if (!result && f->context && f->context != (*stream)->context->base)

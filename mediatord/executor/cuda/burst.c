@@ -12,6 +12,11 @@
 #include "vgpu_layout.h"
 
 #define PUBLISH_EVERY	(16u << 10)	/* bytes of the ring; as channel/record.go */
+/*
+ * How much may be consumed beyond what was reserved when TAIL was last read: producers write that word with every record, and
+ * a look takes it from them. A process that commits what it has not reserved deceives only itself, and is found out then.
+ */
+#define UNSEEN_MOST	(16u << 10)
 #define PARAMETERS_MOST	4096u
 #define RECORDS_MOST	4096u		/* then others may have the thread */
 #define LOOKS		32u		/* at the ring, between two at the clock */
@@ -114,20 +119,32 @@ static bool await(const struct vg_burst *b, struct vg_meter *m, const unsigned c
 	return false;
 }
 
+/* Whether so much at the head was reserved, as far as one knows. */
+static bool reserved(struct vg_burst *b, uint64_t bytes)
+{
+	uint64_t tail;
+
+	if (b->believed - b->head >= bytes && b->believed - b->head <= VGPU_RING_SIZE + UNSEEN_MOST)
+		return true;
+	tail = __atomic_load_n((const uint64_t *)b->tail_word, __ATOMIC_RELAXED);
+	if (tail - b->head < bytes || tail - b->head > VGPU_RING_SIZE)
+		return false;
+	b->believed = tail + UNSEEN_MOST;
+	return true;
+}
+
 /* Copies the record at the head; false: Go has to look at it. */
-static bool copy(const struct vg_burst *b, const unsigned char *at, uint64_t *tail, union record *r, uint64_t *bytes)
+static bool copy(struct vg_burst *b, const unsigned char *at, union record *r, uint64_t *bytes)
 {
 	uint32_t size = word(at);
 
 	*bytes = ((uint64_t)size + VGPU_LINE - 1) & ~(uint64_t)(VGPU_LINE - 1);
 	if (size < sizeof(struct header) || size > sizeof(*r))
 		return false;
-	if (*tail - b->head < *bytes || *tail - b->head > VGPU_RING_SIZE)
-		*tail = __atomic_load_n((const uint64_t *)b->tail_word, __ATOMIC_RELAXED);
-	if (*tail - b->head < *bytes || *tail - b->head > VGPU_RING_SIZE)
+	if (!reserved(b, *bytes))
 		return false;
 	/* the next record comes from another processor while this one is executed; it will be written to */
-	__builtin_prefetch((const void *)(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1))), 1);
+	__asm__ volatile("prefetchw %0" : : "m"(*(const unsigned char *)(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1)))));
 	for (uint64_t line = 0; line < *bytes; line += VGPU_LINE) /* of a fixed size: far cheaper than one of any */
 		memcpy((unsigned char *)r + line, at + line, VGPU_LINE);
 	__asm__ volatile("" ::: "memory"); /* from here on the copy counts */
@@ -213,7 +230,7 @@ void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value
 	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count }, durations };
 	/* what lies behind a record's parameters, should the driver look there, is zero or came from the same process */
 	static _Thread_local _Alignas(VGPU_LINE) union record r;
-	uint64_t tail = b->head, bytes;
+	uint64_t bytes;
 
 	b->calls = b->launches = b->fenced = 0;
 	b->stop = BURST_EMPTY;
@@ -230,7 +247,7 @@ void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value
 			b->stop = BURST_OTHER;
 			return;
 		}
-		if (copy(b, at, &tail, &r, &bytes)) {
+		if (copy(b, at, &r, &bytes)) {
 			if (r.h.opcode == b->launch || r.h.opcode == b->launch_kernel)
 				done = launch(b, meter, (launch_function *)launch_kernel, &tables, &r.launch, changes);
 			else if (r.h.opcode == b->fence)

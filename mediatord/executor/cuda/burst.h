@@ -17,7 +17,7 @@ enum { BURST_EMPTY, BURST_OTHER, BURST_NOTE, BURST_FAILED, BURST_LONG, BURST_MAR
 /* Addresses are numbers: what Go hands to C costs a check for each pointer in it. */
 struct vg_burst {
 	uintptr_t ring, tail_word, head_word, fences;
-	uint64_t head, published, spin_ns;
+	uint64_t head, published, believed, spin_ns;
 	uint32_t context, stream, any_stream, seen;
 	uint16_t launch, launch_kernel, fence, reserved0;
 	uint32_t entry_size, entry_used, entry_parameters;
@@ -31,7 +31,7 @@ struct vg_burst {
 		uint32_t slot, value;
 	} written[BURST_FENCES];
 };
-_Static_assert(sizeof(struct vg_burst) == 1152, "layout");
+_Static_assert(sizeof(struct vg_burst) == 1160, "layout");
 
 /* launch_kernel and write_value are the driver's cuLaunchKernel and cuStreamWriteValue32_v2; the tables are of bytes. */
 void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, const unsigned char *functions,

@@ -59,6 +59,7 @@ type Burst struct {
 	Fences    uintptr // of the first fence word
 	Head      uint64
 	Published uint64 // the head that the producers know
+	Believed  uint64 // the Burster's own: up to where records are taken without a look at TAIL
 	Spin      uint64 // nanoseconds to wait for a record
 	Context   uint32 // current one's number
 	Stream    uint32 // launches in others end the burst; NoStream: all do

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"libvirt-vgpu/mediatord/executor/channel"
 	"libvirt-vgpu/mediatord/executor/control"
 	"libvirt-vgpu/mediatord/executor/cuda"
 	"libvirt-vgpu/mediatord/executor/cuda/cudatest"
@@ -131,6 +133,29 @@ func outcome(h *harness, log string, failure error) string {
 	h.process.statistics.publish()
 	return fmt.Sprintf("%sfences %x\nasync %d by %#x, sticky %d, ring %x, statistics %+v, %d fences known, error %v", text, fences,
 		result, opcode, h.Sticky(), h.Memory()[window.ChRing:window.ChRing+256], h.process.statistics.Statistics, len(h.process.fences.active), failure)
+}
+
+// A burst takes records without a look at TAIL for each, which producers write, and who commits what
+// was not reserved is found out all the same.
+func TestABurstSeldomLooksAtTail(t *testing.T) {
+	h, _ := onEmptyDriver(t, cudatest.BuildEmptyDriver(t), nil)
+	const unseen = 16 << 10
+	record := h.Record(window.NoReply, "launch", 1, 1, 1, 1, 32, 1, 1, 0, 1, make([]byte, 40))
+	h.Push(record)
+	if consumed, err := h.consumer.Step(); !consumed || err != nil {
+		t.Fatalf("an honest record: %v, %v", consumed, err)
+	}
+	honest := h.Tail()
+	var failure error
+	for failure == nil && h.Tail() < honest+2*unseen {
+		h.Push(record)
+		h.StoreTail(honest)
+		_, failure = h.consumer.Step()
+	}
+	beyond := h.Head() - honest
+	if !errors.Is(failure, channel.ErrRecord) || beyond == 0 || beyond > unseen {
+		t.Errorf("%d bytes that were not reserved were consumed before %v", beyond, failure)
+	}
 }
 
 // Whatever is in the ring, a burst does to driver and channel what happens when
