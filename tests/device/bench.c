@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Costs of the driver API, in microseconds where a name does not say otherwise: [BENCH_DIVIDE=n] bench [GROUP...]
- * with groups calls, memory, pinned and pageable, all of them without one.
+ * with groups calls, memory, pinned and pageable, all of them without one, and tails if it is named.
  * The same binary measures natively and virtually. Prints one JSON object; exit status 1 when a call fails.
  */
 #include "bench.h"
@@ -16,6 +16,8 @@
 #define SAMPLES 50000
 #define GRAPH_KERNELS 300
 #define COMPUTE_MODE 20
+#define TAILS_BATCH 2000
+#define AWAY_US 2	/* between two looks at the clock: another had the processor */
 
 static double samples[SAMPLES];
 static CUfunction empty, spin;
@@ -229,12 +231,59 @@ static void measure_calls(CUmodule module)
 	measure_graph(stream);
 }
 
-static bool chosen(const char *group, int argc, char **argv)
+/* The calls whose tails two processors have a part in, and how often this one is away. */
+static void measure_tails(void)
+{
+	unsigned int batches = bench_repetitions(50), small = bench_repetitions(20000), away = 0;
+	double begin, before, now;
+	unsigned int word;
+	CUdeviceptr address;
+	CUstream stream;
+
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	DO(cu.MemAlloc(&address, sizeof(word)));
+	for (int i = 0; i < 100; i++)
+		launch(empty, stream, NULL);
+	DO(cu.StreamSynchronize(stream));
+	measure_launch_and_wait(stream);
+	for (unsigned int i = 0; i < batches; i++) {
+		begin = stats_now_us();
+		for (int k = 0; k < TAILS_BATCH; k++)
+			launch(empty, stream, NULL);
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = (stats_now_us() - begin) / TAILS_BATCH;
+	}
+	stats_distribution("launch_in_batches", samples, batches);
+	DO(cu.MemcpyDtoHAsync(&word, address, sizeof(word), stream));
+	for (unsigned int i = 0; i < small; i++) {
+		begin = stats_now_us();
+		DO(cu.MemcpyDtoHAsync(&word, address, sizeof(word), stream));
+		DO(cu.StreamSynchronize(stream));
+		samples[i] = stats_now_us() - begin;
+	}
+	stats_distribution("pageable_d2h_4_bytes", samples, small);
+	begin = before = stats_now_us();
+	do {
+		now = stats_now_us();
+		away += now - before > AWAY_US;
+		before = now;
+	} while (now - begin < 100000);
+	stats_number("away_per_second", away / (now - begin) * 1e6);
+	DO(cu.MemFree(address));
+	DO(cu.StreamDestroy(stream));
+}
+
+static bool named(const char *group, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(group, argv[i]))
 			return true;
-	return argc < 2;
+	return false;
+}
+
+static bool chosen(const char *group, int argc, char **argv)
+{
+	return argc < 2 || named(group, argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -248,6 +297,8 @@ int main(int argc, char **argv)
 	module = start();
 	if (chosen("calls", argc, argv))
 		measure_calls(module);
+	if (named("tails", argc, argv))
+		measure_tails();
 	if (chosen("memory", argc, argv))
 		bench_memory();
 	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));

@@ -38,7 +38,7 @@ class Host:
     A pool for each GPU: "default" has `gpu`, the first of `more` is "second", and so on.
     """
 
-    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool=None, options=(), slots=8):
+    def __init__(self, gpu, memory=None, rehearsal=False, more=(), work=WORK, pool=None, options=(), slots=8, prefix=()):
         names = ["default", "second", *(f"gpu{number}" for number in range(3, 2 + len(more)))]
         self.gpus = dict(zip(names, [gpu, *more]))
         self.pools = list(self.gpus)
@@ -48,6 +48,7 @@ class Host:
         # more lines of the pool file
         self.pool = os.environ.get("VGPU_POOL", "").replace(";", "\n") + "\n" if pool is None else pool
         self.options = options  # of mediatord, after the usual ones
+        self.prefix = list(prefix)  # a command that runs mediatord, and so its executors
         self.slots = slots
         self.address = f"unix:path={work}/bus"
         self.processes = []
@@ -75,7 +76,7 @@ class Host:
                 file.write(self.pool)
         self._start("bus", [payload("dbus/run"), f"--config-file={self.work}/bus.conf", "--nofork", "--nosyslog"])
         self._await(lambda: os.path.exists(f"{self.work}/bus"), "bus")
-        self._start("mediatord", [payload("bin/mediatord"), "--bus", self.address, "--pools", f"{self.work}/pools",
+        self._start("mediatord", [*self.prefix, payload("bin/mediatord"), "--bus", self.address, "--pools", f"{self.work}/pools",
                                   "--executor", payload("bin/vgpu-executor"), "--module-cache", f"{self.work}/modules", "--run-dir", RUN,
                                   "--log-level", "debug", *self.options])
         self._await(lambda: self.vgpuctl("status").returncode == 0, "mediatord")

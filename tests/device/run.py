@@ -16,9 +16,9 @@ import traceback
 import machine
 from host import Host
 
-STAGES = ("functions", "bench", "scale", "modules", "launchpath", "pinned", "memory", "llama", "vm", "conformance", "programs", "walls", "residue", "monitoring", "watchdog", "parking", "sharing", "timeslice", "restart")
+STAGES = ("functions", "bench", "scale", "modules", "launchpath", "tails", "pinned", "memory", "llama", "vm", "conformance", "programs", "walls", "residue", "monitoring", "watchdog", "parking", "sharing", "timeslice", "restart")
 REHEARSAL = {"parking": {"sizes": (64,), "rounds": 2, "tenants": 3, "mib": 16},
-             "launchpath": {"launches": 50_000}, "pinned": {"mib": 8}, "memory": {"mib": 8}, "sharing": {"seconds": 1, "step": (4, 500, 20000), "hogs": (1000, 5000), "sweep_seconds": 0.6,
+             "launchpath": {"launches": 50_000}, "tails": {"names": ("virtual", "no_walls"), "rounds": 1, "beside_rounds": 20}, "pinned": {"mib": 8}, "memory": {"mib": 8}, "sharing": {"seconds": 1, "step": (4, 500, 20000), "hogs": (1000, 5000), "sweep_seconds": 0.6,
                          "decoding": {"gpu_layers": 0, "prompt": 32, "tokens": 40, "threads": 2, "pace": 20, "learn": 5, "start": 10, "fast_tokens": 200,
                                       "shape": ("2", "512", "1024", "8", "2", "4096")}},
              "timeslice": {"names": ("alone", "hog_alone", "usual", "slice_200", "two_hogs_500_8000"), "step": (4, 500, 20000)},
