@@ -24,6 +24,7 @@ type beat struct {
 	strayed bool          // the last one did not
 	other   time.Duration // the last one that did not
 	alike   int           // twice those that did not and were like it, less those that fitted since
+	sparse  int           // intervals in a row that others would have fitted into
 
 	step   spread        // of the steps' lengths around
 	usual  time.Duration // their mean; 0: unknown
@@ -109,6 +110,15 @@ func (b *beat) beats(now Time, interval time.Duration, pushed bool) {
 			return
 		}
 		b.stray(now, interval)
+		return
+	}
+	if beats > 1 {
+		b.sparse++
+	} else {
+		b.sparse = 0
+	}
+	if b.sparse > confident { // all of them: the rhythm has been taken for a part of itself
+		b.restart(now, interval)
 		return
 	}
 	b.count, b.strayed = min(b.count+1, memory), false

@@ -225,6 +225,17 @@ func TestBeatInBetween(t *testing.T) {
 	}
 }
 
+// A first interval that is a part of the others, as of a program that tries its kernel before it begins, is
+// not taken for theirs.
+func TestBeatOfAPart(t *testing.T) {
+	b := beat{last: ms}
+	b.came(2*ms, ms/2, 0)
+	at := regular(&b, 2*ms, 14)
+	if early, _, ok := b.next(at + 1100*us); !ok || early < at+2500*us {
+		t.Errorf("the next is foretold from %v on, %v; it comes at 3ms", early-at, ok)
+	}
+}
+
 // Steps that others make longer, so that little is left between them, are steps none the less.
 func TestShortGapsBetweenLongSteps(t *testing.T) {
 	var b beat

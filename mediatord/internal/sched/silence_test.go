@@ -52,7 +52,7 @@ func TestSilenceWithoutARhythmIsRare(t *testing.T) {
 	for _, tc := range []struct {
 		longest time.Duration // gap
 		most    float64
-	}{{20 * ms, .02}, {6 * ms, .012}} {
+	}{{20 * ms, .02}, {6 * ms, .015}} {
 		given, at, _ := crowded(6000, func() time.Duration { return ms + time.Duration(r.Int64N(int64(tc.longest))) })
 		var silent, last time.Duration
 		for i := range given {
