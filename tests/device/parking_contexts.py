@@ -8,9 +8,11 @@ import glob
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 
+import ledger
 from host import Host
 from machine import WORK, payload
 from stage_parking import ANSWER_SECONDS, Deadline, Tenant, free_mib, settled, slots
@@ -19,12 +21,15 @@ TENANTS, MIB, ROUNDS = 3, 100, 5
 SECONDS = 55          # of the whole part
 PARK_SECONDS = 15     # of one parking of all
 CONTEXT_MIB = 520     # about what one takes on an H200
+LEFT_MIB = 150        # of a GPU that is full
+BLIND_SECONDS = 8     # in which an executor hears nothing of mediatord, and then tries
+REHEARSAL_MIB, REHEARSAL_TENANT_MIB = 3500, 16
 PROBED = "syscall=444"  # landlock_create_ruleset: executors try whether that wall stands
 MOSTLY = 0.9          # of the tenants' memory leaves the GPU
 
 
-def host_of(host, walls=None, context_after="never"):
-    """A mediatord as the packages start it: executors are somebody else's."""
+def host_of(host, walls=None, context_after="never", shared=None):
+    """A mediatord as the packages start it: executors are somebody else's. shared is the path of their GPU's ledger, in a rehearsal."""
     work = f"{WORK}-contexts{'-' + walls if walls else ''}"
     executor = f"{work}-executor"  # where every user may run it
     os.makedirs(os.path.dirname(executor), exist_ok=True)
@@ -34,7 +39,8 @@ def host_of(host, walls=None, context_after="never"):
     if walls:
         pool = f'walls = "{walls}"\n' + pool
     own = Host(host.gpus["default"], rehearsal=host.rehearsal, work=work, pool=pool,
-               options=["--run-dir", f"{work}/run", "--executor", executor, "--executor-user", "nobody"])
+               options=["--run-dir", f"{work}/run", "--executor", executor, "--executor-user", "nobody"],
+               prefix=["env", f"{ledger.VARIABLE}={shared}"] if shared else ())
     own.warm, own.kernel_said = 0, len(kernel_log())
     return own
 
@@ -80,10 +86,10 @@ def resident_mib(host):
     return found
 
 
-def said(host):
+def said(host, most=40):
     """What executors, mediatord and the kernel's filter of system calls have said."""
     telling = ("parking: ", "process parked", "resumed", "level=error", "level=warn", "level=fatal", 'msg="fault', "walls:")
-    lines = [line[:400] for line in host.log().splitlines() if any(mark in line for mark in telling)][-40:]
+    lines = [line[:400] for line in host.log().splitlines() if any(mark in line for mark in telling)][-most:]
     return lines + [line[:400] for line in kernel_log()[host.kernel_said:] if ("type=1326" in line and PROBED not in line) or "NVRM" in line][-10:]
 
 
@@ -173,76 +179,134 @@ def contexts(host, expect, rounds=ROUNDS):
     return result
 
 
+class Scarce:
+    """A GPU of which somebody else takes most: another program, or in a rehearsal an entry in the ledger of a GPU in software."""
+
+    def __init__(self, host, name):
+        self.host, self.taken = host, None
+        self.shared = f"{WORK}-{name}-ledger" if host.rehearsal else None
+        if self.shared:
+            os.makedirs(os.path.dirname(self.shared), exist_ok=True)
+            ledger.create(self.shared, REHEARSAL_MIB, ledger.STUCK)
+
+    def free_mib(self):
+        return ledger.free_mib(self.shared) if self.shared else free_mib()
+
+    def take_all_but(self, mib, deadline):
+        """Leaves about as much."""
+        free = self.free_mib()
+        if self.shared:
+            self.taken = ledger.Filler(self.shared, free - mib)
+            return
+        most = free - mib - CONTEXT_MIB
+        self.taken = subprocess.Popen(self.host.native([payload("tests/tenant"), str(most)]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        if not settled(lambda: self.free_mib() < CONTEXT_MIB, deadline.left(15)):
+            raise RuntimeError(f"{self.free_mib()} MiB are free beside a program that takes {most}")
+
+    def give_back(self):
+        taken, self.taken = self.taken, None
+        if taken and self.shared:
+            taken.close()
+        elif taken:
+            taken.stdin.close()
+            taken.wait(20)
+
+
+def tries(tenant, deadline):
+    """What tenant.try answers until it is no longer that there is no room, or the time is over."""
+    answers = []
+    while not answers or answers[-1] == "2" and not deadline.over():
+        if answers:
+            settled(lambda: False, deadline.left(0.5))
+        answers.append(tenant.ask_either())
+    return answers
+
+
 def full(host, expect):
-    """Processes parked with their contexts, while others have the rest of the GPU: one ends all that it has without room, the next call of the
-    other must be answered, with CUDA_ERROR_OUT_OF_MEMORY."""
-    deadline = Deadline(SECONDS)
-    with host_of(host, "off") as own:
-        tenant, ending, other = Tenant(own, MIB, "2GiB", deadline), Tenant(own, MIB, "2GiB", deadline), None
+    """Processes parked with their contexts, while somebody else has the rest of the GPU. One ends all that it has without room. The next call of
+    another is answered with CUDA_ERROR_OUT_OF_MEMORY, because mediatord sees that there is no room, and a later one finds some. A third must try
+    without knowing, because mediatord is stopped: what the driver makes of that, and of more tries with room, the result tells."""
+    deadline, scarce = Deadline(SECONDS), Scarce(host, "full")
+    size = REHEARSAL_TENANT_MIB if host.rehearsal else MIB
+    result = {"free_mib": {}}
+    with host_of(host, "off", shared=scarce.shared) as own:
+        tenants = [Tenant(own, size, "2GiB", deadline) for _ in range(3)]
+        told, blind, ending = tenants
+        mediatord = next(process for name, process in own.processes if name == "mediatord")
         try:
-            tenant.await_line("holds")
-            ending.await_line("holds")
-            if park(own, 2, deadline)[0] is None:
+            for tenant in tenants:
+                tenant.await_line("holds")
+            if park(own, 3, deadline)[0] is None:
                 raise RuntimeError("they are not parked with context")
-            most = free_mib() - CONTEXT_MIB - 200
-            other = subprocess.Popen(host.native([payload("tests/tenant"), str(most)]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-            if not settled(lambda: free_mib() < CONTEXT_MIB, deadline.left(15)):
-                raise RuntimeError(f"{free_mib()} MiB are free beside a program that takes {most}")
+            scarce.take_all_but(LEFT_MIB, deadline)
+            result["free_mib"]["full"] = scarce.free_mib()
             ending.ask("end", "ended")  # raises if a call fails
-            answer = "touched"
+            mediatord.send_signal(signal.SIGSTOP)
             try:
-                tenant.touch()
-            except RuntimeError as error:
-                answer = str(error)
-            expect(f"no room for a context answers {answer!r}", "result 2" in answer)
+                blind.say("try")
+                settled(lambda: False, BLIND_SECONDS)
+            finally:
+                mediatord.send_signal(signal.SIGCONT)
+            result["told"], result["blind"] = [told.ask_either()], [blind.either()]
+            expect(f"no room for a context answers {result['told']}", result["told"] == ["2"])
+            expect("who is told that there is no room stays parked", sum(channel["context_parked"] for channel in channels(own)) >= 1)
+            scarce.give_back()
+            settled(lambda: scarce.free_mib() > 2 * (CONTEXT_MIB + size), deadline.left(10))
+            result["free_mib"]["later"] = scarce.free_mib()
+            result["told"] += tries(told, Deadline(10, deadline))
+            expect(f"with room a later call answers {result['told'][-1]}", result["told"][-1].startswith("touched"))
+            if result["told"][-1].startswith("touched"):
+                told.ask("check", "right")
+            if result["blind"] == ["2"]:
+                result["blind"] += tries(blind, Deadline(10, deadline))
         except Exception as error:
-            answer = repr(error)
-            expect(f"a context without room: {answer}", False)
-        if other:
-            other.stdin.close()
-            other.wait(20)
-        tenant.end()
+            expect(f"contexts without room: {error!r}", False)
+        scarce.give_back()
+        result["log"] = said(own, 80)
+        result["restores"] = [line[line.find("msg="):][:300] for line in own.log().splitlines() if " at try " in line]
+        blind.process.kill()  # it may have lost its contexts
+        expect("who was told ends well", told.end() == 0)
         expect("a process ends what it has without room on the GPU", ending.end() == 0)
-        return {"answer": answer, "log": said(own)}
+        print(f"full GPU: told {result.get('told')}, blind {result.get('blind')}, MiB free {result['free_mib']}")
+        for line in result["restores"]:
+            print("  restore:", line)
+        return result
 
 
 def crowd(host, expect):
     """One tenant too many for a GPU that others have filled: the idle ones' memory is not enough for it, so contexts make room, no more than needed.
     Then the others have their turns again, each of which needs room too."""
-    deadline = Deadline(2 * SECONDS)
-    with host_of(host, "off", context_after="24h") as own:
-        result = {"tenants": TENANTS, "mib": MIB, "wake_ms": []}
-        tenants, other = [], None
+    deadline, scarce = Deadline(2 * SECONDS), Scarce(host, "crowd")
+    size = REHEARSAL_TENANT_MIB if host.rehearsal else MIB
+    with host_of(host, "off", context_after="24h", shared=scarce.shared) as own:
+        result = {"tenants": TENANTS, "mib": size, "wake_ms": []}
+        tenants = []
         try:
             for _ in range(TENANTS):
-                tenants.append(Tenant(own, MIB, "4GiB", deadline))
+                tenants.append(Tenant(own, size, "3GiB", deadline))
                 tenants[-1].await_line("holds")
-            if not host.rehearsal:
-                left = 150  # with the tenants' memory less than one more needs, and with one context more
-                other = subprocess.Popen(host.native([payload("tests/tenant"), str(free_mib() - CONTEXT_MIB - left)]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-                if not settled(lambda: free_mib() < CONTEXT_MIB, deadline.left(15)):
-                    raise RuntimeError(f"{free_mib()} MiB are free")
-                result["free_mib"] = free_mib()
+            # with the tenants' memory less than one more needs, and with one context more
+            scarce.take_all_but(LEFT_MIB, deadline)
+            result["free_mib"] = scarce.free_mib()
             settled(lambda: all(channel["idle"] >= 2 for channel in channels(own)), deadline.left(10))
-            tenants.append(Tenant(own, MIB, "4GiB", deadline))
+            tenants.append(Tenant(own, size, "3GiB", deadline))
             tenants[-1].await_line("holds")
             away = sum(channel["context_parked"] for channel in channels(own))
             result["away"] = away
-            if not host.rehearsal:
-                expect(f"the contexts of one or two tenants make room: of {away}", 1 <= away < TENANTS)
+            expect(f"the contexts of one or two tenants make room: of {away}", 1 <= away < TENANTS)
             for tenant in tenants:
                 settled(lambda: False, deadline.left(1.5))  # the others are idle enough to make room
                 result["wake_ms"].append(tenant.touch())
                 tenant.ask("check", "right")
         except Exception as error:
             expect(f"one more than the GPU has room for: {error!r}", False)
-        if other:
-            other.stdin.close()
-            other.wait(20)
+        scarce.give_back()
         ended = [tenant.end() for tenant in tenants]
         expect(f"tenants end with {ended}", not any(ended))
         if result["wake_ms"]:
-            print(f"{len(tenants)} tenants of {MIB} MiB where {TENANTS} have room: {result.get('away')} contexts left for the last,"
+            print(f"{len(tenants)} tenants of {size} MiB where {TENANTS} have room: {result.get('away')} contexts left for the last,"
                   f" next calls {', '.join(f'{value:.1f}' for value in result['wake_ms'])} ms")
-        result["log"] = said(own)
+        result["log"] = said(own, 80)
+        result["restores"] = [line[line.find("msg="):][:300] for line in own.log().splitlines() if " at try " in line]
+        expect(f"no context finds too little room: {result['restores']}", not result["restores"])
         return result

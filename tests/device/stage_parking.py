@@ -53,8 +53,8 @@ class Tenant:
             self.lines.put(line)
         self.lines.put(None)
 
-    def await_line(self, beginning):
-        """The rest of the first line that begins so; other lines belong to the library."""
+    def await_line(self, *beginnings):
+        """The rest of the first line that begins with one of them; other lines belong to the library."""
         deadline, said = Deadline(ANSWER_SECONDS, self.deadline), []
         while True:
             try:
@@ -62,16 +62,32 @@ class Tenant:
             except queue.Empty:
                 line = None
             if line is None or line.startswith("FAILED"):
-                raise RuntimeError(f"no '{beginning}' of the tenant of {self.mib} MiB in time: it said"
+                raise RuntimeError(f"no '{' or '.join(beginnings)}' of the tenant of {self.mib} MiB in time: it said"
                                    f" {''.join([*said, line or ''])[-500:]!r}, status {self.process.poll()}")
-            if line.startswith(beginning):
-                return line[len(beginning):].strip()
+            for beginning in beginnings:
+                if line.startswith(beginning):
+                    return line[len(beginning):].strip()
             said.append(line)
 
-    def ask(self, word, beginning):
+    def say(self, word):
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
+
+    def ask(self, word, beginning):
+        self.say(word)
         return self.await_line(beginning)
+
+    def ask_either(self):
+        """What it answers to "try": a CUDA result, or "touched in" and the milliseconds."""
+        self.say("try")
+        return self.either()
+
+    def either(self):
+        try:
+            line = self.await_line("answered", "touched")
+        except RuntimeError as error:
+            return str(error)
+        return f"touched {line}" if line.startswith("in") else line
 
     def touch(self):
         """Milliseconds from the launch of its graph to the end of that."""
@@ -266,7 +282,7 @@ def stage(host, names=None, sizes=SIZES, rounds=ROUNDS, tenants=TENANTS, mib=TEN
 
         if "contexts" in names:
             result["contexts"] = parking_contexts.contexts(host, expect)
-        if "full" in names and not host.rehearsal:
+        if "full" in names:
             result["full"] = parking_contexts.full(host, expect)
         if "crowd" in names:
             result["crowd"] = parking_contexts.crowd(host, expect)

@@ -29,12 +29,20 @@ type host struct {
 	args    []string
 	pools   string // directory
 	logFile string
+	more    []string // environment of mediatord
+	quota   string   // of tenants
 
 	mediator *exec.Cmd
 }
 
 // newHost starts mediatord with a pool, which more lines say more about.
 func newHost(t *testing.T, pool ...string) *host {
+	t.Helper()
+	return newHostWith(t, nil, pool...)
+}
+
+// newHostWith does so with more in mediatord's environment.
+func newHostWith(t *testing.T, environment []string, pool ...string) *host {
 	t.Helper()
 	for _, name := range []string{"bin/mediatord", "bin/vgpu-executor", "bin/vgpuctl", "guest/libcuda.so.1", "tests/steady", "tests/spin", "tests/tenant", "tests/crowd"} {
 		if _, err := os.Stat(built(name)); err != nil {
@@ -65,7 +73,7 @@ func newHost(t *testing.T, pool ...string) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(manager.Close)
-	h := &host{T: t, manager: manager, address: bus.Address, runDir: runDir, pools: pools, logFile: filepath.Join(dir, "log")}
+	h := &host{T: t, manager: manager, address: bus.Address, runDir: runDir, pools: pools, logFile: filepath.Join(dir, "log"), more: environment, quota: "256MiB"}
 	h.args = []string{
 		"--bus", h.address, "--pools", pools, "--run-dir", runDir, "--module-cache", filepath.Join(dir, "modules"),
 		"--executor", built("bin/vgpu-executor"), "--session-window", "128MiB", "--libvirt", "",
@@ -95,7 +103,7 @@ func (h *host) start() {
 	ready := h.manager.Count("READY=1")
 	h.mediator = exec.Command(built("bin/mediatord"), h.args...)
 	h.mediator.Stdout, h.mediator.Stderr = log, log
-	h.mediator.Env = append(os.Environ(), "WATCHDOG_USEC=3000000")
+	h.mediator.Env = append(append(os.Environ(), "WATCHDOG_USEC=3000000"), h.more...)
 	if err := h.manager.Start(h.mediator); err != nil {
 		h.Fatal(err)
 	}
@@ -123,7 +131,7 @@ func (h *host) stop() {
 
 func (h *host) until(what string, condition func() bool) {
 	h.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			h.Fatalf("%s did not happen", what)
 		}

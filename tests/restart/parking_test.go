@@ -20,7 +20,7 @@ type tenant struct {
 // its context does.
 func (h *host) tenant(mib int, kept ...int) *tenant {
 	h.Helper()
-	args := []string{"--bus", h.address, "run", "--memory", "256MiB", "--lib-dir", built("guest"), "--", built("tests/tenant"), fmt.Sprint(mib)}
+	args := []string{"--bus", h.address, "run", "--memory", h.quota, "--lib-dir", built("guest"), "--", built("tests/tenant"), fmt.Sprint(mib)}
 	for _, more := range kept {
 		args = append(args, fmt.Sprint(more))
 	}

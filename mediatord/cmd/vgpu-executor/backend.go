@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/sirupsen/logrus"
 
 	"libvirt-vgpu/mediatord/executor/cuda"
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/soft"
+	"libvirt-vgpu/mediatord/executor/soft/ledger"
 )
 
 type backend interface {
@@ -25,7 +27,7 @@ func openBackend(name, gpu string, log logrus.FieldLogger) (backend, error) {
 		}
 		return d, nil
 	case "soft":
-		d, err := soft.Open(log)
+		d, err := soft.Open(os.Getenv(ledger.Variable), log)
 		if err != nil {
 			return nil, fmt.Errorf("opening software GPU: %w", err)
 		}

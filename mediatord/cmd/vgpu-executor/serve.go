@@ -242,7 +242,11 @@ func listen(conn *control.Conn, p *process.Process, consumer *channel.Consumer, 
 		case control.Revoke:
 			p.Revoke(*m.Chunk)
 		case control.Room:
-			p.RoomMade(m.Made)
+			if m.Heard {
+				p.RoomHeard()
+				continue // nothing for the consumer
+			}
+			p.RoomMade(m.Made, m.Seen)
 		case control.Park:
 			p.Park(m.Bytes, m.Context)
 		}

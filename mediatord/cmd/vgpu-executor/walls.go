@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"libvirt-vgpu/mediatord/executor/sandbox"
+	"libvirt-vgpu/mediatord/executor/soft/ledger"
 )
 
 // walls are what keeps this process in, whatever its guest makes it do.
@@ -27,6 +28,9 @@ func newWalls(o options) (*walls, error) {
 	}
 	if o.backend == "cuda" {
 		plan = plan.WithDriver("/", o.gpu, os.Getenv("LD_LIBRARY_PATH"))
+	}
+	if path := os.Getenv(ledger.Variable); o.backend == "soft" && path != "" {
+		plan.Write = append(plan.Write, path)
 	}
 	if o.moduleCache != "" {
 		plan.Write = append(plan.Write, o.moduleCache)

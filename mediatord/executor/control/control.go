@@ -34,7 +34,7 @@ const (
 	Resumed = "resumed" // all that was asked before resume is answered
 	Park    = "park"    // move device memory to host memory
 	Parking = "parking" // how much is there; answers park
-	Room    = "room"    // the GPU has too little memory for the process; and the answer
+	Room    = "room"    // the GPU has too little memory for the process, or perhaps for its contexts; and the answer
 	// and those of package parcel
 )
 
@@ -54,10 +54,13 @@ type Message struct {
 	Walls string `json:"walls,omitempty"` // ready, resumed: those that stand, with commas between
 
 	Bytes uint64 `json:"bytes,omitempty"` // park: at most; room
-	// Context: the contexts too: park; they are not on the GPU: resumed, parking.
+	// Context: the contexts too: park; they are not on the GPU: resumed, parking; the bytes are
+	// all that they need to return: room.
 	Context bool `json:"context,omitempty"`
 	Never   bool `json:"never,omitempty"` // parking: there is no use in asking for the contexts again
-	Made    bool `json:"made,omitempty"`  // room: it was made
+	Heard   bool `json:"heard,omitempty"` // room: the answer follows
+	Made    bool `json:"made,omitempty"`  // room: it was made, or is there
+	Seen    bool `json:"seen,omitempty"`  // room: mediatord has seen how much the GPU has
 	// Parked is device memory that was moved, Host the host memory that holds it,
 	// or that is being given back: resumed, parking.
 	Parked uint64 `json:"parked,omitempty"`

@@ -20,6 +20,7 @@ static int vg_checkpoint_lock(void *f, unsigned int timeout_ms)
 // Checkpoint, restore and unlock take structures of which nothing is needed.
 static int vg_checkpoint_step(void *f) { return ((int (*)(int, void *))f)(getpid(), NULL); }
 
+// -1: the driver does not tell.
 static int vg_checkpoint_state(void *f)
 {
 	int state = -1;
@@ -62,12 +63,6 @@ func (s *checkpointSymbols) load(resolve func(name string) unsafe.Pointer) {
 // under way.
 const lockTimeout = 5000
 
-// States of a process (CUprocessState).
-const (
-	processRunning      = 0
-	processCheckpointed = 2
-)
-
 var _ driver.Checkpointer = (*Driver)(nil)
 
 // Checkpoint implements driver.Checkpointer. A process may do this to itself, another
@@ -83,17 +78,21 @@ func (d *Driver) Checkpoint() (r driver.Result, intact bool) {
 		}
 		C.vg_checkpoint_step(s.cuCheckpointProcessUnlock) // the state says what came of it
 	}
-	return r, C.vg_checkpoint_state(s.cuCheckpointProcessGetState) == processRunning
+	return r, d.processState() == driver.StateRunning
 }
 
 // Restore implements driver.Checkpointer.
-func (d *Driver) Restore() driver.Result {
+func (d *Driver) Restore() driver.Return {
 	s := &d.checkpoint
-	if r := driver.Result(C.vg_checkpoint_step(s.cuCheckpointProcessRestore)); r != driver.Success {
-		if r == driver.ErrorOutOfMemory && C.vg_checkpoint_state(s.cuCheckpointProcessGetState) != processCheckpointed {
-			return driver.ErrorUnknown // it cannot be tried again
-		}
-		return r
+	back := driver.Return{Before: d.processState()}
+	back.Result = driver.Result(C.vg_checkpoint_step(s.cuCheckpointProcessRestore))
+	if back.Result == driver.Success {
+		back.Result = driver.Result(C.vg_checkpoint_step(s.cuCheckpointProcessUnlock))
 	}
-	return driver.Result(C.vg_checkpoint_step(s.cuCheckpointProcessUnlock))
+	back.After = d.processState()
+	return back
+}
+
+func (d *Driver) processState() driver.ProcessState {
+	return driver.ProcessState(C.vg_checkpoint_state(d.checkpoint.cuCheckpointProcessGetState))
 }

@@ -19,6 +19,7 @@ type checkpoint struct {
 	away   atomic.Bool
 	host   atomic.Uint64 // bytes that the domain's account has for what is away
 	unable string        // why the driver did not; it is not asked again
+	way    wayBack       // since they left
 }
 
 // Away says that the contexts are not on the GPU.
@@ -68,6 +69,7 @@ func (p *Process) leave(limit uint64) (why string, never bool) {
 		return c.unable, true
 	}
 	c.host.Store(left)
+	c.way = wayBack{}
 	c.away.Store(true)
 	p.Log.Debugf("parking: context taken off the GPU in %v, %d bytes", time.Since(began), left)
 	return "", false
@@ -98,15 +100,15 @@ func (p *Process) sharesMemory() bool {
 // CUDA_ERROR_OUT_OF_MEMORY they are still away, and a later record tries again. After
 // another error they are lost, and so is the process.
 func (p *Process) restore() driver.Result {
-	if !p.Away() {
+	switch {
+	case !p.Away():
 		return driver.Success
+	case p.violation != nil:
+		return driver.ErrorUnknown // they are lost
 	}
 	c := &p.checkpoint
 	began := time.Now()
-	if r := p.patiently(c.host.Load(), c.driver.Restore); r != driver.Success {
-		if r != driver.ErrorOutOfMemory && p.violation == nil {
-			p.violation = fmt.Errorf("contexts are lost: bringing them back to the GPU failed with error %d", r)
-		}
+	if r := p.patiently(c.host.Load(), p.comeBack); r != driver.Success {
 		return r
 	}
 	c.away.Store(false)

@@ -217,7 +217,7 @@ func TestLostContexts(t *testing.T) {
 	for name, lose := range map[string]func(h *harness){
 		"not restored": func(h *harness) {
 			h.leave(testQuota)
-			h.driver.Fail["Restore"] = driver.ErrorUnknown
+			h.driver.Fail["Restore"], h.driver.RestoreLoses = driver.ErrorUnknown, true
 		},
 		"torn": func(h *harness) {
 			h.driver.Fail["Checkpoint"], h.driver.Torn = driver.ErrorUnknown, true

@@ -60,7 +60,7 @@ type Config struct {
 
 // Process implements channel.Executor and wire.Handler. Its methods run on the
 // consumer's thread, except those for the reader of the control socket (requests.go,
-// Look, RoomMade and Nudge).
+// Look, RoomHeard, RoomMade and Nudge).
 type Process struct {
 	Config
 	// Walls names what stands around this process, for a mediatord that starts
@@ -141,7 +141,7 @@ func New(c Config) *Process {
 	p.costs = newCosts(&p.memory, c.Account.Facts())
 	p.exports = newExports()
 	p.limits = p.newLimits()
-	p.room.answers = make(chan roomAnswer, 1)
+	p.room.answers, p.room.heard = make(chan roomAnswer, 1), make(chan struct{}, 1)
 	p.parking.patience.within = wakeWithin
 	p.greens, p.contextOf = map[uint32]bool{}, map[uint32]uint32{}
 	p.resources = resources{number: map[driver.Resource]uint32{}}

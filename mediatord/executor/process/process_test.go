@@ -43,6 +43,8 @@ type harness struct {
 	messages []control.Message
 	// makeRoom answers wishes for room; nil: there is none.
 	makeRoom func(bytes uint64) bool
+	// toReturn answers whether the GPU has room for contexts; nil: nobody can see.
+	toReturn func(bytes uint64) (made, seen bool)
 }
 
 // Send implements Sender.
@@ -53,8 +55,15 @@ func (h *harness) Send(m control.Message) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.messages = append(h.messages, m)
-	if m.Type == control.Room {
-		h.process.RoomMade(h.makeRoom != nil && h.makeRoom(m.Bytes))
+	switch {
+	case m.Type != control.Room:
+	case !m.Context:
+		h.process.RoomMade(h.makeRoom != nil && h.makeRoom(m.Bytes), false)
+	case h.toReturn == nil:
+		h.process.RoomMade(true, false)
+	default:
+		h.process.RoomHeard()
+		h.process.RoomMade(h.toReturn(m.Bytes))
 	}
 	return nil
 }

@@ -24,19 +24,38 @@ type roomAnswer int
 const (
 	roomNone roomAnswer = iota
 	roomMade
+	roomSeen     // the GPU has that much
 	roomAskAgain // whoever was asked has gone
+	roomSilence  // nobody has answered
 )
+
+// heardWithin is how long a process that may only return where there is room waits for
+// the first sign of mediatord, which may be about to start again.
+const heardWithin = 5 * time.Second
 
 // roomWish waits for mediatord's answer.
 type roomWish struct {
 	answers chan roomAnswer // of capacity 1
+	heard   chan struct{}   // of capacity 1: the wish has come, the answer will
 	vainly  time.Time       // when the last wait ended that brought nothing
 }
 
-// RoomMade is mediatord's answer to a wish for room.
-func (p *Process) RoomMade(made bool) {
+// RoomHeard says that mediatord has a wish for room, and will answer.
+func (p *Process) RoomHeard() {
+	select {
+	case p.room.heard <- struct{}{}:
+	default:
+	}
+}
+
+// RoomMade is mediatord's answer to a wish for room; seen: it has looked how much the GPU
+// has.
+func (p *Process) RoomMade(made, seen bool) {
 	answer := roomNone
-	if made {
+	switch {
+	case made && seen:
+		answer = roomSeen
+	case made:
 		answer = roomMade
 	}
 	p.answerRoom(answer)
@@ -80,35 +99,65 @@ func (p *Process) lacking(bytes uint64) uint64 {
 	return roundUp(bytes-free, p.Granularity)
 }
 
-// makeRoom has mediatord make room and waits for it.
+// makeRoom has mediatord make room for bytes more and waits for it.
 func (p *Process) makeRoom(bytes uint64) bool {
+	answer := p.askForRoom(control.Message{Type: control.Room, Bytes: bytes}, roomWithin)
+	if answer == roomSilence {
+		p.room.vainly = time.Now()
+	}
+	return answer == roomMade || answer == roomSeen
+}
+
+// mayReturn asks mediatord whether the GPU has bytes for contexts, or else to make that
+// room. Without an answer they must try their luck, as where mediatord cannot see
+// (roomMade).
+func (p *Process) mayReturn(bytes uint64) roomAnswer {
+	return p.askForRoom(control.Message{Type: control.Room, Bytes: bytes, Context: true}, heardWithin)
+}
+
+// askForRoom sends a wish for room and waits for the answer: that long for the first sign
+// of one. After an answer that there is none it is not asked again for a while.
+func (p *Process) askForRoom(wish control.Message, silence time.Duration) roomAnswer {
 	w := &p.room
 	if time.Since(w.vainly) < roomAgain {
-		return false
+		return roomNone
 	}
 	select {
 	case <-w.answers: // to a wish that nobody waits for any more
 	default:
 	}
-	deadline := time.NewTimer(roomWithin)
+	select {
+	case <-w.heard:
+	default:
+	}
+	deadline := time.NewTimer(silence)
 	defer deadline.Stop()
 	for {
-		if err := p.Sender.Send(control.Message{Type: control.Room, Bytes: bytes}); err != nil {
+		if err := p.Sender.Send(wish); err != nil {
 			p.Log.WithError(err).Error("asking for room on the GPU")
-			return false
+			return roomNone
 		}
-		answer := roomNone
-		select {
-		case answer = <-w.answers:
-		case <-deadline.C:
-		}
-		switch answer {
-		case roomMade:
-			return true
+		switch answer := w.wait(deadline); answer {
+		case roomAskAgain:
 		case roomNone:
 			w.vainly = time.Now()
-			return false
-		case roomAskAgain:
+			return roomNone
+		default:
+			return answer
+		}
+	}
+}
+
+// wait waits for an answer, longer when there is a sign that one will come.
+func (w *roomWish) wait(deadline *time.Timer) roomAnswer {
+	for {
+		select {
+		case answer := <-w.answers:
+			return answer
+		case <-w.heard:
+			deadline.Reset(roomWithin)
+		case <-deadline.C:
+			return roomSilence
 		}
 	}
 }

@@ -36,7 +36,8 @@ func (p *Process) wake() driver.Result {
 	}
 	defer giveUp()
 	list, size := p.parking.moved, p.parking.bytes.Load()
-	if r := p.patiently(size, func() driver.Result { return p.bringIn(list) }); r != driver.Success {
+	waking := func() driver.Result { return p.inRoom(size, func() driver.Result { return p.bringIn(list) }) }
+	if r := p.patiently(size, waking); r != driver.Success {
 		return r
 	}
 	mapped := time.Now()
@@ -48,8 +49,8 @@ func (p *Process) wake() driver.Result {
 	return r
 }
 
-// patiently tries what takes size bytes of the GPU's memory until others have made
-// room, within its patience.
+// patiently tries what takes size bytes of the GPU's memory until there is room, within
+// its patience.
 func (p *Process) patiently(size uint64, try func() driver.Result) driver.Result {
 	began := time.Now()
 	wait := &p.parking.patience
@@ -61,7 +62,7 @@ func (p *Process) patiently(size uint64, try func() driver.Result) driver.Result
 		deadline = began.Add(wait.within)
 	}
 	for {
-		r := p.inRoom(size, try)
+		r := try()
 		if r != driver.ErrorOutOfMemory || p.violation != nil {
 			return r
 		}

@@ -1,6 +1,9 @@
 package soft
 
-import "libvirt-vgpu/mediatord/executor/driver"
+import (
+	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/soft/ledger"
+)
 
 // primaryContext is the native handle of the primary context; created ones count
 // on from there.
@@ -10,6 +13,9 @@ const primaryContext = 1 << 32
 func (d *Driver) PrimaryRetain(uint32) (driver.Context, driver.Result) {
 	if err := d.dev.Err(); err != nil {
 		return 0, d.result(err)
+	}
+	if r := d.firstContext(); r != driver.Success {
+		return 0, r
 	}
 	d.retained++
 	return primaryContext, driver.Success
@@ -21,9 +27,25 @@ func (d *Driver) PrimaryRelease() driver.Result {
 		return driver.ErrorInvalidContext
 	}
 	if d.retained--; d.retained == 0 {
+		d.lastContext()
 		return d.PrimaryReset()
 	}
 	return driver.Success
+}
+
+// firstContext takes what contexts take of memory that is shared, before the first.
+func (d *Driver) firstContext() driver.Result {
+	if d.ledger == nil || d.retained > 0 || len(d.contexts.items) > 0 {
+		return driver.Success
+	}
+	return d.result(d.dev.TakeShare(ledger.Context))
+}
+
+// lastContext gives it back after the last.
+func (d *Driver) lastContext() {
+	if d.ledger != nil && d.retained == 0 && len(d.contexts.items) == 0 {
+		d.dev.GiveShare(ledger.Context)
+	}
 }
 
 // PrimaryReset implements driver.Contexts: what lived in the context ends. A
@@ -43,6 +65,9 @@ func (d *Driver) ContextCreate(uint32) (driver.Context, driver.Result) {
 	if err := d.dev.Err(); err != nil {
 		return 0, d.result(err)
 	}
+	if r := d.firstContext(); r != driver.Success {
+		return 0, r
+	}
 	return driver.Context(primaryContext + d.contexts.put(struct{}{})), driver.Success
 }
 
@@ -51,6 +76,7 @@ func (d *Driver) ContextDestroy(c driver.Context) driver.Result {
 	if _, ok := d.contexts.take(uint64(c) - primaryContext); !ok {
 		return driver.ErrorInvalidContext
 	}
+	d.lastContext()
 	delete(d.cacheConfigs, c)
 	return driver.Success
 }

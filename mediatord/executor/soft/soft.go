@@ -11,6 +11,7 @@ import (
 
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/executor/soft/gpu"
+	"libvirt-vgpu/mediatord/executor/soft/ledger"
 )
 
 // Driver is one software GPU. All its contexts are one: the device's.
@@ -18,6 +19,9 @@ type Driver struct {
 	driver.Unsupported
 	log logrus.FieldLogger
 	dev *gpu.Device
+
+	ledger *ledger.Account // of memory that is other processes' too; nil: there is none
+	stuck  bool            // the contexts never return
 
 	call func(number uint32, status driver.Result)
 
@@ -57,14 +61,24 @@ var _ interface {
 	driver.Device
 } = (*Driver)(nil)
 
-// Open makes a software GPU. log hears why something was refused.
-func Open(log logrus.FieldLogger) (*Driver, error) {
-	dev, err := gpu.New(gpu.Config{Memory: totalMemory, Major: computeMajor, Minor: computeMinor, Print: printOutput, Complain: printError})
+// Open makes a software GPU. path is of the ledger of memory that it shares with those of
+// other processes, "" for none; log hears why something was refused.
+func Open(path string, log logrus.FieldLogger) (*Driver, error) {
+	config := gpu.Config{Memory: totalMemory, Major: computeMajor, Minor: computeMinor, Print: printOutput, Complain: printError}
+	var account *ledger.Account
+	if path != "" {
+		var err error
+		if account, err = ledger.NewAccount(path); err != nil {
+			return nil, err
+		}
+		config.Share = account
+	}
+	dev, err := gpu.New(config)
 	if err != nil {
 		return nil, err
 	}
 	d := &Driver{
-		log: log, dev: dev,
+		log: log, dev: dev, ledger: account,
 		limits: map[uint32]uint64{}, cacheConfigs: map[driver.Context]uint32{}, hints: map[driver.Stream]streamAttributes{},
 		shared: map[driver.Event]*sharedEvent{}, nodeNames: map[*gpu.Node]driver.Node{},
 	}
@@ -77,7 +91,12 @@ func Open(log logrus.FieldLogger) (*Driver, error) {
 }
 
 // Close ends the device and what runs on it.
-func (d *Driver) Close() { d.dev.Close() }
+func (d *Driver) Close() {
+	d.dev.Close()
+	if d.ledger != nil {
+		d.ledger.Close()
+	}
+}
 
 // result is the driver's code of an error of the device. A reason in words is
 // logged: the code alone does not say which instruction is not known.

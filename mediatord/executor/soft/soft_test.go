@@ -15,9 +15,15 @@ import (
 
 func open(t *testing.T) *Driver {
 	t.Helper()
+	return openWith(t, "")
+}
+
+// openWith opens one that shares its memory, unless the path of the ledger is "".
+func openWith(t *testing.T, path string) *Driver {
+	t.Helper()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	d, err := Open(log)
+	d, err := Open(path, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 
+	"libvirt-vgpu/mediatord/executor/soft/ledger"
 	"libvirt-vgpu/mediatord/internal/bus"
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/describe"
@@ -43,6 +44,9 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	inventory := gpu.NewNVML()
 	defer inventory.Close()
 	settings.Processes = inventory
+	if settings.Memory, err = newMemory(inventory, os.Getenv(ledger.Variable), log); err != nil {
+		return err
+	}
 	messageBus := bus.New(o.bus, version, o.authority(log), log)
 	m, err := mediator.New(settings, pools, inventory, describe.New(settings.Executor), messageBus, log)
 	if err != nil {

@@ -69,6 +69,8 @@ type Settings struct {
 	Kept  []*fdstore.Entry
 	// Processes is the GPUs' view of executors; may be nil.
 	Processes watchdog.GPU
+	// Memory says how much memory a GPU has that nobody uses; may be nil.
+	Memory GPUMemory
 	// Scopes puts executors into cgroups; nil leaves them in mediatord's.
 	Scopes *scope.Scopes
 }
@@ -97,6 +99,7 @@ type Mediator struct {
 	slots  map[window.UUID]*held
 	closed bool
 
+	returns  returns
 	arbiters arbiters
 	xids     xids
 	budgets  budgets
@@ -267,7 +270,7 @@ func (m *Mediator) complete(cfg *slot.Config, p *pool.Pool, grant pool.Grant) {
 	if grant.Device.PCI != "" {
 		cfg.Processes = m.settings.Processes
 	}
-	cfg.Parking = m.parking(p, id, grant.Device.Name)
+	cfg.Parking = m.parking(p, id, grant.Device)
 	cfg.Changed = func() { m.observer.SlotChanged(id) }
 	cfg.Record = m.events.Record
 	cfg.Store = m.settings.Store

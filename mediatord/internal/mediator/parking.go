@@ -39,12 +39,14 @@ func (b *budgets) of(cfg config.Pool) *parking.Budget {
 }
 
 // parking is how the processes of a slot are parked.
-func (m *Mediator) parking(p *pool.Pool, id window.UUID, gpu string) reconcile.Parking {
+func (m *Mediator) parking(p *pool.Pool, id window.UUID, gpu *pool.Device) reconcile.Parking {
 	return reconcile.Parking{
 		After:        func() time.Duration { return p.Config().Parking.After },
 		ContextAfter: func() time.Duration { return p.Config().Parking.ContextAfter },
 		Budget:       m.budgets.of(p.Config()),
-		MakeRoom:     func(channel int, bytes uint64) bool { return m.makeRoom(gpu, tenant{id, channel}, bytes) },
+		MakeRoom: func(channel int, w reconcile.RoomWish) reconcile.Room {
+			return m.makeRoom(gpu, tenant{id, channel}, w)
+		},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"libvirt-vgpu/mediatord/internal/pool"
 	"libvirt-vgpu/mediatord/internal/reconcile"
 	"libvirt-vgpu/mediatord/internal/slot"
 	"libvirt-vgpu/plugin/window"
@@ -106,22 +107,36 @@ func (m *Mediator) residents(gpu string) (found []resident) {
 	return found
 }
 
-// makeRoom parks idle processes on a GPU until bytes more of its memory are free,
-// and says whether any was. Contexts leave only when no memory could: who gets some of
-// it, but too little, finds out by trying, and asks again. Wishes for one GPU wait for
-// each other, so that two do not park the same process; that included it takes
+// makeRoom parks idle processes on a GPU until a wish is fulfilled. Wishes for one GPU
+// wait for each other, so that two do not park the same process; that included it takes
 // roomWithin at most.
-func (m *Mediator) makeRoom(gpu string, who tenant, bytes uint64) bool {
+func (m *Mediator) makeRoom(gpu *pool.Device, who tenant, w reconcile.RoomWish) reconcile.Room {
 	ctx, cancel := context.WithTimeout(context.Background(), roomWithin)
 	defer cancel()
-	defer m.rooms.lock(gpu)()
+	defer m.rooms.lock(gpu.Name)()
+	if w.Return {
+		return m.roomToReturn(ctx, gpu, who, w.Bytes)
+	}
+	return reconcile.Room{Made: m.roomForMore(ctx, gpu.Name, who, w.Bytes)}
+}
+
+// roomForMore makes room for bytes more, and says whether it made any. Contexts leave only
+// when no memory could: who gets some of it, but too little, finds out by trying, and asks
+// again.
+func (m *Mediator) roomForMore(ctx context.Context, gpu string, who tenant, bytes uint64) bool {
 	for _, whole := range []bool{false, true} {
-		leave := func(ctx context.Context, c candidate) uint64 { return m.leave(ctx, c, whole) }
-		if vacate(ctx, candidates(m.residents(gpu), who, whole), bytes, leave) > 0 {
+		if m.vacate(ctx, gpu, who, whole, bytes) > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// vacate parks idle processes on a GPU, with contexts if whole, until bytes are free for
+// who. It returns how many are.
+func (m *Mediator) vacate(ctx context.Context, gpu string, who tenant, whole bool, bytes uint64) uint64 {
+	leave := func(ctx context.Context, c candidate) uint64 { return m.leave(ctx, c, whole) }
+	return vacate(ctx, candidates(m.residents(gpu), who, whole), bytes, leave)
 }
 
 // leave parks a process to make room, and returns how many bytes of the GPU's memory

@@ -168,7 +168,7 @@ func (l *Loop) handle(e event) {
 	case supervisor.Parking:
 		l.parkingTold(e.channel, e.Event)
 	case supervisor.Room:
-		l.makeRoom(e.channel, e.Bytes)
+		l.makeRoom(e.channel, RoomWish{Bytes: e.Bytes, Return: e.Context})
 	case supervisor.Resumed:
 		c.walls = e.Walls
 		l.parkingFound(e.channel, e.Event)

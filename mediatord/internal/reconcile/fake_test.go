@@ -30,7 +30,8 @@ type fakeExecutor struct {
 	parcels []parcel.Parcel // what it was told, exports and answers
 	parks   []uint64        // limits that it was asked with
 	wholes  []bool          // whether the contexts were asked for too
-	rooms   []bool          // answers
+	rooms   []Room
+	heard   int // answers
 	stopped int
 	looked  int
 	ended   bool
@@ -50,10 +51,16 @@ func (f *fakeExecutor) Park(bytes uint64, whole bool) {
 	f.parks, f.wholes = append(f.parks, bytes), append(f.wholes, whole)
 }
 
-func (f *fakeExecutor) Room(made bool) {
+func (f *fakeExecutor) Room(made, seen bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.rooms = append(f.rooms, made)
+	f.rooms = append(f.rooms, Room{made, seen})
+}
+
+func (f *fakeExecutor) RoomHeard() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heard++
 }
 
 func (f *fakeExecutor) Export(p parcel.Parcel)   { f.receive(p) }

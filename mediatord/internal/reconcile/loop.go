@@ -44,7 +44,8 @@ type Executor interface {
 	Look()
 	Expire(result uint32, text string)
 	Park(bytes uint64, whole bool)
-	Room(made bool)
+	Room(made, seen bool)
+	RoomHeard()
 	Stop()
 }
 

@@ -20,10 +20,21 @@ type Parking struct {
 	// ContextAfter is that of the contexts, which follow the memory; 0: never.
 	ContextAfter func() time.Duration
 	Budget       *parking.Budget // of host memory; nil: there is none
-	// MakeRoom has idle processes parked, of other domains too, until bytes of the
-	// GPU's memory are free for a channel's process. It blocks; nil: there is nobody.
-	MakeRoom func(channel int, bytes uint64) bool
+	// MakeRoom has idle processes parked, of other domains too, until the GPU's memory is
+	// free that a channel's process wishes for. It blocks; nil: there is nobody.
+	MakeRoom func(channel int, w RoomWish) Room
 }
+
+// RoomWish is what a process needs of the GPU's memory.
+type RoomWish struct {
+	Bytes uint64 // more than there is, as the driver says; Return: in all
+	// Return: its contexts need it to return, and must not try where there is none.
+	Return bool
+}
+
+// Room is what came of a RoomWish: whether room was made, or is there, and whether
+// anybody has seen how much the GPU has.
+type Room struct{ Made, Seen bool }
 
 // ErrNotParked: a process was not parked; the text says why.
 var ErrNotParked = errors.New("not parked")
@@ -291,19 +302,23 @@ func (l *Loop) parkingEnds(i int) {
 }
 
 // makeRoom has room made on the GPU for channel i's process, one wish at a time.
-func (l *Loop) makeRoom(i int, bytes uint64) {
+func (l *Loop) makeRoom(i int, w RoomWish) {
 	c := &l.channels[i]
+	if w.Return {
+		c.executor.RoomHeard()
+	}
 	if c.parking.rooming {
 		return // the answer to the one before is an answer to this one
 	}
 	if l.Parking.MakeRoom == nil {
-		c.executor.Room(false)
+		c.executor.Room(w.Return, false) // to return it may try
 		return
 	}
 	who, executor := l.party(i), c.executor
 	l.rooming(who, true)
 	go func() {
-		executor.Room(l.Parking.MakeRoom(i, bytes))
+		room := l.Parking.MakeRoom(i, w)
+		executor.Room(room.Made, room.Seen)
 		select {
 		case l.roomed <- who:
 		case <-l.done:

@@ -23,10 +23,16 @@ func (f *fakeExecutor) parkAsked() []uint64 {
 	return slices.Clone(f.parks)
 }
 
-func (f *fakeExecutor) roomAnswers() []bool {
+func (f *fakeExecutor) roomAnswers() []Room {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.rooms)
+}
+
+func (f *fakeExecutor) roomsHeard() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.heard
 }
 
 // lot is a stage whose processes may be parked.
@@ -38,7 +44,7 @@ type lot struct {
 	recorded []events.Kind
 }
 
-func newLot(t *testing.T, after time.Duration, makeRoom func(int, uint64) bool, change ...func(*Parking)) *lot {
+func newLot(t *testing.T, after time.Duration, makeRoom func(int, RoomWish) Room, change ...func(*Parking)) *lot {
 	l := &lot{budget: new(parking.Budget)}
 	l.budget.SetLimit(100 * mib)
 	l.stage = newStage(t, func(c *Config) {
@@ -165,9 +171,9 @@ func TestLateWordIsNoAnswer(t *testing.T) {
 
 func TestRoomIsMadeOneWishAtATime(t *testing.T) {
 	asked, goOn := make(chan uint64, 10), make(chan bool)
-	l := newLot(t, 0, func(_ int, bytes uint64) bool {
-		asked <- bytes
-		return <-goOn
+	l := newLot(t, 0, func(_ int, w RoomWish) Room {
+		asked <- w.Bytes
+		return Room{Made: <-goOn}
 	})
 	e := l.running(2, 1)
 	e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: 5 * mib})
@@ -180,7 +186,7 @@ func TestRoomIsMadeOneWishAtATime(t *testing.T) {
 		t.Error("two wishes of one process at once")
 	}
 	goOn <- true
-	l.until("the answer", func() bool { return slices.Equal(e.roomAnswers(), []bool{true}) })
+	l.until("the answer", func() bool { return slices.Equal(e.roomAnswers(), []Room{{Made: true}}) })
 	l.until("the next wish", func() bool {
 		e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: 9 * mib})
 		return len(asked) == 1
@@ -188,6 +194,34 @@ func TestRoomIsMadeOneWishAtATime(t *testing.T) {
 	e.end(719, "killed") // while room is made for it
 	goOn <- false
 	l.until("the late answer", func() bool { return len(e.roomAnswers()) == 2 })
+	if e.roomsHeard() != 0 {
+		t.Error("wishes for more were heard")
+	}
+}
+
+// Who wants to return hears at once that it is listened to, and at last what was seen.
+func TestWhoReturnsIsHeard(t *testing.T) {
+	asked, goOn := make(chan RoomWish, 10), make(chan Room)
+	l := newLot(t, 0, func(_ int, w RoomWish) Room {
+		asked <- w
+		return <-goOn
+	})
+	e := l.running(0, 1)
+	for n, room := range []Room{{Seen: true}, {Made: true, Seen: true}, {Made: true}} {
+		l.until("the wish", func() bool {
+			e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: 5 * mib, Context: true})
+			return len(asked) == 1
+		})
+		if w := <-asked; w != (RoomWish{Bytes: 5 * mib, Return: true}) || e.roomsHeard() <= n || len(e.roomAnswers()) != n {
+			t.Errorf("asked for %+v, heard %d times, answered %v", w, e.roomsHeard(), e.roomAnswers())
+		}
+		goOn <- room
+		l.until("the answer", func() bool { all := e.roomAnswers(); return len(all) == n+1 && all[n] == room })
+	}
+	nobody := newLot(t, 0, nil)
+	e = nobody.running(0, 1)
+	e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: 5 * mib, Context: true})
+	nobody.until("leave to try", func() bool { return slices.Equal(e.roomAnswers(), []Room{{Made: true}}) })
 }
 
 func TestAdoptedExecutorStaysParked(t *testing.T) {

@@ -82,8 +82,14 @@ func (e *Executor) Park(bytes uint64, whole bool) {
 	e.command(outgoing{Type: "park", Bytes: bytes, Context: whole})
 }
 
-// Room answers the executor's Room: whether room was made. It never blocks.
-func (e *Executor) Room(made bool) { e.command(outgoing{Type: "room", Made: made}) }
+// Room answers the executor's Room: whether room was made, or is there, and whether
+// anybody has seen how much the GPU has. It never blocks.
+func (e *Executor) Room(made, seen bool) {
+	e.command(outgoing{Type: "room", Made: made, Seen: seen})
+}
+
+// RoomHeard says that Room will follow, however long that takes. It never blocks.
+func (e *Executor) RoomHeard() { e.command(outgoing{Type: "room", Heard: true}) }
 
 // Acquired gives the executor what it asked for by Acquire. The parcel's file is
 // the executor's from now on. It never blocks.

@@ -23,7 +23,7 @@ const (
 	Exported             // the answer of that other one; Parcel
 	Resumed              // an adopted one has done what an earlier mediatord asked for; Walls, Parked, Host, Context
 	Parking              // device memory was moved, or not: Parked, Host, Context, Answer, Never, Text says why not
-	Room                 // it needs Bytes of the GPU's memory that it does not get
+	Room                 // it needs Bytes of the GPU's memory that it does not get; Context: for its contexts, in all
 	Exited               // reaped; Result and Text are for the guest process. The last event
 )
 
@@ -87,7 +87,9 @@ type outgoing struct {
 	Type  string `json:"type"`
 	Chunk *int   `json:"chunk,omitempty"`
 	Bytes uint64 `json:"bytes,omitempty"`
+	Heard bool   `json:"heard,omitempty"`
 	Made  bool   `json:"made,omitempty"`
+	Seen  bool   `json:"seen,omitempty"`
 
 	Context bool `json:"context,omitempty"`
 
@@ -111,7 +113,7 @@ func parse(line []byte) (Event, error) {
 	case "parking":
 		return Event{Kind: Parking, Parked: in.Parked, Host: in.Host, Context: in.Context, Never: in.Never, Answer: in.Answer, Text: printable(in.Message, maxText)}, nil
 	case "room":
-		return Event{Kind: Room, Bytes: in.Bytes}, nil
+		return Event{Kind: Room, Bytes: in.Bytes, Context: in.Context}, nil
 	case "fault":
 		if in.Result == 0 {
 			return Event{}, fmt.Errorf("%w: a fault without a result", errMessage)

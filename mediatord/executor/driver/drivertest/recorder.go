@@ -48,8 +48,10 @@ type Recorder struct {
 
 	// Blocked hears of calls that a driver would hold up, because they come between
 	// Checkpoint and Restore. Torn: a Checkpoint that fails leaves nothing intact.
-	Blocked func(name string)
-	Torn    bool
+	// RestoreLoses: nor does a Restore.
+	Blocked      func(name string)
+	Torn         bool
+	RestoreLoses bool
 
 	mu    sync.Mutex
 	calls []string

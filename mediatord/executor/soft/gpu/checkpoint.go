@@ -24,14 +24,22 @@ func (d *Device) Checkpoint() error {
 		h.away[m] = append([]byte(nil), m.data...)
 		_ = unix.Fallocate(m.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, int64(len(m.data))) // of a memfd of our own
 	}
+	if d.cfg.Share != nil {
+		h.left = d.cfg.Share.Taken()
+		h.give(h.left)
+	}
 	return nil
 }
 
-// Restore undoes Checkpoint.
+// Restore undoes Checkpoint. It fails with OutOfMemory, and has changed nothing, if the
+// device's share of memory is not there any more.
 func (d *Device) Restore() error {
 	h := &d.memory
 	if h.away == nil {
 		return InvalidValue
+	}
+	if !h.take(h.left) {
+		return OutOfMemory
 	}
 	for m, data := range h.away {
 		copy(m.data, data)

@@ -35,9 +35,21 @@ type Config struct {
 	// Print and Complain take what kernels print, a call of a thread at a time, and
 	// what failed assertions say; they come from several goroutines. nil: nobody does.
 	Print, Complain func(text string)
+	// Share is the memory that this device has with those of other processes; nil: it has
+	// its own.
+	Share Share
 	// OnFault is called once when the device fails, from whatever goroutine
 	// finds out. It must not call the device, except Err.
 	OnFault func(error)
+}
+
+// Share counts what a device has of the memory of several. Its methods are called by one
+// goroutine at a time.
+type Share interface {
+	Take(bytes uint64) bool // false: there is not as much
+	Give(bytes uint64)
+	Taken() uint64
+	Free() (uint64, error)
 }
 
 // Device is a GPU with one context.

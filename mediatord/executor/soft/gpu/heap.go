@@ -58,6 +58,7 @@ type heap struct {
 	mappings map[uint64]*mapping
 	physical map[*Memory]struct{}
 	away     map[*Memory][]byte // what is in memory, between Checkpoint and Restore
+	left     uint64             // what it had of its share then
 }
 
 func (h *heap) init(d *Device) {
@@ -72,6 +73,21 @@ func (h *heap) create(size uint64) (*Memory, error) {
 	if size > h.dev.cfg.Memory-h.used {
 		return nil, OutOfMemory
 	}
+	if !h.take(size) {
+		return nil, OutOfMemory
+	}
+	m, err := newMemory(size)
+	if err != nil {
+		h.give(size)
+		return nil, err
+	}
+	h.used += size
+	h.physical[m] = struct{}{}
+	return m, nil
+}
+
+// newMemory is memory with a handle, on no device yet.
+func newMemory(size uint64) (*Memory, error) {
 	fd, err := newFile(size)
 	if err != nil {
 		return nil, failure(OutOfMemory, "making %d bytes: %w", size, err)
@@ -81,10 +97,19 @@ func (h *heap) create(size uint64) (*Memory, error) {
 		_ = syscall.Close(fd)
 		return nil, failure(OutOfMemory, "mapping %d bytes: %w", size, err)
 	}
-	h.used += size
-	m := &Memory{data: data, fd: fd, refs: 1, held: true}
-	h.physical[m] = struct{}{}
-	return m, nil
+	return &Memory{data: data, fd: fd, refs: 1, held: true}, nil
+}
+
+// take takes bytes of the share, if there is one. The caller holds h.mu.
+func (h *heap) take(bytes uint64) bool {
+	return h.dev.cfg.Share == nil || h.dev.cfg.Share.Take(bytes)
+}
+
+// give gives them back. The caller holds h.mu.
+func (h *heap) give(bytes uint64) {
+	if h.dev.cfg.Share != nil {
+		h.dev.cfg.Share.Give(bytes)
+	}
 }
 
 // drop gives up one reference. The caller holds h.mu.
@@ -94,6 +119,7 @@ func (h *heap) drop(m *Memory) {
 	}
 	if !m.foreign {
 		h.used -= uint64(len(m.data))
+		h.give(uint64(len(m.data)))
 	}
 	_ = syscall.Munmap(m.data) // cannot fail for a mapping that Mmap returned
 	_ = syscall.Close(m.fd)

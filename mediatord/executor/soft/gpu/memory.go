@@ -4,7 +4,33 @@ package gpu
 func (d *Device) MemInfo() (free, total uint64) {
 	d.memory.mu.Lock()
 	defer d.memory.mu.Unlock()
-	return d.cfg.Memory - d.memory.used, d.cfg.Memory
+	free = d.cfg.Memory - d.memory.used
+	if d.cfg.Share != nil {
+		shared, err := d.cfg.Share.Free()
+		if err != nil {
+			shared = 0
+		}
+		free = min(free, shared)
+	}
+	return free, d.cfg.Memory
+}
+
+// TakeShare takes bytes of memory that the device shares, for what lies outside its heap.
+// It fails with OutOfMemory.
+func (d *Device) TakeShare(bytes uint64) error {
+	d.memory.mu.Lock()
+	defer d.memory.mu.Unlock()
+	if !d.memory.take(bytes) {
+		return OutOfMemory
+	}
+	return nil
+}
+
+// GiveShare gives back what TakeShare has taken.
+func (d *Device) GiveShare(bytes uint64) {
+	d.memory.mu.Lock()
+	defer d.memory.mu.Unlock()
+	d.memory.give(bytes)
 }
 
 // Alloc makes device memory of at least size bytes at an address of the
