@@ -12,7 +12,7 @@ import (
 	"libvirt-vgpu/mediatord/executor/driver"
 )
 
-// errorOperatingSystem is what driver 580 answers to tries after one without room.
+// errorOperatingSystem is what an H200's driver answered where a return found no room.
 const errorOperatingSystem driver.Result = 304
 
 // restores counts how often the driver was asked to bring contexts back.

@@ -40,7 +40,7 @@ func (b *budgets) of(cfg config.Pool) *parking.Budget {
 
 // parking is how the processes of a slot are parked.
 func (m *Mediator) parking(p *pool.Pool, id window.UUID, gpu *pool.Device) reconcile.Parking {
-	return reconcile.Parking{
+	found := reconcile.Parking{
 		After:        func() time.Duration { return p.Config().Parking.After },
 		ContextAfter: func() time.Duration { return p.Config().Parking.ContextAfter },
 		Budget:       m.budgets.of(p.Config()),
@@ -48,6 +48,13 @@ func (m *Mediator) parking(p *pool.Pool, id window.UUID, gpu *pool.Device) recon
 			return m.makeRoom(gpu, tenant{id, channel}, w)
 		},
 	}
+	if gpu.PCI != "" && m.settings.Processes != nil {
+		found.Held = func(pid int) (uint64, bool) {
+			bytes, listed, err := m.settings.Processes.ProcessMemory(gpu.PCI, pid)
+			return bytes, listed && err == nil && bytes <= gpu.Description.TotalMemory // NVML says all ones where it does not know
+		}
+	}
+	return found
 }
 
 // Park moves the device memory of a domain's processes to host memory, and if whole

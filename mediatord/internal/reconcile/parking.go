@@ -23,6 +23,9 @@ type Parking struct {
 	// MakeRoom has idle processes parked, of other domains too, until the GPU's memory is
 	// free that a channel's process wishes for. It blocks; nil: there is nobody.
 	MakeRoom func(channel int, w RoomWish) Room
+	// Held is how many bytes of the GPU's memory a process of the host has, as the driver
+	// counts; nil: it does not tell.
+	Held func(pid int) (bytes uint64, known bool)
 }
 
 // RoomWish is what a process needs of the GPU's memory.
@@ -58,6 +61,9 @@ type parkingOf struct {
 	whole     bool // the contexts were asked for too
 	stays     bool // the contexts do, whoever asks
 	rooming   bool // room is being made for it
+	// uncounted is what the driver had for it beside what its account counts, when it was
+	// asked to leave. Its contexts need that too when they return.
+	uncounted uint64
 }
 
 // idling is what Status tells of a channel's parking. Loop.mu guards it.
@@ -185,7 +191,25 @@ func (l *Loop) park(i int, whole bool) {
 		return
 	}
 	p.asked, p.whole = now(), whole
+	if whole {
+		p.uncounted = l.uncounted(i)
+	}
 	c.executor.Park(p.reserved, whole)
+}
+
+// uncounted is what channel i's process has on the GPU, in bytes, beside what its account
+// counts: the driver takes memory of which nobody knows beforehand.
+func (l *Loop) uncounted(i int) uint64 {
+	if l.Parking.Held == nil {
+		return 0
+	}
+	held, known := l.Parking.Held(l.channels[i].executor.PID())
+	if !known {
+		return 0
+	}
+	used := l.Account.Used(i)
+	counted := used - min(used, l.parked(i))
+	return held - min(held, counted)
 }
 
 // movable is how much of channel i's device memory could go to host memory at most:
@@ -313,6 +337,9 @@ func (l *Loop) makeRoom(i int, w RoomWish) {
 	if l.Parking.MakeRoom == nil {
 		c.executor.Room(w.Return, false) // to return it may try
 		return
+	}
+	if w.Return { // as the executor says, within reason
+		w.Bytes = min(w.Bytes, 2*l.Account.Used(i)) + c.parking.uncounted
 	}
 	who, executor := l.party(i), c.executor
 	l.rooming(who, true)

@@ -199,6 +199,48 @@ func TestRoomIsMadeOneWishAtATime(t *testing.T) {
 	}
 }
 
+// Contexts need what the driver had for them beside what the account counts, and never as
+// much as an executor may say.
+func TestReturnNeedsWhatWasNotCounted(t *testing.T) {
+	asked, goOn := make(chan RoomWish, 10), make(chan Room)
+	held, known := uint64(70*mib), true
+	l := newLot(t, 0, func(_ int, w RoomWish) Room {
+		asked <- w
+		return <-goOn
+	}, func(p *Parking) { p.Held = func(int) (uint64, bool) { return held, known } })
+	e := l.running(0, 1)
+	l.use(0, 60*mib)
+	for _, test := range []struct {
+		says, held uint64
+		known      bool
+		want       uint64
+	}{
+		{20 * mib, 70 * mib, true, 30 * mib}, {20 * mib, 60 * mib, true, 20 * mib}, {20 * mib, 10 * mib, true, 20 * mib},
+		{20 * mib, 70 * mib, false, 20 * mib}, {1 << 40, 70 * mib, true, 130 * mib},
+	} {
+		held, known = test.held, test.known
+		done := make(chan error, 1)
+		before := len(e.parkAsked())
+		go func() { done <- l.loop.Park(t.Context(), 0, true) }()
+		l.until("the wish to leave", func() bool { return len(e.parkAsked()) > before })
+		e.sink(supervisor.Event{Kind: supervisor.Parking, Parked: 40 * mib, Host: 60 * mib, Context: true, Answer: true})
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		l.until("the wish to return", func() bool {
+			e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: test.says, Context: true})
+			return len(asked) == 1
+		})
+		if w := <-asked; w.Bytes != test.want {
+			t.Errorf("it says %d, the driver %d, known %v: room for %d, want %d", test.says, test.held, test.known, w.Bytes, test.want)
+		}
+		l.settled() // no wish is on its way
+		goOn <- Room{Made: true}
+		e.sink(supervisor.Event{Kind: supervisor.Parking})
+		l.until("the return", func() bool { return !l.loop.Status()[0].ContextParked })
+	}
+}
+
 // Who wants to return hears at once that it is listened to, and at last what was seen.
 func TestWhoReturnsIsHeard(t *testing.T) {
 	asked, goOn := make(chan RoomWish, 10), make(chan Room)
@@ -207,6 +249,7 @@ func TestWhoReturnsIsHeard(t *testing.T) {
 		return <-goOn
 	})
 	e := l.running(0, 1)
+	l.use(0, 5*mib)
 	for n, room := range []Room{{Seen: true}, {Made: true, Seen: true}, {Made: true}} {
 		l.until("the wish", func() bool {
 			e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: 5 * mib, Context: true})
@@ -215,6 +258,7 @@ func TestWhoReturnsIsHeard(t *testing.T) {
 		if w := <-asked; w != (RoomWish{Bytes: 5 * mib, Return: true}) || e.roomsHeard() <= n || len(e.roomAnswers()) != n {
 			t.Errorf("asked for %+v, heard %d times, answered %v", w, e.roomsHeard(), e.roomAnswers())
 		}
+		l.settled() // no wish is on its way
 		goOn <- room
 		l.until("the answer", func() bool { all := e.roomAnswers(); return len(all) == n+1 && all[n] == room })
 	}
