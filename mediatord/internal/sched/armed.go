@@ -100,15 +100,16 @@ func (s *Scheduler) working(now Time, d *Domain) bool {
 	return false
 }
 
-// fit finds out whose next piece of work is too long for a whole gap: it was let in when the gap began, and
-// still waits. Others have the gaps then, but for those in which such work may go.
+// fit finds out whose next piece of work is too long for a whole gap: it was let in when two gaps in a row began, and
+// still waits; once may be that it woke late. Others have the gaps then, but for those in which such work may go.
 func (s *Scheduler) fit(now Time, g guard) {
 	for _, d := range s.domains {
 		switch {
 		case !g.armed:
 			d.unfit = false
 		case d.running && d.report.Waiting && !d.report.Flying && g.clear != Never && g.fresh && d.lease.ClearBy != Never && now >= d.letIn+hearing && d.served < d.letIn:
-			d.unfit = true
+			d.unfit = d.unfit || d.missed > d.served && d.missed < d.letIn
+			d.missed = d.letIn
 		}
 	}
 }

@@ -45,7 +45,7 @@ const (
 	// mostLeftOut is how many beats in a row may be left out.
 	mostLeftOut = 8
 	// mostAwaited is how long one that is late is waited for at least, if that is less than
-	// a quarter of the interval.
+	// half of the interval: a stall of a processor takes some milliseconds.
 	mostAwaited = 2 * time.Millisecond
 	// memory is how many beats the grid is made of.
 	memory = 32
@@ -237,7 +237,7 @@ func (b *beat) after(now, from Time, off spread) (early, late Time, ok bool) {
 	}
 	// Waiting for one that is late costs others little, and one that meets them
 	// costs it much.
-	after := max(4*off.late, min(b.mean/4, mostAwaited)) + slack
+	after := max(4*off.late, min(b.mean/2, mostAwaited)) + slack
 	beats := max((now-after-from)/b.mean+1, 1)
 	at := from + beats*b.mean
 	if beats > mostLeftOut {

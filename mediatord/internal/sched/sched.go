@@ -59,6 +59,7 @@ type Domain struct {
 	stopped  Time          // when it left the run set
 	came     bool          // is active, and was not at the last decision
 	letIn    Time          // when it last might submit again
+	missed   Time          // when it was let into the last gap that it did not use
 	unfit    bool          // what it wants to do next is too long for the gaps of high domains
 	ready    Time          // when the GPU is to change to it
 	beat     beat
