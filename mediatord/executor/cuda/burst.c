@@ -36,10 +36,16 @@ struct fence {
 	struct header h;
 	uint32_t stream, slot, value, padding;
 };
+struct copying {
+	struct header h;
+	uint64_t dst, src, size;
+	uint32_t stream, padding;
+};
 union record {
 	struct header h;
 	struct launch launch;
 	struct fence fence;
+	struct copying copying;
 };
 _Static_assert(sizeof(struct header) == VGPU_REC_PAYLOAD, "record header");
 _Static_assert(offsetof(struct launch, parameters) == VGPU_REC_PAYLOAD + 40, "launch record");
@@ -48,6 +54,7 @@ _Static_assert(sizeof(union record) % VGPU_LINE == 0, "whole lines are copied");
 typedef int launch_function(uintptr_t, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int,
 			    unsigned int, uintptr_t, void **, void **);
 typedef int write_function(uintptr_t, uint64_t, uint32_t, unsigned int);
+typedef int copy_function(uint64_t, uint64_t, size_t, uintptr_t);	/* host addresses are numbers too */
 
 struct table {
 	const unsigned char *entries;
@@ -56,6 +63,8 @@ struct table {
 struct tables {
 	struct table functions, kernels, streams;
 	const struct vg_duration *durations;
+	const struct vg_extent *host;
+	uint32_t host_count;
 };
 
 static inline uint32_t word(const void *at)
@@ -196,6 +205,7 @@ static bool launch(struct vg_burst *b, struct vg_meter *m, launch_function *call
 	if (failed(b, result, r->h.opcode))
 		return true;
 	b->launches++;
+	b->submitted++;
 	if (m) {
 		b->noted = r->stream;
 		if (meter_submitted(m, &submission) || changed(b, changes))
@@ -203,6 +213,44 @@ static bool launch(struct vg_burst *b, struct vg_meter *m, launch_function *call
 	} else if ((r->stream != b->stream && !b->any_stream) || changed(b, changes)) {
 		b->noted = r->stream;
 		b->noted_key = launch_key(r->h.opcode, &r->f);
+		b->stop = BURST_NOTE;
+	}
+	return true;
+}
+
+/* Whether one extent of host memory holds all of it; what lies in several is Go's. */
+static bool holds(const struct tables *t, uint64_t address, uint64_t size)
+{
+	uint32_t first = 0, count = t->host_count; /* the first that begins behind the address is one of so many */
+
+	while (count) {
+		uint32_t half = count / 2;
+		bool before = t->host[first + half].begin <= address;
+
+		first += before ? half + 1 : 0;
+		count = before ? count - half - 1 : half;
+	}
+	return first && address < t->host[first - 1].end && size <= t->host[first - 1].end - address;
+}
+
+/* Executes a copy between device and pinned memory; false: it is Go's. */
+static bool copying(struct vg_burst *b, copy_function *call, const struct tables *t, const struct copying *r,
+		    const uint32_t *changes)
+{
+	bool in = r->h.opcode == b->copy_in;
+	uintptr_t stream;
+
+	if (r->h.size != sizeof(*r) || !r->size || !holds(t, in ? r->src : r->dst, r->size) || !find(b, &t->streams, r->stream, &stream))
+		return false;
+	if (failed(b, call(r->dst, r->src, r->size, stream), r->h.opcode))
+		return true;
+	b->submitted++;
+	b->bytes_in += in ? r->size : 0;
+	b->bytes_out += in ? 0 : r->size;
+	if ((r->stream != b->stream && !b->any_stream) || changed(b, changes)) {
+		b->noted = r->stream;
+		b->noted_key = 0;
+		b->noted_bytes = r->size;
 		b->stop = BURST_NOTE;
 	}
 	return true;
@@ -222,17 +270,20 @@ static bool fence(struct vg_burst *b, write_function *call, const struct tables 
 	return true;
 }
 
-void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, const unsigned char *functions,
-	      uint32_t function_count, const unsigned char *kernels, uint32_t kernel_count, const unsigned char *streams,
-	      uint32_t stream_count, struct vg_meter *meter, const struct vg_duration *durations, const uint32_t *woken,
+void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value, uintptr_t htod, uintptr_t dtoh,
+	      const unsigned char *functions, uint32_t function_count, const unsigned char *kernels, uint32_t kernel_count,
+	      const unsigned char *streams, uint32_t stream_count, const struct vg_extent *host, uint32_t host_count,
+	      struct vg_meter *meter, const struct vg_duration *durations, const uint32_t *woken,
 	      const uint32_t *changes)
 {
-	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count }, durations };
+	const struct tables tables = { { functions, function_count }, { kernels, kernel_count }, { streams, stream_count },
+				       durations, host, host_count };
 	/* what lies behind a record's parameters, should the driver look there, is zero or came from the same process */
 	static _Thread_local _Alignas(VGPU_LINE) union record r;
 	uint64_t bytes;
 
-	b->calls = b->launches = b->fenced = 0;
+	b->calls = b->launches = b->submitted = b->fenced = 0;
+	b->bytes_in = b->bytes_out = 0;
 	b->stop = BURST_EMPTY;
 	while (b->stop == BURST_EMPTY) {
 		unsigned char *at = (unsigned char *)(b->ring + (b->head & (VGPU_RING_SIZE - 1)));
@@ -252,6 +303,8 @@ void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value
 				done = launch(b, meter, (launch_function *)launch_kernel, &tables, &r.launch, changes);
 			else if (r.h.opcode == b->fence)
 				done = fence(b, (write_function *)write_value, &tables, &r.fence);
+			else if ((r.h.opcode == b->copy_in || r.h.opcode == b->copy_out) && !meter)
+				done = copying(b, (copy_function *)(r.h.opcode == b->copy_in ? htod : dtoh), &tables, &r.copying, changes);
 		}
 		if (!done) {
 			b->stop = BURST_OTHER;

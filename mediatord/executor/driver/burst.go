@@ -6,8 +6,8 @@ import (
 )
 
 // Burster is a backend that consumes plain records of the ring by itself, many
-// for one call: launches and fences as the guest's library posts them. What is
-// not plain, or not right, it leaves at the head of the ring, for whoever can say
+// for one call: launches, fences, and copies between device and pinned memory unless
+// there is a Metered, as the guest's library posts them. What is not plain, or not right, it leaves at the head of the ring, for whoever can say
 // what is wrong with it.
 type Burster interface {
 	// Burst consumes until Stop says why not; of b it writes Head, Published and
@@ -24,7 +24,12 @@ type BurstHandles struct {
 	FunctionCount, KernelCount, StreamCount uint32
 	// Durations is the table of a Metered.
 	Durations unsafe.Pointer
+	// Host is the host memory that copies may name, in order.
+	Host []Extent
 }
+
+// Extent is memory at [Begin, End).
+type Extent struct{ Begin, End uint64 }
 
 // Why a Burst ended.
 const (
@@ -32,7 +37,7 @@ const (
 	BurstEmpty = iota
 	// BurstOther: the next record is not plain, or something has changed.
 	BurstOther
-	// BurstNote: the last record was a launch in another stream than Stream, or
+	// BurstNote: the last record was a launch or a copy in another stream than Stream, or
 	// there may be other terms, under which it is measured.
 	BurstNote
 	// BurstFailed: the driver refused the last record.
@@ -66,22 +71,28 @@ type Burst struct {
 	AnyStream uint32 // 1: none does
 	Seen      uint32
 	// Opcodes.
-	Launch, LaunchKernel, Fence, _ uint16
+	Launch, LaunchKernel, Fence, CopyIn, CopyOut uint16
+	_                                            [3]uint16
 	// Size of a table's entry, where in it a byte says that it is used, and where the
 	// bytes of a kernel's parameters are, plus one, 0 if nobody knows them yet: then a
 	// launch is not plain. The driver's handle is at its start.
 	EntrySize, EntryUsed, EntryParameters uint32
 
 	// Found:
-	Stop     uint32
-	Calls    uint32 // records consumed
-	Launches uint32 // that the driver took
-	Noted    uint32 // BurstNote, or Launches of a Metered: the last one's stream
-	Result   Result // BurstFailed
-	Failed   uint32 // BurstFailed: the opcode
-	Fenced   uint32 // fences written; a fence that failed is the next one
-	NotedKey uint64 // BurstNote: what the launch is to a lease
-	Written  [BurstFences]BurstFence
+	Stop      uint32
+	Calls     uint32 // records consumed
+	Launches  uint32 // that the driver took
+	Submitted uint32 // these and copies
+	Noted     uint32 // BurstNote, or Launches of a Metered: the last one's stream
+	Result    Result // BurstFailed
+	Failed    uint32 // BurstFailed: the opcode
+	Fenced    uint32 // fences written; a fence that failed is the next one
+	_         uint32
+	NotedKey  uint64 // BurstNote: what the launch is to a lease; 0: it is a copy
+	NotedSize uint64 // of that copy, in bytes
+	BytesIn   uint64 // copied to the device
+	BytesOut  uint64 // copied from it
+	Written   [BurstFences]BurstFence
 }
 
 // BurstFence is a fence that was put into a stream.

@@ -97,9 +97,19 @@ func Parse(opcode uint16, payload []byte) (Submission, bool) {
 		case wire.OpCopy3D, wire.OpCopyArray:
 			size = product(size, le.Uint64(payload[184:]), le.Uint64(payload[192:]))
 		}
-		s.Length = min(leastCopy+time.Duration(min(size/p.speed, uint64(longestGuess/time.Microsecond)))*time.Microsecond, longestGuess)
+		s.Length = guess(size, p.speed)
 	}
 	return s, true
+}
+
+// guess is how long copying so many bytes takes.
+func guess(size, speed uint64) time.Duration {
+	return min(leastCopy+time.Duration(min(size/speed, uint64(longestGuess/time.Microsecond)))*time.Microsecond, longestGuess)
+}
+
+// HostCopy is a copy of so many bytes between device and host memory.
+func HostCopy(size uint64, stream uint32) Submission {
+	return Submission{Length: guess(size, hostSpeed), Stream: stream}
 }
 
 // plainKey is the key that a plain launch of the same grid and block has: a

@@ -7,8 +7,10 @@ package pinned
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
+	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -38,8 +40,9 @@ type Range struct {
 	window     *window.Window
 	channel    int
 	base, size uint64
-	device     uint64     // where the range of device memory begins
-	mappings   []*Mapping // by VA
+	device     uint64          // where the range of device memory begins
+	mappings   []*Mapping      // by VA
+	extents    []driver.Extent // of mappings
 }
 
 // Addresses is a range of addresses of this process that nothing else gets.
@@ -66,7 +69,7 @@ func (r *Range) Close() error {
 			failures = append(failures, release(m.VA, m.Size))
 		}
 	}
-	r.mappings = nil
+	r.mappings, r.extents = nil, nil
 	return errors.Join(append(failures, release(r.base, r.size))...)
 }
 
@@ -87,9 +90,8 @@ func (r *Range) owned(offset, size uint64) bool {
 }
 
 func (r *Range) insert(i int, m *Mapping) *Mapping {
-	r.mappings = append(r.mappings, nil)
-	copy(r.mappings[i+1:], r.mappings[i:])
-	r.mappings[i] = m
+	r.mappings = slices.Insert(r.mappings, i, m)
+	r.extents = slices.Insert(r.extents, i, driver.Extent{Begin: m.VA, End: m.end()})
 	return m
 }
 
@@ -161,7 +163,7 @@ func (r *Range) MapElsewhere(va, offset, size uint64) (*Mapping, error) {
 // Unmap ends m, which Map has returned.
 func (r *Range) Unmap(m *Mapping) error {
 	i := r.after(m.VA) - 1
-	r.mappings = append(r.mappings[:i], r.mappings[i+1:]...)
+	r.mappings, r.extents = slices.Delete(r.mappings, i, i+1), slices.Delete(r.extents, i, i+1)
 	undo := reserveAgain
 	if m.Elsewhere {
 		undo = release
@@ -193,6 +195,9 @@ func (r *Range) Holding(chunk int) []*Mapping {
 
 // All returns every mapping in order of address.
 func (r *Range) All() []*Mapping { return r.mappings }
+
+// Extents are where All lie, in order; they hold until the next Map, MapElsewhere or Unmap.
+func (r *Range) Extents() []driver.Extent { return r.extents }
 
 // Check fails with ErrRange unless mappings hold all size bytes at va. Adjacent ones
 // do so together.

@@ -14,28 +14,35 @@ import (
 var _ channel.Burster = (*Process)(nil)
 
 // Bursts implements channel.Burster: launches and fences are plain while nothing
-// is captured, nothing is parked and the lease is unlimited or can be lent.
+// is captured, nothing is parked and the lease is unlimited or can be lent; copies
+// between device and pinned memory while it is unlimited.
 func (p *Process) Bursts(opcode uint16) bool {
+	copies := false
 	switch opcode {
+	case wire.OpCopyHtoD, wire.OpCopyDtoH:
+		copies = true
 	case wire.OpLaunch, wire.OpLaunchKernel, wire.OpFence, 0:
-		if p.burster == nil || len(p.captures) != 0 || p.Parked() || p.Away() {
-			return false
-		}
-		m := p.turn.meter
-		return m == nil || m.Free() || !p.turn.lost.Load() && m.Lends()
+	default:
+		return false
 	}
-	return false
+	if p.burster == nil || len(p.captures) != 0 || p.Parked() || p.Away() {
+		return false
+	}
+	m := p.turn.meter
+	return m == nil || m.Free() || !copies && !p.turn.lost.Load() && m.Lends()
 }
 
 // Burst implements channel.Burster.
 func (p *Process) Burst(b *driver.Burst, woken *atomic.Uint32, spin time.Duration) {
 	b.Spin, b.Context, b.Stream, b.AnyStream = uint64(spin), p.current, driver.NoStream, 0
 	b.Launch, b.LaunchKernel, b.Fence = wire.OpLaunch, wire.OpLaunchKernel, wire.OpFence
+	b.CopyIn, b.CopyOut = wire.OpCopyHtoD, wire.OpCopyDtoH
 	b.EntrySize, b.EntryUsed, b.EntryParameters = uint32(handle.EntrySize), uint32(handle.EntryUsed), uint32(handle.EntryParameters)
 	h := &p.handles
 	h.Functions, h.FunctionCount = p.tables.View(driver.KindFunction)
 	h.Kernels, h.KernelCount = p.tables.View(driver.KindKernel)
 	h.Streams, h.StreamCount = p.tables.View(driver.KindStream)
+	h.Host = p.Pinned.Extents()
 	var changes *atomic.Uint32
 	var metered *driver.Metered
 	m, t := p.turn.meter, &p.turn
@@ -69,14 +76,18 @@ func (p *Process) took(b *driver.Burst, metered *driver.Metered) {
 		}
 		p.turn.meter.TakeBack(metered, b.Stop == driver.BurstMark)
 	case p.turn.meter == nil:
-	case b.Stop == driver.BurstNote && b.Launches > 1:
-		p.turn.meter.Again(int(b.Launches) - 1)
-	case b.Stop != driver.BurstNote && b.Launches > 0:
-		p.turn.meter.Again(int(b.Launches))
+	case b.Stop == driver.BurstNote && b.Submitted > 1:
+		p.turn.meter.Again(int(b.Submitted) - 1)
+	case b.Stop != driver.BurstNote && b.Submitted > 0:
+		p.turn.meter.Again(int(b.Submitted))
 	}
 	switch b.Stop {
 	case driver.BurstNote:
-		p.noteStream(lease.Submission{Key: b.NotedKey, Stream: b.Noted})
+		s := lease.Submission{Key: b.NotedKey, Stream: b.Noted}
+		if s.Key == 0 {
+			s = lease.HostCopy(b.NotedSize, b.Noted)
+		}
+		p.noteStream(s)
 	case driver.BurstFailed:
 		opcode := uint16(b.Failed)
 		if opcode == wire.OpFence {

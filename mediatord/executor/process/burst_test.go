@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,10 @@ func onEmptyDriver(t *testing.T, library string, page *lease.Page) (h *harness, 
 			t.Fatalf("making a stream: %d", r)
 		}
 	}
+	h.Own(0, 3)
+	h.must("map_pinned", h.base, 0, 1, 0) // two mappings side by side, and a third apart
+	h.must("map_pinned", h.base+window.ChunkSize, window.ChunkSize, 1, 0)
+	h.must("map_pinned", h.base+3*window.ChunkSize, 2*window.ChunkSize, 1, 0)
 	h.process.noteParameters(driver.KindKernel, 1, 4100) // more than C deals with; of kernel 2 the driver is asked
 	return h, log
 }
@@ -80,7 +86,7 @@ func anyRecord(h *harness, random *rand.Rand) []byte {
 		parameters[i] = byte(random.Uint32())
 	}
 	var r []byte
-	switch kind := random.IntN(20); {
+	switch kind := random.IntN(24); {
 	case kind < 8:
 		r = h.Record(window.NoReply, "launch", number(), grid, 1, 3, 32, 2, 1, 64, stream(), parameters)
 	case kind < 12:
@@ -88,9 +94,12 @@ func anyRecord(h *harness, random *rand.Rand) []byte {
 	case kind < 17:
 		slot := []int{1, 2, 3, 100, window.FenceCount - 1}[random.IntN(5)]
 		r = h.Record(window.NoReply, "fence", stream(), slot, random.Uint32())
-	case kind < 18:
+	case kind < 21:
+		bytes := []int{0, 4, 8, 4096, window.ChunkSize, cudatest.RefusedGrid}[random.IntN(6)]
+		r = anyCopy(h, random, bytes, stream())
+	case kind < 22:
 		r = h.Record(window.NoReply, "copy_dtod", 1, 2, 3, stream())
-	case kind < 19:
+	case kind < 23:
 		r = h.Record(3, "stream_query", stream())
 	default:
 		r = h.Record(window.NoReply, "event_create", 1+random.IntN(1000), 0)
@@ -103,6 +112,20 @@ func anyRecord(h *harness, random *rand.Rand) []byte {
 		le.PutUint32(r[window.RecCtx:], 77) // no such context
 	}
 	return r
+}
+
+// anyCopy is one to or from pinned memory, up to a chunk of which is there.
+func anyCopy(h *harness, random *rand.Rand, bytes, stream int) []byte {
+	at := h.base + []uint64{0, 64, window.ChunkSize - 4, window.ChunkSize, 3 * window.ChunkSize}[random.IntN(5)]
+	if random.IntN(2) == 0 {
+		return h.Record(window.NoReply, "copy_htod", 77, at, bytes, stream)
+	}
+	return h.Record(window.NoReply, "copy_dtoh", at, 77, bytes, stream)
+}
+
+// lastCopy is one that ends the context or the process.
+func lastCopy(h *harness, random *rand.Rand) []byte {
+	return anyCopy(h, random, []int{cudatest.RefusedGrid + 1, 2*window.ChunkSize + 1, 1 << 62}[random.IntN(3)], 1)
 }
 
 // spoil makes a record one that no guest library writes.
@@ -125,14 +148,28 @@ func spoil(r []byte, random *rand.Rand) []byte {
 	return r
 }
 
+var pinnedAddress = regexp.MustCompile(`0x[0-9a-f]{8,}`)
+
 // outcome is what a process's channel and driver look like after records.
 func outcome(h *harness, log string, failure error) string {
 	text, _ := os.ReadFile(log)
 	fences := sha256.Sum256(h.Memory()[window.ChFences : window.ChFences+4*window.FenceCount])
+	var left []byte // words that say that a record is there
+	for at := window.ChRing; at < window.ChRing+window.RingSize; at += window.Line {
+		if word := h.Memory()[at : at+4]; !bytes.Equal(word, make([]byte, 4)) {
+			left = append(left, word...)
+		}
+	}
 	result, opcode := h.TakeAsync()
 	h.process.statistics.publish()
+	if failure != nil { // each process's pinned memory lies elsewhere
+		failure = errors.New(pinnedAddress.ReplaceAllStringFunc(failure.Error(), func(text string) string {
+			at, _ := strconv.ParseUint(text, 0, 64)
+			return fmt.Sprintf("base+%#x", at-h.base)
+		}))
+	}
 	return fmt.Sprintf("%sfences %x\nasync %d by %#x, sticky %d, ring %x, statistics %+v, %d fences known, error %v", text, fences,
-		result, opcode, h.Sticky(), h.Memory()[window.ChRing:window.ChRing+256], h.process.statistics.Statistics, len(h.process.fences.active), failure)
+		result, opcode, h.Sticky(), left, h.process.statistics.Statistics, len(h.process.fences.active), failure)
 }
 
 // A burst takes records without a look at TAIL for each, which producers write, and who commits what
@@ -180,7 +217,10 @@ func TestABurstDoesWhatRecordsDoOneByOne(t *testing.T) {
 					h.Push(anyRecord(h, random))
 				}
 				spoilt := random.IntN(20) == 0
-				if spoilt {
+				switch {
+				case spoilt && random.IntN(2) == 0:
+					h.Push(lastCopy(h, random))
+				case spoilt:
 					h.Push(spoil(anyRecord(h, random), random))
 				}
 				for consumed := true; consumed && failure == nil; {

@@ -40,6 +40,8 @@ func (s *statistics) burst(b *driver.Burst) {
 	before := s.Calls / publishEvery
 	s.Calls += uint64(b.Calls)
 	s.Launches += uint64(b.Launches)
+	s.BytesIn += b.BytesIn
+	s.BytesOut += b.BytesOut
 	if s.Calls/publishEvery != before {
 		s.publish()
 	}

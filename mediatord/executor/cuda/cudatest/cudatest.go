@@ -17,9 +17,9 @@ import (
 )
 
 // What the library does on request: LogVariable in the environment names a file
-// for launches and fences, one line each; a launch with RefusedGrid as the grid's
+// for launches, fences and copies of pinned memory, one line each; a launch with RefusedGrid as the grid's
 // width is refused, ends the context if the grid's height is 2, and finds memory
-// every third time if it is 3.
+// every third time if it is 3. A copy of RefusedGrid bytes is refused, one of a byte more ends the context.
 const (
 	LogVariable = "VGPU_EMPTY_DRIVER_LOG"
 	RefusedGrid = 1313

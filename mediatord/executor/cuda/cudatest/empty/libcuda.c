@@ -3,7 +3,7 @@
  * A libcuda.so.1 without a GPU: every call succeeds at once, work is done when it is posted, and kernels do nothing; with
  * a simulation, time passes. As with NVIDIA's, a thread launches nothing without a current context. What the executor costs
  * beside the driver can be measured on it. Launches and fences are written to the file that
- * VGPU_EMPTY_DRIVER_LOG names when cuInit is called, a line each. Functions that fill nothing in are added by cudatest.go.
+ * VGPU_EMPTY_DRIVER_LOG names when cuInit is called, a line each, as are copies of pinned memory. Functions that fill nothing in are added by cudatest.go.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -114,6 +114,18 @@ int cuStreamWriteValue32_v2(handle stream, uint64_t address, uint32_t value, uns
 		dprintf(lines, "%llu: write %zx at %zu in a page: %u, %u\n", now(), stream, (size_t)address % 4096 / 4, value, flags);
 	return 0;
 }
+/* Moves nothing. Copies of REFUSED_GRID bytes are refused, of one more end the context. */
+static int copied(const char *way, uint64_t device, uintptr_t host, size_t size, handle stream)
+{
+	if (!current)
+		return INVALID_CONTEXT;
+	if (lines >= 0)
+		dprintf(lines, "%llu: copy %s %llx, %zx in a chunk: %zu %zx\n", now(), way, (unsigned long long)device,
+			(size_t)host % (2 << 20), size, stream);
+	return size == REFUSED_GRID ? INVALID_VALUE : size == REFUSED_GRID + 1 ? LAUNCH_FAILED : 0;
+}
+int cuMemcpyHtoDAsync_v2(uint64_t dst, const void *src, size_t size, handle stream) { return copied("in", dst, (uintptr_t)src, size, stream); }
+int cuMemcpyDtoHAsync_v2(void *dst, uint64_t src, size_t size, handle stream) { return copied("out", src, (uintptr_t)dst, size, stream); }
 int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned int flags) { return *device = (uintptr_t)host, (void)flags, 0; }
 int cuMemAddressReserve(uint64_t *address, size_t size, size_t alignment, uint64_t hint, uint64_t flags)
 {
