@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * LD_PRELOAD="timeslice.so fake_rm.so" rm_rehearsal: a resource manager that remembers slices, refuses SET_INTERLEAVE_LEVEL as the driver does
- * without the right to it, and says on stderr what it is asked. It answers on any descriptor; all but its own calls go to the kernel.
+ * without the right to it, and says on stderr what it is asked; of slices if FAKE_RM_SLICES is in the environment, and refuses to set them if that is "refuse"; to a client that is gone it says so if it is "gone". It answers on any descriptor; all but its own calls go to the kernel.
  */
 #include "rm_calls.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,10 +32,17 @@ static uint32_t allocated(uint32_t handle)
 static uint32_t controlled(const struct rm_control *control)
 {
 	void *parameters = (void *)(uintptr_t)control->parameters;
+	const char *slices_are = getenv("FAKE_RM_SLICES");
 	uint64_t *slice = &slices[control->object % MOST_HANDLES];
 
 	switch (control->command) {
 	case RM_GROUP_SET_TIMESLICE:
+		if (slices_are && !strcmp(slices_are, "refuse"))
+			return REFUSED;
+		if (slices_are && !strcmp(slices_are, "gone"))
+			return RM_STATUS_INVALID_CLIENT;
+		if (slices_are)
+			fprintf(stderr, "rm: slice of %x %llu\n", control->object, (unsigned long long)((struct rm_timeslice *)parameters)->microseconds);
 		*slice = ((struct rm_timeslice *)parameters)->microseconds;
 		return 0;
 	case RM_GROUP_GET_TIMESLICE:
@@ -80,6 +88,8 @@ static void answer(unsigned int escape, void *argument, size_t size)
 		control->status = controlled(control);
 	} else if (escape == RM_ESCAPE_FREE) {
 		((struct rm_free *)argument)->status = 0;
+		if (getenv("FAKE_RM_SLICES"))
+			fprintf(stderr, "rm: free %x\n", ((struct rm_free *)argument)->object);
 	} else if (escape == RM_ESCAPE_TRANSFER) {
 		struct rm_transfer *transfer = argument;
 

@@ -36,7 +36,13 @@ TERMS = {
     "least_1": "least = 0.01\n",
     "least_2": "least = 0.02\n",
     "least_5": "least = 0.05\n",
-    "slices": "leases = false\n",  # only the hardware shares
+    "slices": "leases = false\n",  # only the hardware shares, by slices as the pool has them
+    "unscheduled": 'leases = false\nslice = "0s"\n',  # mediatord does nothing
+    "no_slice": 'slice = "0s"\n',
+    "slice_100us": 'slice = "100us"\n',
+    "slice_50us": 'slice = "50us"\n',
+    "least_30": "least = 0.3\n",
+    "least_100": "least = 1.0\n",
     "patient": 'patience = "5s"\n',
     "impatient": 'patience = "100ms"\n',
     "armed_500us": 'armed_budget = "500us"\n',
@@ -60,10 +66,11 @@ SWEEP = {
     "equal": ("default", "turn_1ms", "turn_10ms", "turn_20ms", "budget_100us", "budget_500us", "run_set_2", "run_set_3", "run_set_4", "slices"),
 }
 SWEEP_SECONDS = 1.5
-COST_TERMS = ("slices", "default") * 4  # without and with the scheduler
+COST_TERMS = ("unscheduled", "default") * 4  # without and with the scheduler
 COST_BAR = 0.99
-VARIANTS = ("not_ahead", "unpredicted", "least_0", "slices")  # of "beside", after the default
-HOGS_OF = {**{name: (5000,) for name in ("least_0", "least_1", "least_2", "least_5")}, "slices": (1000,)}  # those that the terms are about, or that say it all
+VARIANTS = ("not_ahead", "unpredicted", "least_0", "no_slice", "slices")  # of "beside", after the default
+# those that the terms are about, or that say it all
+HOGS_OF = {**{name: (5000,) for name in ("least_0", "least_1", "least_2", "least_5", "least_30", "least_100", "no_slice")}, "slices": (1000,)}
 EQUAL_VARIANTS = ("run_set_2", "slices")
 HOGS_US = (200, 1000, 5000)
 SECONDS = 2.5
@@ -402,13 +409,14 @@ def median(values):
 
 def cost_ratios(found):
     """With the scheduler to without, of medians over the lives of mediatord; above 1 is worse for times, below for rates."""
-    sides = {side: [one for name, one in found.items() if name.partition("#")[0] == side] for side in ("slices", "default")}
+    names = {"without": ("unscheduled", "slices"), "with": ("default",)}  # results of before have it as slices
+    sides = {side: [one for name, one in found.items() if name.partition("#")[0] in those] for side, those in names.items()}
     if not all(sides.values()):
         return None
     p50, p99, rate = ({side: median([pick(one) for one in ones]) for side, ones in sides.items()} for pick in (
         lambda one: one["launch_and_wait_us"]["p50"], lambda one: one["launch_and_wait_us"]["p99"], lambda one: one["launches_per_second"]))
-    return {"launch_and_wait_p50": p50["default"] / p50["slices"], "launch_and_wait_p99": p99["default"] / p99["slices"],
-            "launches_per_second": rate["default"] / rate["slices"], "bar_launches_per_second": COST_BAR}
+    return {"launch_and_wait_p50": p50["with"] / p50["without"], "launch_and_wait_p99": p99["with"] / p99["without"],
+            "launches_per_second": rate["with"] / rate["without"], "bar_launches_per_second": COST_BAR}
 
 
 def table(found):

@@ -260,6 +260,8 @@ static void ask(const char *when, const struct rm_object *groups, size_t count, 
 			ask_group(when, &groups[i], word);
 }
 
+bool rm_notes(uint32_t class) { return class == RM_CLASS_CHANNEL_GROUP || class == RM_CLASS_SUBDEVICE || class == RM_ANY_CHANNEL; }
+
 void rm_group_allocated(const struct rm_object *group)
 {
 	const char *words = getenv("VGPU_TIMESLICE_ALLOCATED");

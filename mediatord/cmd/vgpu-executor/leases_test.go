@@ -50,6 +50,8 @@ type tenant struct {
 	terms   sched.Settings
 	fence   uint32
 	counter uint64
+
+	executor *guesttest.Executor
 }
 
 func newTenant(t *testing.T, a *arbiter.Arbiter, class sched.Class, weight int) *tenant {
@@ -73,8 +75,8 @@ func newTenant(t *testing.T, a *arbiter.Arbiter, class sched.Class, weight int) 
 		x.domain.Leave()
 		_, _ = leases.Close(), x.report.Close()
 	})
-	e := x.Start(executorBinary, "--backend", testBackend(), "--lease")
-	e.Expect("ready")
+	x.executor = x.Start(executorBinary, "--backend", testBackend(), "--lease")
+	x.executor.Expect("ready")
 	x.Must("primary_retain", 0)
 	x.Context = 1
 	upload(x.Guest, 1, lasting)

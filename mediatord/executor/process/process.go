@@ -101,6 +101,7 @@ type Process struct {
 	handles    driver.BurstHandles
 	metered    driver.Metered
 	turn       turn
+	slice      gpuSlice
 	refused    map[uint32]uint64
 
 	statistics statistics
@@ -149,6 +150,8 @@ func New(c Config) *Process {
 	p.images = newImages(c.Cache, c.Log)
 	p.burster, _ = c.Driver.(driver.Burster)
 	p.checkpoint.driver, _ = c.Driver.(driver.Checkpointer)
+	p.slice.driver, _ = c.Driver.(driver.Slicer)
+	p.slice.log = c.Log
 	p.Driver.OnCall(p.Channel.Call)
 	p.newTurn()
 	p.graphs = newGraphNumbers()

@@ -40,6 +40,7 @@ func (p *Process) newTurn() {
 	}
 	p.turn.marks = memory
 	p.turn.meter = lease.New(p.Lease, p, p.Clock.Now)
+	p.follow()
 }
 
 // Mark implements lease.Marker.
@@ -80,6 +81,7 @@ func (p *Process) Admit(r *channel.Record) bool {
 	if m == nil || m.Free() {
 		return true
 	}
+	p.follow()
 	if !lease.Submits(r.Opcode) {
 		if lease.WaitsOutside(r.Opcode) && m.Watched() {
 			p.beforeWait(r)
@@ -168,6 +170,7 @@ func (p *Process) Quiet() {
 			m.Lost()
 		}
 		m.Quiet()
+		p.follow()
 	}
 }
 

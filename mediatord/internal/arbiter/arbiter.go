@@ -30,6 +30,7 @@ type Arbiter struct {
 
 	mu      sync.Mutex // guards the rest
 	turn    time.Duration
+	free    bool // nobody waits for anybody
 	policy  *sched.Scheduler
 	domains []*Domain // with executors
 	loop    *loop     // nil: nobody has executors
@@ -38,15 +39,18 @@ type Arbiter struct {
 
 // New makes the arbiter of a GPU. Its thread runs while there are executors.
 func New(options sched.Options, log logrus.FieldLogger) *Arbiter {
-	return &Arbiter{clock: lease.NewClock(), turn: options.Turn, log: log, policy: sched.New(options)}
+	return &Arbiter{clock: lease.NewClock(), turn: options.Turn, free: options.Unlimited, log: log, policy: sched.New(options)}
 }
 
-// SetOptions changes the terms from the next decision on.
+// SetOptions changes the terms from now on.
 func (a *Arbiter) SetOptions(options sched.Options) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.turn = options.Turn
+	a.turn, a.free = options.Turn, options.Unlimited
 	a.policy.SetOptions(options)
+	if len(a.domains) > 0 && !a.closed {
+		a.decide()
+	}
 }
 
 // Close ends the decisions. Leases expire, or stay unlimited.
@@ -95,7 +99,7 @@ func (a *Arbiter) decide() {
 	now := a.clock.Now()
 	active := a.collect(now)
 	a.policy.Decide(now)
-	several := len(a.domains) > 1
+	several := len(a.domains) > 1 && !a.free
 	next := a.policy.Next()
 	for _, d := range a.domains {
 		if d.give(now, several) {
@@ -305,14 +309,14 @@ func (d *Domain) give(now time.Duration, several bool) (contended bool) {
 			active++
 		}
 	}
-	expected := d.expected()
+	expected, slice := d.expected(), d.arbiter.policy.Slice(d.policy)
 	if l.Single {
 		d.single = d.choose()
 	} else {
 		l = l.Among(active)
 	}
 	for _, e := range d.executors {
-		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Expiry: lease.Never}
+		t := lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Expiry: lease.Never, Slice: slice}
 		if e == expected {
 			t.Ready = l.Ready
 		}

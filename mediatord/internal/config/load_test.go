@@ -56,6 +56,7 @@ predict = false
 ahead = false
 delay = 0.5
 least = 0.25
+slice = "500us"
 [parking]
 after = "90s"
 context_after = "2h"
@@ -71,7 +72,7 @@ host_memory = "2GiB"
 		KernelLimit: 30 * time.Second,
 		Sharing: Sharing{Leases: true, Options: sched.Options{
 			RunSet: 3, Turn: 8 * time.Millisecond, Budget: 3 * time.Millisecond, ArmedBudget: 100 * time.Microsecond,
-			Armed: time.Second, Patience: 50 * time.Millisecond, Delay: .5, Least: .25,
+			Armed: time.Second, Patience: 50 * time.Millisecond, Delay: .5, Least: .25, Slice: 500 * time.Microsecond,
 		}},
 		Priorities: []vgpuxml.Priority{"high", "low"}, Isolation: IsolationNone, Warm: 3, Walls: "required",
 	}
@@ -123,6 +124,10 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"slots of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\nslots = 2", []string{"slots", "exclusive", "one for each GPU"}},
 		{"overcommit of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\novercommit = 2.0", []string{"overcommit", "exclusive"}},
 		{"kernel limit", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30\"", []string{"kernel_limit", `"30"`, `"1s" to "24h0m0s", or "none"`}},
+		{"slice too short", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"49us\"", []string{"sharing.slice", `"49us"`, `"0s"`, `"50µs" to "10ms"`}},
+		{"slice too long", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"11ms\"", []string{"sharing.slice", `"11ms"`}},
+		{"slice below nothing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"-1us\"", []string{"sharing.slice", `"-1us"`}},
+		{"slice of no time", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"short\"", []string{"sharing.slice", `"short"`}},
 		{"kernel limit without leases", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30s\"\n[sharing]\nleases = false", []string{"kernel_limit", "leases"}},
 		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns"}},
 		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
@@ -167,5 +172,15 @@ func TestLoad(t *testing.T) {
 	}
 	if pools, err := Load(filepath.Join(dir, "absent")); err != nil || len(pools) != 0 {
 		t.Errorf("absent directory: %v, %v", pools, err)
+	}
+}
+
+// Without leases the hardware's slices are set all the same, unless the pool has none.
+func TestSlicesWithoutLeases(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": sched.Defaults().Slice, "slice = \"0s\"\n": 0} {
+		pool, err := Parse("p.toml", "gpus = [\"soft\"]\n[sharing]\nleases = false\n"+text)
+		if err != nil || pool.Sharing.Leases || pool.Sharing.Options.Slice != want {
+			t.Errorf("sharing is %+v, %v", pool.Sharing, err)
+		}
 	}
 }

@@ -27,6 +27,7 @@ type sharingTable struct {
 	Ahead       *bool    `toml:"ahead"`
 	Delay       *float64 `toml:"delay"`
 	Least       *float64 `toml:"least"`
+	Slice       *string  `toml:"slice"`
 }
 
 const (
@@ -91,5 +92,23 @@ func (p *Pool) setSharing(doc *poolFile) error {
 		}
 		*d.value = value
 	}
+	return p.setSlice(t.Slice)
+}
+
+// Slices that hardware can be expected to keep, and that are of use.
+const (
+	shortestSlice = 50 * time.Microsecond
+	longestSlice  = 10 * time.Millisecond
+)
+
+func (p *Pool) setSlice(text *string) error {
+	if text == nil {
+		return nil
+	}
+	value, err := time.ParseDuration(*text)
+	if err != nil || value != 0 && (value < shortestSlice || value > longestSlice) {
+		return invalid(p.File, "sharing.slice", fmt.Sprintf("is %q", *text), fmt.Sprintf("\"0s\", or a time from %q to %q", shortestSlice, longestSlice))
+	}
+	p.Sharing.Options.Slice = value
 	return nil
 }

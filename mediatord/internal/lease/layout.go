@@ -41,8 +41,9 @@ const (
 	atFirstSpan = 256 // { u64 start, u64 end }[spanCount], a ring
 	spanCount   = 128
 
-	// mediatord writes this: the GPU time that it charged, in nanoseconds.
-	atCharged = 3072
+	// mediatord writes these.
+	atCharged = 3072 // u64, the GPU time that it charged, in nanoseconds
+	atSlice   = 3080 // u32, microseconds; 0, as under an earlier mediatord: the driver's own
 )
 
 // Bits of STATE.

@@ -44,13 +44,16 @@ func TestTermsCross(t *testing.T) {
 		t.Fatal("a new lease is limited")
 	}
 	h := table.Holder(3, 0)
-	want := Terms{Budget: 2 * ms, ClearBy: 9 * ms, Coarse: 500 * time.Microsecond, Grace: ms, Expiry: 20 * ms}
+	want := Terms{Budget: 2 * ms, ClearBy: 9 * ms, Coarse: 500 * time.Microsecond, Grace: ms, Slice: 200 * time.Microsecond, Expiry: 20 * ms}
 	h.Set(want)
 	if page.Unlimited() || page.Terms() != want {
 		t.Errorf("terms are %+v", page.Terms())
 	}
+	if next := table.Holder(3, 0); next.terms != want {
+		t.Errorf("a later mediatord finds %+v", next.terms)
+	}
 	table.Clear(3)
-	if again, err := Open(table.File(), 3, -1); err != nil || !again.Unlimited() {
+	if again, err := Open(table.File(), 3, -1); err != nil || !again.Unlimited() || again.Terms().Slice != 0 {
 		t.Errorf("after clearing: %+v, %v", again, err)
 	}
 }

@@ -65,6 +65,7 @@ func (p *Page) Terms() Terms {
 		Expiry: time.Duration(p.words.double(atExpiry).Load()),
 		Coarse: time.Duration(p.words.double(atCoarse).Load()), Grace: time.Duration(p.words.double(atGrace).Load()),
 		Ready: time.Duration(p.words.double(atReady).Load()),
+		Slice: p.words.microseconds(atSlice),
 	}
 	if sequence.Load() == now {
 		p.terms, p.seen = t, now

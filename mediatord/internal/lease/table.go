@@ -123,6 +123,7 @@ func (t *Table) Holder(channel int, now time.Duration) *Holder {
 		Expiry: time.Duration(h.page.double(atExpiry).Load()),
 		Coarse: time.Duration(h.page.double(atCoarse).Load()), Grace: time.Duration(h.page.double(atGrace).Load()),
 		Ready: time.Duration(h.page.double(atReady).Load()),
+		Slice: h.page.microseconds(atSlice),
 	}
 	if s := h.page.word(atSequence); s.Load()&1 != 0 { // a mediatord died in between
 		s.Add(1)
@@ -146,6 +147,7 @@ func (h *Holder) Set(t Terms) {
 	h.page.double(atCoarse).Store(uint64(t.Coarse))
 	h.page.double(atGrace).Store(uint64(t.Grace))
 	h.page.double(atReady).Store(uint64(t.Ready))
+	h.page.word(atSlice).Store(uint32(t.Slice / time.Microsecond))
 	sequence.Add(1)
 	if news && h.page.word(atState).Load()&Waiting != 0 {
 		futexWake(sequence)

@@ -34,6 +34,9 @@ type Terms struct {
 	// Ready is when the GPU should change to the executor's context although it has nothing to do:
 	// it will soon. 0: at no time.
 	Ready time.Duration
+	// Slice is how long the hardware is to let the executor's work have the GPU at a time while others
+	// have some too, whole microseconds up to an hour; 0: as its driver does. It outlasts Expiry.
+	Slice time.Duration
 	// Expiry is when the terms end and Fallback begins.
 	Expiry time.Duration
 }

@@ -21,6 +21,11 @@ func (w words) double(at int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&w[at : at+8][0]))
 }
 
+// microseconds are in a 32-bit word.
+func (w words) microseconds(at int) time.Duration {
+	return time.Duration(w.word(at).Load()) * time.Microsecond
+}
+
 // address is where a place lies; mapped memory stays there.
 func (w words) address(at int) uintptr { return uintptr(unsafe.Pointer(&w[at])) }
 

@@ -6,12 +6,25 @@ import (
 	"libvirt-vgpu/mediatord/internal/arbiter"
 	"libvirt-vgpu/mediatord/internal/config"
 	"libvirt-vgpu/mediatord/internal/pool"
+	"libvirt-vgpu/mediatord/internal/sched"
 )
 
-// arbiters schedule the GPUs, one each; they start with the first domain there.
+// arbiters schedule the GPUs, one each; they start with the first domain there. Domains of pools
+// without leases have one of their own, which only sets their slices.
 type arbiters struct {
 	mu    sync.Mutex // guards byGPU, taken alone
-	byGPU map[string]scheduled
+	byGPU map[arbitered]scheduled
+}
+
+type arbitered struct {
+	gpu    string
+	leases bool
+}
+
+// options are a pool's as such an arbiter has them.
+func (a arbitered) options(s config.Sharing) sched.Options {
+	s.Options.Unlimited = !a.leases
+	return s.Options
 }
 
 // scheduled is a GPU's arbiter with the pool whose terms it has.
@@ -20,24 +33,25 @@ type scheduled struct {
 	pool string
 }
 
-// arbiterOf finds the arbiter of a GPU of a pool; nil if the pool wants none. The
-// options are those of the pool that came first.
+// arbiterOf finds the arbiter of a GPU of a pool; nil if the pool wants neither leases nor
+// slices. The options are those of the pool that came first.
 func (m *Mediator) arbiterOf(p *pool.Pool, gpu string) *arbiter.Arbiter {
 	sharing := p.Config().Sharing
-	if !sharing.Leases {
+	if !sharing.Leases && sharing.Options.Slice == 0 {
 		return nil
 	}
 	all := &m.arbiters
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if a, found := all.byGPU[gpu]; found {
+	key := arbitered{gpu, sharing.Leases}
+	if a, found := all.byGPU[key]; found {
 		return a.Arbiter
 	}
-	a := arbiter.New(sharing.Options, m.log.WithField("gpu", gpu))
+	a := arbiter.New(key.options(sharing), m.log.WithField("gpu", gpu))
 	if all.byGPU == nil {
-		all.byGPU = map[string]scheduled{}
+		all.byGPU = map[arbitered]scheduled{}
 	}
-	all.byGPU[gpu] = scheduled{a, p.Name()}
+	all.byGPU[key] = scheduled{a, p.Name()}
 	return a
 }
 
@@ -45,9 +59,9 @@ func (m *Mediator) arbiterOf(p *pool.Pool, gpu string) *arbiter.Arbiter {
 func (all *arbiters) configure(cfg config.Pool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	for _, a := range all.byGPU {
+	for key, a := range all.byGPU {
 		if a.pool == cfg.Name {
-			a.SetOptions(cfg.Sharing.Options)
+			a.SetOptions(key.options(cfg.Sharing))
 		}
 	}
 }

@@ -39,6 +39,11 @@ type Options struct {
 	// Least is the part of the GPU's time that the lower classes get in gaps although their work is
 	// too long for them; 0: they wait for Patience.
 	Least float64
+	// Unlimited lets everybody submit at any time: only the hardware's slices share the GPU.
+	Unlimited bool
+	// Slice is how long the hardware lets a domain have the GPU at a time while there is one of a
+	// higher class; 0: as long as any. See Scheduler.Slice.
+	Slice time.Duration
 	// Predict keeps the GPU clear for high domains that come at regular times.
 	Predict bool
 }
@@ -49,6 +54,7 @@ func Defaults() Options {
 		RunSet: 1, Turn: 5 * time.Millisecond,
 		Budget: 4 * time.Millisecond, ArmedBudget: 250 * time.Microsecond,
 		Armed: 200 * time.Millisecond, Patience: time.Second, Least: .1, Predict: true, Ahead: true,
+		Slice: 200 * time.Microsecond,
 	}
 }
 

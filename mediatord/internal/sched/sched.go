@@ -173,10 +173,8 @@ func (s *Scheduler) wake(at Time) { s.next = min(s.next, at) }
 // Decide makes every domain's lease for now.
 func (s *Scheduler) Decide(now Time) {
 	s.next = Never
-	if len(s.domains) == 1 { // nobody to share with
-		d := s.domains[0]
-		d.running, d.came, d.lease = d.report.Active, false, Lease{Budget: Unlimited, ClearBy: Never}
-		s.virtual[d.settings.Class] = max(s.virtual[d.settings.Class], d.virtual)
+	if len(s.domains) == 1 || s.options.Unlimited { // nobody to share with
+		s.unlimited()
 		return
 	}
 	g := s.guard(now)

@@ -46,15 +46,24 @@ var source string
 
 var defined = regexp.MustCompile(`(?m)^int (cu\w+)\(`)
 
-// BuildEmptyDriver compiles the library and returns its path.
-func BuildEmptyDriver(t testing.TB) string {
+// BuildEmptyDriver compiles the library and returns its path. Files in C beside it may define more of
+// the driver's functions; they may include what is in this package's parent directory.
+func BuildEmptyDriver(t testing.TB, beside ...string) string {
 	t.Helper()
 	functions, err := api.Functions()
 	if err != nil {
 		t.Fatal(err)
 	}
 	written := map[string]bool{}
-	for _, found := range defined.FindAllStringSubmatch(source, -1) {
+	texts := []string{source}
+	for _, file := range beside {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	for _, found := range defined.FindAllStringSubmatch(strings.Join(texts, "\n"), -1) {
 		written[found[1]] = true
 	}
 	all := strings.Builder{}
@@ -69,8 +78,22 @@ func BuildEmptyDriver(t testing.TB) string {
 	if err := os.WriteFile(file, []byte(all.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("gcc", "-std=gnu11", "-Wall", "-O2", "-fPIC", "-shared", "-o", library, file).CombinedOutput(); err != nil {
+	line := append([]string{"-std=gnu11", "-Wall", "-O2", "-fPIC", "-shared", "-o", library, file}, beside...)
+	if len(beside) > 0 {
+		line = append(line, "-I", headers(t))
+	}
+	if out, err := exec.Command("gcc", line...).CombinedOutput(); err != nil {
 		t.Fatalf("compiling a driver without a GPU: %v\n%s", err, out)
 	}
 	return library
+}
+
+// headers is the directory of the package that is tested.
+func headers(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "libvirt-vgpu/mediatord/executor/cuda").Output()
+	if err != nil {
+		t.Fatalf("looking for headers: %v", err)
+	}
+	return strings.TrimSpace(string(out))
 }

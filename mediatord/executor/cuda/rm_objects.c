@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands before libc's ioctl, which libcuda calls: lets everything through, and notes what was allocated and freed. */
+/* Lets everything through, and notes what was allocated and freed. */
 #include "rm_objects.h"
 #include "rm_calls.h"
 
@@ -7,16 +7,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 typedef int ioctl_function(int fd, unsigned long request, void *argument);
 
+static pid_t _Atomic owner; /* who noted the first object; a child after fork finds another's id, and takes no lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
 static struct rm_object objects[RM_MOST_OBJECTS];
-static size_t count;
-static pid_t owner;
+static size_t count, missed;
 
 /* The next ioctl in the order of libraries: libc's. */
 static ioctl_function *next_ioctl(void)
@@ -31,18 +32,20 @@ static ioctl_function *next_ioctl(void)
 	return function;
 }
 
-/* Under the lock. A child after fork has inherited handles that are not its own. */
-static void forget_the_parents(void)
+static bool ours(void)
 {
-	if (owner != getpid()) {
-		owner = getpid();
-		count = 0;
-	}
+	pid_t nobody = 0, self = getpid();
+
+	return owner == self || atomic_compare_exchange_strong(&owner, &nobody, self);
 }
 
-static bool is(const struct rm_object *object, int fd, uint32_t client, uint32_t handle)
+/* Under the lock, as what is below where it says so; NULL: it is not noted. */
+static struct rm_object *find(int fd, uint32_t client, uint32_t handle)
 {
-	return object->fd == fd && object->client == client && object->handle == handle;
+	for (size_t i = 0; i < count; i++)
+		if (objects[i].fd == fd && objects[i].client == client && objects[i].handle == handle)
+			return &objects[i];
+	return NULL;
 }
 
 static bool of_class(const struct rm_object *object, uint32_t class)
@@ -54,8 +57,9 @@ size_t rm_objects(uint32_t class, struct rm_object *found)
 {
 	size_t matching = 0;
 
+	if (!ours())
+		return 0;
 	pthread_mutex_lock(&lock);
-	forget_the_parents();
 	for (size_t i = 0; i < count; i++)
 		if (of_class(&objects[i], class)) {
 			if (found)
@@ -66,29 +70,57 @@ size_t rm_objects(uint32_t class, struct rm_object *found)
 	return matching;
 }
 
-static bool find(int fd, uint32_t client, uint32_t handle, struct rm_object *found)
+size_t rm_missed(void)
 {
-	bool known = false;
+	size_t result;
+
+	if (!ours())
+		return 0;
+	pthread_mutex_lock(&lock);
+	result = missed;
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
+static bool is_noted(int fd, uint32_t client, uint32_t handle, struct rm_object *copy)
+{
+	struct rm_object *object;
 
 	pthread_mutex_lock(&lock);
-	forget_the_parents();
-	for (size_t i = 0; i < count && !known; i++) {
-		known = is(&objects[i], fd, client, handle);
-		if (known)
-			*found = objects[i];
-	}
+	object = find(fd, client, handle);
+	if (object)
+		*copy = *object;
 	pthread_mutex_unlock(&lock);
-	return known;
+	return object;
 }
 
 static void note(const struct rm_object *object)
 {
+	struct rm_object *place;
+
 	pthread_mutex_lock(&lock);
-	forget_the_parents();
-	if (count < RM_MOST_OBJECTS)
-		objects[count++] = *object;
+	place = find(object->fd, object->client, object->handle); /* of one that has gone unseen */
+	if (!place && count < RM_MOST_OBJECTS)
+		place = &objects[count++];
+	if (place)
+		*place = *object;
+	else
+		missed++;
 	pthread_mutex_unlock(&lock);
 }
+
+static void set_slice(const struct rm_object *group, uint64_t microseconds, bool even_if_known)
+{
+	struct rm_object *object;
+
+	pthread_mutex_lock(&lock);
+	object = find(group->fd, group->client, group->handle);
+	if (object && (even_if_known || !object->slice_us))
+		object->slice_us = microseconds;
+	pthread_mutex_unlock(&lock);
+}
+
+void rm_note_slice(const struct rm_object *group) { set_slice(group, group->slice_us, false); }
 
 /* An object's end is that of what was allocated under it, and a client's that of everything it has. */
 static void drop(int fd, uint32_t client, uint32_t handle)
@@ -96,7 +128,6 @@ static void drop(int fd, uint32_t client, uint32_t handle)
 	size_t kept = 0;
 
 	pthread_mutex_lock(&lock);
-	forget_the_parents();
 	for (size_t i = 0; i < count; i++) {
 		const struct rm_object *object = &objects[i];
 
@@ -107,6 +138,12 @@ static void drop(int fd, uint32_t client, uint32_t handle)
 	}
 	count = kept;
 	pthread_mutex_unlock(&lock);
+}
+
+void rm_forget(const struct rm_object *object)
+{
+	if (ours())
+		drop(object->fd, object->client, object->handle);
 }
 
 static void after_alloc(int fd, const void *argument, size_t size)
@@ -127,7 +164,7 @@ static void after_alloc(int fd, const void *argument, size_t size)
 	} else {
 		return;
 	}
-	if (status)
+	if (status || !rm_notes(RM_CLASS_IS_CHANNEL(object.class) ? RM_ANY_CHANNEL : object.class) || !ours())
 		return;
 	if (object.class == RM_CLASS_CHANNEL_GROUP) {
 		/* a size of 0 stands for that of the class */
@@ -138,17 +175,23 @@ static void after_alloc(int fd, const void *argument, size_t size)
 			object.engine = ((const struct rm_group_parameters *)(uintptr_t)common->parameters)->engine;
 		note(&object);
 		rm_group_allocated(&object);
-	} else if (object.class == RM_CLASS_SUBDEVICE || (RM_CLASS_IS_CHANNEL(object.class) && find(fd, object.client, object.parent, &group))) {
+	} else if (!RM_CLASS_IS_CHANNEL(object.class) || is_noted(fd, object.client, object.parent, &group)) {
 		note(&object);
 	}
 }
 
 static void after_control(int fd, const struct rm_control *control)
 {
+	const void *parameters = (const void *)(uintptr_t)control->parameters;
 	struct rm_object group;
 
-	if (control->command >> 16 == RM_CLASS_CHANNEL_GROUP && find(fd, control->client, control->object, &group))
-		rm_group_controlled(&group, control->command, (const void *)(uintptr_t)control->parameters, control->parameters_size, control->status);
+	if (control->command >> 16 != RM_CLASS_CHANNEL_GROUP || !ours() || !is_noted(fd, control->client, control->object, &group))
+		return;
+	if (control->command == RM_GROUP_SET_TIMESLICE && !control->status && parameters && control->parameters_size == sizeof(struct rm_timeslice)) {
+		group.slice_us = ((const struct rm_timeslice *)parameters)->microseconds;
+		set_slice(&group, group.slice_us, true);
+	}
+	rm_group_controlled(&group, control->command, parameters, control->parameters_size, control->status);
 }
 
 static void after(int fd, unsigned int escape, const void *argument, size_t size)
@@ -169,7 +212,7 @@ static void after(int fd, unsigned int escape, const void *argument, size_t size
 	} else if (escape == RM_ESCAPE_FREE && size == sizeof(struct rm_free)) {
 		const struct rm_free *free = argument;
 
-		if (!free->status)
+		if (!free->status && ours())
 			drop(fd, free->client, free->object);
 	}
 }

@@ -32,6 +32,11 @@
 #define RM_GROUP_SET_INTERLEAVE 0xa06c0107
 #define RM_SUBDEVICE_DISABLE_CHANNELS 0x2080110b
 
+/* what a call's status may be; nvstatuscodes.h */
+#define RM_STATUS_INVALID_CLIENT 0x23
+#define RM_STATUS_INVALID_OBJECT_HANDLE 0x33
+#define RM_STATUS_OBJECT_NOT_FOUND 0x57
+
 #define RM_ENGINE_GRAPHICS 1 /* kernels run on it; 9 and more copy */
 
 #define RM_ALLOC_FLAG_SERIALIZED 1
