@@ -142,7 +142,7 @@ func New(c Config) *Process {
 	p.costs = newCosts(&p.memory, c.Account.Facts())
 	p.exports = newExports()
 	p.limits = p.newLimits()
-	p.room.answers, p.room.heard = make(chan roomAnswer, 1), make(chan struct{}, 1)
+	p.room = roomWish{answers: make(chan roomAnswer, 1), heard: make(chan struct{}, 1), silence: heardWithin}
 	p.parking.patience.within = wakeWithin
 	p.greens, p.contextOf = map[uint32]bool{}, map[uint32]uint32{}
 	p.resources = resources{number: map[driver.Resource]uint32{}}

@@ -43,6 +43,8 @@ type harness struct {
 	messages []control.Message
 	// makeRoom answers wishes for room; nil: there is none.
 	makeRoom func(bytes uint64) bool
+	// listens hears wishes for room of contexts, and answers; nil: toReturn does.
+	listens func()
 	// toReturn answers whether the GPU has room for contexts; nil: nobody can see.
 	toReturn func(bytes uint64) (made, seen bool)
 }
@@ -59,6 +61,8 @@ func (h *harness) Send(m control.Message) error {
 	case m.Type != control.Room:
 	case !m.Context:
 		h.process.RoomMade(h.makeRoom != nil && h.makeRoom(m.Bytes), false)
+	case h.listens != nil:
+		h.listens()
 	case h.toReturn == nil:
 		h.process.RoomMade(true, false)
 	default:

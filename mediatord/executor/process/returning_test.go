@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -133,5 +134,39 @@ func TestReturnThatLoses(t *testing.T) {
 	}
 	if n := h.restores(); n != 1 {
 		t.Errorf("tried %d times", n)
+	}
+}
+
+// Who hears nothing of mediatord tries.
+func TestReturnWithoutAnswer(t *testing.T) {
+	h := away(t)
+	h.process.room.silence = 50 * time.Millisecond
+	h.listens = func() {}
+	if r := h.touch(); r != driver.Success || h.process.Away() {
+		t.Errorf("result %d", r)
+	}
+}
+
+// Who has heard of it waits for the answer, and asks the next mediatord again.
+func TestReturnWaitsForTheAnswer(t *testing.T) {
+	h := away(t)
+	h.process.room.silence = 50 * time.Millisecond
+	asked, resumed := 0, time.Duration(0)
+	began := time.Now()
+	h.listens = func() {
+		switch asked++; asked {
+		case 1:
+			h.process.RoomHeard()
+			time.AfterFunc(10*h.process.room.silence, h.process.Resume)
+		case 2:
+			resumed = time.Since(began)
+			h.process.RoomMade(false, true)
+		}
+	}
+	if r := h.touch(); r != driver.ErrorOutOfMemory || h.restores() != 0 {
+		t.Errorf("result %d", r)
+	}
+	if asked != 2 || resumed < 10*h.process.room.silence {
+		t.Errorf("asked %d times, the last time after %v", asked, resumed)
 	}
 }

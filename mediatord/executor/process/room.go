@@ -38,6 +38,8 @@ type roomWish struct {
 	answers chan roomAnswer // of capacity 1
 	heard   chan struct{}   // of capacity 1: the wish has come, the answer will
 	vainly  time.Time       // when the last wait ended that brought nothing
+	// silence is how long contexts that would return wait for the first sign of mediatord.
+	silence time.Duration
 }
 
 // RoomHeard says that mediatord has a wish for room, and will answer.
@@ -112,7 +114,7 @@ func (p *Process) makeRoom(bytes uint64) bool {
 // room. Without an answer they must try their luck, as where mediatord cannot see
 // (roomMade).
 func (p *Process) mayReturn(bytes uint64) roomAnswer {
-	return p.askForRoom(control.Message{Type: control.Room, Bytes: bytes, Context: true}, heardWithin)
+	return p.askForRoom(control.Message{Type: control.Room, Bytes: bytes, Context: true}, p.room.silence)
 }
 
 // askForRoom sends a wish for room and waits for the answer: that long for the first sign
@@ -157,7 +159,14 @@ func (w *roomWish) wait(deadline *time.Timer) roomAnswer {
 		case <-w.heard:
 			deadline.Reset(roomWithin)
 		case <-deadline.C:
-			return roomSilence
+			select { // what came just in time
+			case answer := <-w.answers:
+				return answer
+			case <-w.heard:
+				deadline.Reset(roomWithin)
+			default:
+				return roomSilence
+			}
 		}
 	}
 }

@@ -240,6 +240,8 @@ func TestParse(t *testing.T) {
 		{`{"type":"fault","result":700,"message":"x"}`, Event{Kind: Fault, Result: 700, Text: "x"}, false},
 		{`{"type":"revoked","chunk":0}`, Event{Kind: Revoked}, false},
 		{`{"type":"refused","name":"cuFoo","count":2}`, Event{Kind: Refused, Name: "cuFoo", Count: 2}, false},
+		{`{"type":"room","bytes":5}`, Event{Kind: Room, Bytes: 5}, false},
+		{`{"type":"room","bytes":5,"context":true}`, Event{Kind: Room, Bytes: 5, Context: true}, false},
 		{`{"type":"fault","message":"x"}`, Event{}, true},
 		{`{"type":"revoked"}`, Event{}, true},
 		{`{"type":"revoked","chunk":1.5}`, Event{}, true},
