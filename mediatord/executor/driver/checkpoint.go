@@ -45,7 +45,8 @@ type Checkpointer interface {
 	Checkpoint() (r Result, intact bool)
 	// Restore undoes Checkpoint: memory, addresses, handles and what is registered are as
 	// before. After an error the contexts are lost, unless Return.Away. Whoever can find out
-	// whether the GPU has room should do so first: driver 580 is reported to answer
-	// ErrorOutOfMemory without it, and then error 304 to every other try, with room too.
+	// whether the GPU has room should do so first: driver 580 answered
+	// ErrorOutOfMemory without it, and then error 304 to every other try, with room too (an
+	// H200, tests/device/results/parking_room.json).
 	Restore() Return
 }

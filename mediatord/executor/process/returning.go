@@ -44,7 +44,7 @@ func (p *Process) bringBack(room bool) driver.Result {
 		return driver.Success
 	}
 	said := fmt.Sprintf("error %d at try %d, the process was %v before, and is %v", back.Result, way.tries, back.Before, back.After)
-	// Where an earlier try found no room driver 580 may answer 304 for ever.
+	// Where an earlier try found no room driver 580 answers 304 for ever.
 	if room && way.tries > 1 && back.Result != driver.ErrorOutOfMemory {
 		way.stuck++
 	}

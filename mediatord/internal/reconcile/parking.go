@@ -197,14 +197,21 @@ func (l *Loop) park(i int, whole bool) {
 	c.executor.Park(p.reserved, whole)
 }
 
+// unmeasuredContext is more than any GPU was seen to have for a process's contexts.
+const unmeasuredContext = 768 << 20
+
 // uncounted is what channel i's process has on the GPU, in bytes, beside what its account
-// counts: the driver takes memory of which nobody knows beforehand.
+// counts: the driver takes memory of which nobody knows beforehand. Where nobody can tell,
+// and what contexts cost could not be measured, it is more than they need.
 func (l *Loop) uncounted(i int) uint64 {
 	if l.Parking.Held == nil {
 		return 0
 	}
 	held, known := l.Parking.Held(l.channels[i].executor.PID())
 	if !known {
+		if l.Account.Facts().Context == 0 {
+			return unmeasuredContext
+		}
 		return 0
 	}
 	used := l.Account.Used(i)

@@ -13,6 +13,7 @@ import (
 	"libvirt-vgpu/mediatord/internal/events"
 	"libvirt-vgpu/mediatord/internal/parking"
 	"libvirt-vgpu/mediatord/internal/supervisor"
+	"libvirt-vgpu/plugin/window"
 )
 
 const mib = 1 << 20
@@ -216,7 +217,7 @@ func TestReturnNeedsWhatWasNotCounted(t *testing.T) {
 		want       uint64
 	}{
 		{20 * mib, 70 * mib, true, 30 * mib}, {20 * mib, 60 * mib, true, 20 * mib}, {20 * mib, 10 * mib, true, 20 * mib},
-		{20 * mib, 70 * mib, false, 20 * mib}, {1 << 40, 70 * mib, true, 130 * mib},
+		{20 * mib, 70 * mib, false, 20*mib + unmeasuredContext}, {1 << 40, 70 * mib, true, 130 * mib},
 	} {
 		held, known = test.held, test.known
 		done := make(chan error, 1)
@@ -238,6 +239,11 @@ func TestReturnNeedsWhatWasNotCounted(t *testing.T) {
 		goOn <- Room{Made: true}
 		e.sink(supervisor.Event{Kind: supervisor.Parking})
 		l.until("the return", func() bool { return !l.loop.Status()[0].ContextParked })
+	}
+	l.account.SetFacts(window.Facts{Context: 5 * mib})
+	held, known = 70*mib, false
+	if bytes := l.loop.uncounted(0); bytes != 0 {
+		t.Errorf("%d bytes beside a context that was measured", bytes)
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	// Patient: error 304, and the process may try again.
 	Patient Manner = iota
 	// Stuck: CUDA_ERROR_OUT_OF_MEMORY, then 304 whenever the process tries again, as
-	// is reported of driver 580.
+	// driver 580 on an H200.
 	Stuck
 	// Lost: error 304, and the process is lost.
 	Lost
