@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -310,6 +311,35 @@ func TestPollsWhileTheProcessWaits(t *testing.T) {
 }
 
 // Others wait for the end of what is on the GPU: it is looked for until the next record is foreseen.
+// bursting is a script that looks by itself.
+type bursting struct {
+	script
+	looks []time.Duration
+}
+
+func (*bursting) Bursts(uint16) bool { return true }
+
+func (b *bursting) Burst(run *driver.Burst, _ *atomic.Uint32, spin time.Duration) {
+	run.Calls = 0
+	b.looks = append(b.looks, spin)
+	time.Sleep(spin)
+}
+
+func TestLooksLongerByItselfWhileNothingIsDue(t *testing.T) {
+	for due, want := range map[time.Duration]time.Duration{0: calmTime, time.Microsecond: quietTime, time.Hour: quietTime} {
+		s := &bursting{script: script{due: due}}
+		_, c := open(t, &s.script)
+		c.executor, c.burster = s, s
+		start := time.Now()
+		if c.look(&start, time.Millisecond) {
+			t.Errorf("due after %v: there is a record", due)
+		}
+		if s.quiet.Load() == 0 || len(s.looks) == 0 || slices.ContainsFunc(s.looks, func(d time.Duration) bool { return d != want }) {
+			t.Errorf("due after %v: looked for %v each, Quiet was called %d times", due, s.looks, s.quiet.Load())
+		}
+	}
+}
+
 func TestLooksAtWhatIsDueWhileItSleepsUntilTheNext(t *testing.T) {
 	s := &script{due: 100 * time.Microsecond}
 	_, c := open(t, s)

@@ -42,8 +42,10 @@ type Executor interface {
 // it then looks for faults while the process waits for the device.
 const (
 	spinTime = 2 * time.Millisecond
-	// quietTime is how long an executor that bursts looks by itself before Quiet.
+	// quietTime is how long an executor that bursts looks by itself before Quiet, and
+	// calmTime so if Quiet does not matter: a record that comes between two looks waits 0.3 us.
 	quietTime = 10 * time.Microsecond
+	calmTime  = 200 * time.Microsecond
 	// secondLook bounds the first sleep: a guest CPU emulated alone in its
 	// machine has no memory barriers, so a record and SLEEPING can miss
 	// each other while the record is still in a store buffer.
@@ -186,7 +188,11 @@ func (c *Consumer) idle() {
 // says whether there is one.
 func (c *Consumer) look(start *time.Time, until time.Duration) bool {
 	for time.Since(*start) < until {
-		if c.burst(quietTime) > 0 {
+		alone := quietTime
+		if c.executor.Due() == 0 {
+			alone = calmTime
+		}
+		if c.burst(alone) > 0 {
 			c.rhythm.note(time.Since(*start))
 			*start = time.Now()
 			continue

@@ -111,8 +111,9 @@ static void publish(struct vg_burst *b)
 /* Whether there may be other terms. */
 static bool changed(const struct vg_burst *b, const uint32_t *changes) { return changes && word(changes) != b->seen; }
 
-/* Whether a record comes within the time to spin, and before the meter has something to do. */
-static bool await(const struct vg_burst *b, struct vg_meter *m, const unsigned char *at, const uint32_t *woken)
+/* Whether a record comes within the time to spin, and before the meter has something to do or there may be other terms. */
+static bool await(const struct vg_burst *b, struct vg_meter *m, const unsigned char *at, const uint32_t *woken,
+		  const uint32_t *changes)
 {
 	uint64_t until = b->spin_ns ? monotonic_ns() + b->spin_ns : 0;
 
@@ -124,7 +125,7 @@ static bool await(const struct vg_burst *b, struct vg_meter *m, const unsigned c
 				return true;
 			__builtin_ia32_pause();
 		}
-	} while (!word(woken) && monotonic_ns() < until && (!m || meter_quiet(m)));
+	} while (!word(woken) && !changed(b, changes) && monotonic_ns() < until && (!m || meter_quiet(m)));
 	return false;
 }
 
@@ -291,7 +292,7 @@ void vg_burst(struct vg_burst *b, uintptr_t launch_kernel, uintptr_t write_value
 
 		if (!word(at)) {
 			publish(b);
-			if (!await(b, meter, at, woken))
+			if (!await(b, meter, at, woken, changes))
 				return;
 		}
 		if (word(woken) || changed(b, changes)) {
