@@ -311,31 +311,34 @@ func TestPollsWhileTheProcessWaits(t *testing.T) {
 }
 
 // Others wait for the end of what is on the GPU: it is looked for until the next record is foreseen.
-// bursting is a script that looks by itself.
+// bursting is a script that looks by itself; during the third look a record comes.
 type bursting struct {
 	script
 	looks []time.Duration
+	post  func()
 }
 
 func (*bursting) Bursts(uint16) bool { return true }
 
 func (b *bursting) Burst(run *driver.Burst, _ *atomic.Uint32, spin time.Duration) {
 	run.Calls = 0
-	b.looks = append(b.looks, spin)
-	time.Sleep(spin)
+	if b.looks = append(b.looks, spin); len(b.looks) == 3 {
+		b.post()
+	}
 }
 
 func TestLooksLongerByItselfWhileNothingIsDue(t *testing.T) {
 	for due, want := range map[time.Duration]time.Duration{0: calmTime, time.Microsecond: quietTime, time.Hour: quietTime} {
 		s := &bursting{script: script{due: due}}
-		_, c := open(t, &s.script)
+		g, c := open(t, &s.script)
 		c.executor, c.burster = s, s
+		s.post = func() { g.Post("copy_htod_inline", window.DeviceBase, 7, "some bytes") }
 		start := time.Now()
-		if c.look(&start, time.Millisecond) {
-			t.Errorf("due after %v: there is a record", due)
+		if !c.look(&start, time.Minute) {
+			t.Errorf("due after %v: the record was not seen", due)
 		}
-		if s.quiet.Load() == 0 || len(s.looks) == 0 || slices.ContainsFunc(s.looks, func(d time.Duration) bool { return d != want }) {
-			t.Errorf("due after %v: looked for %v each, Quiet was called %d times", due, s.looks, s.quiet.Load())
+		if quiet := s.quiet.Load(); quiet != 2 || !slices.Equal(s.looks, []time.Duration{want, want, want}) {
+			t.Errorf("due after %v: looked for %v, called Quiet %d times", due, s.looks, quiet)
 		}
 	}
 }
