@@ -10,6 +10,7 @@ processor and on each (BenchmarkBeside of mediatord/executor/process says what t
 import contextlib
 import os
 import re
+import shutil
 
 from host import Host, run
 from machine import WORK, payload
@@ -23,11 +24,13 @@ SHOWN = ("launch_and_wait.p50", "launch_and_wait.p99", "launch_and_wait.p99.5", 
 
 def siblings():
     """Processors by core, as the kernel knows; those that this process may use."""
-    allowed = os.sched_getaffinity(0)
     cores = set()
-    for processor in allowed:
-        with open(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list") as file:
-            cores.add(file.read().strip())
+    for processor in os.sched_getaffinity(0):
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list") as file:
+                cores.add(file.read().strip())
+        except OSError:
+            cores.add(str(processor))
     return sorted(cores, key=lambda text: int(re.split("[,-]", text)[0]))
 
 
@@ -43,8 +46,9 @@ KINDS = {
     "no_walls": {"pool": 'walls = "off"\n'},
     # no signals to threads that run for 10 ms, no garbage collection
     "calm_runtime": {"prefix": ["env", "GODEBUG=asyncpreemptoff=1", "GOGC=off"]},
-    "apart": {"prefix": halves()[1]},
 }
+if shutil.which("taskset"):
+    KINDS["apart"] = {"prefix": halves()[1]}
 
 
 def beside(rehearsal, rounds):
