@@ -54,18 +54,38 @@ func measureContexts(o options, gpu backend, d *window.Description) error {
 	if err != nil {
 		return err
 	}
-	var h *holder
-	first, err := cost(free,
-		func() (err error) {
-			h, err = startHolder(o)
-			return err
-		},
-		func() error { return h.end() })
+	again := measureAgain
+	if o.backend == "soft" { // contexts cost nothing there
+		again = 0
+	}
+	first, err := untilSeen(again, func() (uint64, error) {
+		var h *holder
+		return cost(free,
+			func() (err error) {
+				h, err = startHolder(o)
+				return err
+			},
+			func() error { return h.end() })
+	})
 	if err != nil {
 		return err
 	}
 	d.ContextMemory, d.MoreContextMemory = first, min(further, first)
 	return nil
+}
+
+// measureAgain is how long after the beginning a context is measured again that seems to
+// cost nothing. Whoever waits for the description waits for 8 s.
+const measureAgain = 2 * time.Second
+
+// untilSeen measures until something is seen, or so much time has passed: whoever frees
+// memory meanwhile hides a context.
+func untilSeen(within time.Duration, measure func() (uint64, error)) (bytes uint64, err error) {
+	for began := time.Now(); ; {
+		if bytes, err = measure(); err != nil || bytes > 0 || time.Since(began) >= within {
+			return bytes, err
+		}
+	}
 }
 
 // cost is how much memory of the GPU is gone between take and give.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os/exec"
 	"testing"
+	"time"
 
 	"libvirt-vgpu/plugin/window"
 )
@@ -33,6 +34,35 @@ func TestCostIsWhatGoesAndComesBack(t *testing.T) {
 		got, err := cost(free, func() error { return tc.take }, func() error { return tc.give })
 		if got != tc.want || (err != nil) != tc.fails {
 			t.Errorf("%s: %d, %v", tc.name, got, err)
+		}
+	}
+}
+
+func TestHiddenContextsAreMeasuredAgain(t *testing.T) {
+	failed := errors.New("failed")
+	for _, tc := range []struct {
+		name   string
+		within time.Duration
+		seen   []uint64
+		fails  bool
+		tries  int
+		want   uint64
+	}{
+		{"seen at once", time.Hour, []uint64{5}, false, 1, 5},
+		{"hidden twice", time.Hour, []uint64{0, 0, 7}, false, 3, 7},
+		{"hidden for too long", 0, []uint64{0}, false, 1, 0},
+		{"failed", time.Hour, nil, true, 1, 0},
+	} {
+		tries := 0
+		got, err := untilSeen(tc.within, func() (uint64, error) {
+			tries++
+			if tc.fails {
+				return 0, failed
+			}
+			return tc.seen[tries-1], nil
+		})
+		if got != tc.want || tries != tc.tries || (err != nil) != tc.fails {
+			t.Errorf("%s: %d in %d tries, %v", tc.name, got, tries, err)
 		}
 	}
 }
