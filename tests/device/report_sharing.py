@@ -69,6 +69,26 @@ def others(found):
     return rows
 
 
+# cases of timeslice.json, in words
+SLICED = {
+    "alone": "nobody beside it", "usual": "nothing: 2048 us for kernels", "slice_1000": "the hog's slice 1 ms", "slice_500": "0.5 ms", "slice_200": "0.2 ms",
+    "slice_200_allocated": "0.2 ms from each group's allocation on", "other_user": "0.2 ms as `nobody`, refused interleave levels", "slice_20000": "20 ms", "step_10000": "the step's slice 10 ms",
+    "interleave": "interleave level low for the hog, high for the step (CAP_SYS_NICE)", "preempt_every_300": "the hog preempts itself every 0.3 ms",
+    "yield_preempt": "the hog preempts itself when a step begins", "yield_disable": "the hog disables its channels while a step lasts", "yield_unschedule": "the hog leaves the runlist while a step lasts",
+}
+
+
+def slices(stage, table):
+    """What a process may do to its own groups of channels, without mediatord."""
+    cases = stage["cases"]
+    free = cases["hog_alone"]["hog"]["rate"]
+    rows = [(what, f"{cases[name]['step']['p50_us'] / 1000:.2f}", f"{cases[name]['step']['p99_us'] / 1000:.2f}",
+             f"{cases[name]['hog']['rate'] / free:.2f}" if "hog" in cases[name] else "") for name, what in SLICED.items() if "step" in cases.get(name, {})]
+    return ("\nWhat a process can do on the bare driver so that others wait for less, without mediatord (`timeslice.json`: `run.py timeslice`): the step beside a hog with kernels of 5 ms, and what the hog asks the driver for its own groups of channels. "
+            "No right is needed but for interleave levels, which change nothing. So executors of lower classes ask for slices (`slice`, [pools.md](pools.md#sharing)).\n\n"
+            + table(rows, "asked", "step's p50, ms", "p99, ms", "the hog's speed, to alone"))
+
+
 def section(results, table):
     """Markdown; nothing without results."""
     if "sharing" not in results:
@@ -78,10 +98,12 @@ def section(results, table):
     kernels, length, period = stage["step"]
     text = "## Many tenants\n\nDomains on one GPU, each a host process of its own; every ratio is between runs under one mediatord.\n\n"
     if rows := beside(found):
+        # runs of before `slice` have the driver's slices, and no terms without
+        shown = ("; in all but `no_slice` (`slice = \"0s\"`) the hog's slices are 0.2 ms", "0.2") if "no_slice" in terms_of(found, "beside") else ("", "2")
         text += (f"A high domain's step, {kernels} kernels of {length} us every {period / 1000:g} ms, beside a low one that always has eight kernels posted. What the steps leave "
-                 f"is {1 - kernels * length / period:.2f} of the GPU.\n`default` are the pool's default terms, `not_ahead` is `ahead = false`, `unpredicted` is `predict = false`, `least_0` is `least = 0`, `slices` is without the scheduler.\n\n"
+                 f"is {1 - kernels * length / period:.2f} of the GPU.\n`default` are the pool's default terms, `not_ahead` is `ahead = false`, `unpredicted` is `predict = false`, `least_0` is `least = 0`, `slices` is without the scheduler{shown[0]}.\n\n"
                  + table(rows, "terms", "hog's kernels", "step's p50, to alone", "p99, to alone", "the hog's speed, to alone", "p99's bar", "aim") + "\n"
-                 + "A kernel of 5 ms fits into no gap, and a step that meets one waits for the rest of the hardware's slice of 2 ms: the default gives such kernels a tenth of the GPU "
+                 + f"A kernel of 5 ms fits into no gap, and a step that meets one waits for the rest of the hardware's slice of {shown[1]} ms: the default gives such kernels a tenth of the GPU "
                    "(`least`, [pools.md](pools.md#sharing)) rather than none.\n\n")
     if rows := equal(found):
         text += ("Equal domains that always have work: sum of what they get done, to one domain alone (llama.cpp: to one domain with as many processes); bars 0.95 and 0.99.\n\n"
@@ -92,4 +114,6 @@ def section(results, table):
         text += ("\nWhat was tried for tokens beside training, on several machines of the kind (`decode_tried.json`). The late tokens were explained by `decisions` around them: a step's length was "
                  "taken from its first copies, and training got the GPU in the pause before the graph. Where training loses is not known.\n\n"
                  + table([(one["what"], f"{one['p99_ratio']:.2f}", f"{one['training_part_of_alone']:.3f}") for one in tried["runs"]], "executors and policy", "p99 of a token, to alone", "the training's speed, to alone"))
+    if "timeslice" in results:
+        text += slices(results["timeslice"], table)
     return text

@@ -157,7 +157,8 @@ type executor struct {
 	state   lease.State
 	used    time.Duration
 	shown   shown
-	halted  bool // gets no lease any more
+	halted  bool          // gets no lease any more
+	slice   time.Duration // that it was given last
 	work    runningWork
 }
 
@@ -283,7 +284,7 @@ func (d *Domain) sample(now time.Duration) []sched.Sample {
 		busy := e.Busy(now)
 		d.ran(e, busy, now)
 		s := &samples[i]
-		*s = sched.Sample{Active: e.state.Active, Waiting: e.state.Waiting, Flying: e.state.Flying, Arrived: e.state.Arrived}
+		*s = sched.Sample{Active: e.state.Active, Waiting: e.state.Waiting, Flying: e.state.Flying, Arrived: e.state.Arrived, Slice: e.slice}
 		for _, span := range busy {
 			s.Busy = append(s.Busy, sched.Span(span))
 		}
@@ -310,6 +311,9 @@ func (d *Domain) give(now time.Duration, several bool) (contended bool) {
 		}
 	}
 	expected, slice := d.expected(), d.arbiter.policy.Slice(d.policy)
+	if slice > 0 && l.Budget != lease.Unlimited {
+		l.Single = true // with short slices several at once would lose too much to the changes between them
+	}
 	if l.Single {
 		d.single = d.choose()
 	} else {
@@ -330,6 +334,7 @@ func (d *Domain) give(now time.Duration, several bool) (contended bool) {
 		case d.watched:
 			t.Budget = lease.Measured
 		}
+		e.slice = t.Slice
 		e.Set(t)
 		e.Listen(several)
 		within := time.Duration(0)

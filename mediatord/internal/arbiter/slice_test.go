@@ -67,6 +67,39 @@ func TestSlicesBesideAHigherClass(t *testing.T) {
 	}
 }
 
+// With short slices one executor of a domain has the lease at a time, also while no high domain is armed: each change between
+// them takes as long as ever.
+func TestShortSlicesAreOneExecutorsAtATime(t *testing.T) {
+	a := testArbiter(t)
+	low, high := join(t, a, sched.Low, 100), join(t, a, sched.High, 100)
+	high.page(t, 0)
+	pages := []*lease.Page{low.page(t, 0), low.page(t, 1), low.page(t, 2)}
+	leased := func() (count int) {
+		for _, p := range pages {
+			if p.Terms().Budget > 0 {
+				count++
+			}
+		}
+		return count
+	}
+	for _, p := range pages {
+		begin(p, lease.NewClock().Now())
+	}
+	low.Used(0) // looks at all of them
+	a.mu.Lock()
+	a.decide()
+	a.mu.Unlock()
+	if got := leased(); got != 1 {
+		t.Errorf("%d of them may submit", got)
+	}
+	options := sched.Defaults()
+	options.Slice = 0
+	a.SetOptions(options)
+	if got := leased(); got != len(pages) {
+		t.Errorf("with usual slices %d of them may submit", got)
+	}
+}
+
 // Without leases nobody waits, reports or wakes the arbiter, whatever the others do.
 func TestWithoutLeasesNobodyWaits(t *testing.T) {
 	a := testArbiter(t)

@@ -19,11 +19,24 @@ type Sample struct {
 	Waiting bool
 	Flying  bool // work is on the GPU and not done
 	Arrived Time
+	// Slice is for how long the hardware lets it have the GPU at a time; 0: as its driver does.
+	Slice time.Duration
+}
+
+// usualSlice is NVIDIA's driver's, for kernels.
+const usualSlice = 2048 * time.Microsecond
+
+// weight is what the hardware gives it beside others, in terms of their weights.
+func (s *Sample) weight() float64 {
+	if s.Slice > 0 {
+		return float64(s.Slice)
+	}
+	return float64(usualSlice)
 }
 
 // Merge makes the reports of domains from the samples of their executors, and
-// says what each executor used. Where several were busy at once, each is taken to
-// have had an equal part of the GPU, as the hardware's slices give it.
+// says what each executor used. Where several were busy at once, they are taken to
+// have had the GPU in turns as long as their slices.
 func Merge(domains [][]Sample) (reports []Report, used [][]time.Duration) {
 	type edge struct {
 		at               Time
@@ -52,8 +65,12 @@ func Merge(domains [][]Sample) (reports []Report, used [][]time.Duration) {
 	var last Time
 	count, since := make([]int, len(domains)), make([]Time, len(domains)) // of a domain's executors with work, from when on
 	for _, e := range edges {
+		weights := 0.
 		for _, b := range busy {
-			part := (e.at - last) / time.Duration(len(busy))
+			weights += domains[b.domain][b.executor].weight()
+		}
+		for _, b := range busy {
+			part := time.Duration(float64(e.at-last) * domains[b.domain][b.executor].weight() / weights)
 			used[b.domain][b.executor] += part
 			reports[b.domain].Used += part
 		}

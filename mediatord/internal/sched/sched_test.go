@@ -116,6 +116,18 @@ func TestMergeSharesOverlaps(t *testing.T) {
 	}
 }
 
+// Who has shorter slices has had less of the GPU beside others, and all of it alone.
+func TestMergeKnowsSlices(t *testing.T) {
+	const us = time.Microsecond
+	reports, _ := Merge([][]Sample{
+		{{Busy: []Span{{0, 4 * ms}}, Slice: 200 * us}},
+		{{Busy: []Span{{0, 2248 * us}}}},
+	})
+	if low, high := reports[0].Used, reports[1].Used; (low-200*us-(4*ms-2248*us)).Abs() > 10 || (high-2048*us).Abs() > 10 {
+		t.Errorf("they used %v and %v", low, high)
+	}
+}
+
 func TestChangedClassStartsLevel(t *testing.T) {
 	s := New(Defaults())
 	a, b := add(s, Normal), add(s, Low)

@@ -126,7 +126,7 @@ func (e *executor) give(now sched.Time, terms lease.Terms) {
 // sample is what mediatord reads.
 func (e *executor) sample(now sched.Time) sched.Sample {
 	e.sim.gpu.advance(now)
-	s := sched.Sample{Busy: e.context.spans, Active: e.active, Waiting: len(e.ring) > 0 && !e.asleep, Arrived: e.arrived, Flying: e.count > 0}
+	s := sched.Sample{Busy: e.context.spans, Active: e.active, Waiting: len(e.ring) > 0 && !e.asleep, Arrived: e.arrived, Flying: e.count > 0, Slice: e.context.slice}
 	e.context.spans = nil
 	if e.context.counted > 0 {
 		s.Busy = append(s.Busy, sched.Span{Start: e.context.occupied, End: now})

@@ -27,6 +27,7 @@ type context struct {
 	occupied sched.Time // since when there is some
 	spans    []sched.Span
 	onGPU    time.Duration // time that it really had
+	slice    time.Duration // that it has been given; 0: the hardware's
 }
 
 // work is one submission.
@@ -40,6 +41,7 @@ func (g *gpu) push(now sched.Time, c *context, w *work) {
 	g.advance(now)
 	if len(c.queue) == 0 {
 		g.ready = append(g.ready, c)
+		g.renew(now)
 	}
 	c.queue = append(c.queue, w)
 	if !w.uncounted {
@@ -65,6 +67,24 @@ func (g *gpu) advance(now sched.Time) {
 	g.since = now
 }
 
+// sliceOf is a context's slice.
+func (g *gpu) sliceOf(c *context) time.Duration {
+	if c.slice > 0 {
+		return c.slice
+	}
+	return g.hardware.Slice
+}
+
+// renew is for who comes while others have not waited: slices follow one another all the same, so it waits for the end
+// of one.
+func (g *gpu) renew(now sched.Time) {
+	if g.current == nil || now <= g.sliceEnd {
+		return
+	}
+	slice := g.sliceOf(g.current)
+	g.sliceEnd += ((now-g.sliceEnd)/slice + 1) * slice
+}
+
 // next gives the GPU to who has waited longest, if anybody does.
 func (g *gpu) next(now sched.Time) {
 	if len(g.ready) == 0 {
@@ -75,7 +95,7 @@ func (g *gpu) next(now sched.Time) {
 	if g.last != c && g.last != nil {
 		now += g.hardware.Switch
 	}
-	g.last, g.current, g.since, g.sliceEnd = c, c, now, now+g.hardware.Slice
+	g.last, g.current, g.since, g.sliceEnd = c, c, now, now+g.sliceOf(c)
 }
 
 // plan computes the next event.

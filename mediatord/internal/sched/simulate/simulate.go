@@ -62,6 +62,7 @@ type Simulation struct {
 	number    int
 	gpu       gpu
 	policy    *sched.Scheduler
+	turn      time.Duration
 	deciding  bool
 	decisions int
 	planned   sched.Time
@@ -89,6 +90,7 @@ type Tenant struct {
 
 	domain    *sched.Domain
 	executors []*executor
+	single    *executor  // who may submit while only one may
 	posted    int        // work that is not finished
 	progress  sched.Time // when something was last finished, or posted after a pause
 }
@@ -99,6 +101,22 @@ func (t *Tenant) Waited(now sched.Time) time.Duration {
 		return 0
 	}
 	return now - t.progress
+}
+
+// choose picks the one executor that may submit, as the arbiter does.
+func (t *Tenant) choose(turn time.Duration) {
+	var least *executor
+	for _, e := range t.executors {
+		if e.active && (least == nil || e.context.onGPU < least.context.onGPU) {
+			least = e
+		}
+	}
+	if least == nil && t.single == nil {
+		least = t.executors[0]
+	}
+	if least != nil && (t.single == nil || !t.single.active || t.single.context.onGPU >= least.context.onGPU+turn) {
+		t.single = least
+	}
 }
 
 // GPUTime is what the tenant's work has had of the GPU.
@@ -120,7 +138,7 @@ type Program interface {
 func New(options sched.Options, hardware Hardware, seed uint64, tenants ...*Tenant) *Simulation {
 	s := &Simulation{
 		Hardware: hardware, Tenants: tenants, Dies: sched.Never, planned: sched.Never,
-		random: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15)), policy: sched.New(options),
+		random: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15)), policy: sched.New(options), turn: options.Turn,
 	}
 	s.gpu.hardware = hardware
 	s.gpu.until = sched.Never
@@ -261,6 +279,7 @@ func (s *Simulation) decide(now sched.Time) {
 		s.policy.Report(now, s.Tenants[i].domain, report)
 	}
 	s.policy.Decide(now)
+	contended := sched.Never // when another executor of a domain may have the next turn
 	for _, t := range s.Tenants {
 		active := 0
 		for _, e := range t.executors {
@@ -268,12 +287,25 @@ func (s *Simulation) decide(now sched.Time) {
 				active++
 			}
 		}
-		l := t.domain.Lease().Among(active)
+		l, slice := t.domain.Lease(), s.policy.Slice(t.domain)
+		if l.Single = l.Single || slice > 0 && l.Budget != lease.Unlimited; l.Single {
+			t.choose(s.turn)
+			if active > 1 {
+				contended = now + s.turn
+			}
+		} else {
+			l = l.Among(active)
+		}
 		for _, e := range t.executors {
+			e.context.slice = slice
+			l := l
+			if l.Single && e != t.single {
+				l.Budget = 0
+			}
 			e.give(now, lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Ready: l.Ready, Expiry: now + Lifetime})
 		}
 	}
-	next := min(s.policy.Next(), now+Lifetime/2)
+	next := min(s.policy.Next(), now+Lifetime/2, contended)
 	if s.planned > now && s.planned <= next {
 		return
 	}
