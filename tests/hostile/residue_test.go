@@ -3,8 +3,11 @@ package hostile
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"libvirt-vgpu/plugin/window"
 )
@@ -59,7 +62,11 @@ func (d *domain) search() (where []string) {
 	}
 	w, err := p.work()
 	check(d, err)
-	first, err := p.chunks(int(p.Window.Chunks) - 4)
+	var first int
+	d.until("arena without the chunks of processes before", func() bool {
+		first, err = p.chunks(int(p.Window.Chunks) - 4)
+		return !errors.Is(err, unix.ENOMEM)
+	})
 	check(d, err)
 	for i := range int(p.Window.Chunks) - 4 {
 		if bytes.Contains(p.Window.ChunkMemory(first+i), canary[:8]) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"libvirt-vgpu/mediatord/executor/control"
 	"libvirt-vgpu/mediatord/executor/driver"
 	"libvirt-vgpu/mediatord/internal/parcel"
@@ -86,11 +88,26 @@ func (h *harness) touch() driver.Result {
 	return h.post("copy_dtod", window.DeviceBase, window.DeviceBase+mib, 16, 0)
 }
 
+// givenBack holds the thread that gives host memory back, at its end, until it receives.
+type givenBack chan struct{}
+
+func (givenBack) Levels() []logrus.Level { return []logrus.Level{logrus.DebugLevel} }
+
+func (g givenBack) Fire(e *logrus.Entry) error {
+	if strings.Contains(e.Message, "of host memory given back") {
+		<-g
+	}
+	return nil
+}
+
 // A wish that comes while host memory of the last time is still being zeroed is
 // done when it is gone.
 func TestParksAgainAtOnce(t *testing.T) {
 	h := parked(t, nil)
-	h.host = make(chan struct{})
+	release := make(givenBack)
+	log := h.process.Log.(*logrus.Logger)
+	log.SetLevel(logrus.DebugLevel)
+	log.AddHook(release)
 	for round := range 10 {
 		if r := h.touch(); r != driver.Success {
 			t.Fatalf("round %d: waking: %d", round, r)
@@ -100,7 +117,7 @@ func TestParksAgainAtOnce(t *testing.T) {
 		if answers := h.answers(); len(answers) != before {
 			t.Fatalf("round %d: answered with %+v", round, answers[before])
 		}
-		h.host <- struct{}{}
+		release <- struct{}{}
 		if !h.WaitFor(func() bool { _, err := h.consumer.Step(); return err != nil || len(h.answers()) > before }) {
 			t.Fatalf("round %d: no answer", round)
 		}

@@ -35,10 +35,6 @@ type harness struct {
 	consumer *channel.Consumer
 	base     uint64 // of pinned memory
 
-	// host is received from before mediatord hears that no host memory holds parked
-	// memory any more; nil: nobody waits.
-	host chan struct{}
-
 	mu       sync.Mutex
 	messages []control.Message
 	// makeRoom answers wishes for room; nil: there is none.
@@ -51,9 +47,6 @@ type harness struct {
 
 // Send implements Sender.
 func (h *harness) Send(m control.Message) error {
-	if h.host != nil && m.Type == control.Parking && m.Host == 0 && !m.Answer {
-		<-h.host
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.messages = append(h.messages, m)
