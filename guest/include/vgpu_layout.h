@@ -150,7 +150,7 @@
 /*
  * Description: what the shims answer without asking the host. Written by
  * mediatord; guest processes map it read-only. What is neither the description
- * nor the list of processes in it reads as 0.
+ * nor one of its parts below reads as 0.
  */
 #define VGPU_DESC_VERSION		1
 #define VGPU_DESC_ATTRIBUTES		200
@@ -186,5 +186,14 @@ struct vgpu_process {
 	unsigned int reserved;
 	unsigned long long used_memory;	/* live, bytes on the device */
 };
+
+/*
+ * u32 from the start of the description: how often mediatord has refreshed what is
+ * live, times two, and 1 while it does so no more, since nothing in the domain
+ * has happened for a while. Who wants to know more then has it look (VGPU_IOC_LOOK,
+ * VGPU_SOCKET_LOOK) and waits until the word is another.
+ */
+#define VGPU_DESC_LOOKS			0x1400
+#define VGPU_LOOKS_RESTING		1
 
 #endif

@@ -4,7 +4,8 @@
  * SOCK_SEQPACKET socket named by VGPU_SOCKET; the connection is the channel,
  * closing it frees the channel. One request, one reply, little endian. A reply
  * that carries another number than the last request is an answer that came twice,
- * because mediatord was started again meanwhile; it counts for nothing.
+ * because mediatord was started again meanwhile; it counts for nothing. LOOK has no
+ * reply.
  */
 #ifndef VGPU_SOCKET_H
 #define VGPU_SOCKET_H
@@ -17,6 +18,7 @@
 #define VGPU_SOCKET_ALLOC	3	/* count in, offset out */
 #define VGPU_SOCKET_FREE	4	/* count, offset in */
 #define VGPU_SOCKET_HOLD	5	/* keeps the session alive; no channel, no fds */
+#define VGPU_SOCKET_LOOK	6	/* have the description refreshed, see VGPU_DESC_LOOKS */
 
 struct vgpu_socket_message {
 	uint32_t magic;

@@ -48,6 +48,8 @@ struct vgpu_wait {
 #define VGPU_IOC_FREE	_IOW('V', 3, struct vgpu_chunks)
 #define VGPU_IOC_RING	_IO('V', 4)
 #define VGPU_IOC_WAIT	_IOWR('V', 5, struct vgpu_wait)	/* ETIMEDOUT, EINTR */
+/* has the host refresh the description, which may take a while; see VGPU_DESC_LOOKS */
+#define VGPU_IOC_LOOK	_IO('V', 6)
 
 /*
  * mmap offsets; MAP_SHARED only, EINVAL for ranges that are none of these, EACCES

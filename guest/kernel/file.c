@@ -79,14 +79,13 @@ static int ioctl_free(struct vgpu_channel *chan, const struct vgpu_chunks __user
 	return vgpu_chunks_free(chan, chunks.count, chunks.offset);
 }
 
-static int ioctl_ring(struct vgpu_channel *chan)
+static int ioctl_ring(struct vgpu_device *vdev, u32 vector)
 {
-	struct vgpu_device *vdev = chan->vdev;
 	int err = -ENODEV;
 
 	down_read(&vdev->lock);
 	if (!vdev->dead) {
-		vgpu_ring(vdev, vgpu_vector_of(vdev, chan->index));
+		vgpu_ring(vdev, vector);
 		err = 0;
 	}
 	up_read(&vdev->lock);
@@ -136,9 +135,11 @@ static long vgpu_ioctl(struct file *file, unsigned int command, unsigned long ar
 	case VGPU_IOC_FREE:
 		return ioctl_free(chan, user);
 	case VGPU_IOC_RING:
-		return ioctl_ring(chan);
+		return ioctl_ring(chan->vdev, vgpu_vector_of(chan->vdev, chan->index));
 	case VGPU_IOC_WAIT:
 		return ioctl_wait(chan, user);
+	case VGPU_IOC_LOOK:
+		return ioctl_ring(chan->vdev, VGPU_VECTOR_CONTROL);
 	default:
 		return -ENOTTY;
 	}

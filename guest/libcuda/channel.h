@@ -29,6 +29,8 @@ struct vg_transport_ops {
 	int (*alloc)(struct vg_transport *, uint32_t count, uint64_t *offset);
 	int (*free)(struct vg_transport *, uint64_t offset, uint32_t count);
 	int (*ring)(struct vg_transport *);
+	/* has the description refreshed some time; never waits */
+	int (*look)(struct vg_transport *);
 	/*
 	 * Sleeps until the number of interrupts differs from *seen, which becomes that
 	 * number, or the timeout (at most 1 s). A waiter keeps its own *seen, from 0 on, and

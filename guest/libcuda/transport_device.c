@@ -51,6 +51,11 @@ static int device_ring(struct vg_transport *t)
 	return device_call(t, VGPU_IOC_RING, NULL);
 }
 
+static int device_look(struct vg_transport *t)
+{
+	return device_call(t, VGPU_IOC_LOOK, NULL);
+}
+
 static int device_wait(struct vg_transport *t, uint32_t *seen, uint32_t timeout_us)
 {
 	struct vgpu_wait wait = { .seen = *seen, .timeout_us = timeout_us };
@@ -95,6 +100,7 @@ static const struct vg_transport_ops device_ops = {
 	.alloc = device_alloc,
 	.free = device_free,
 	.ring = device_ring,
+	.look = device_look,
 	.wait = device_wait,
 	.map_channel = device_map_channel,
 	.map_description = device_map_description,

@@ -139,6 +139,17 @@ static int socket_ring(struct vg_transport *t)
 	return write(s->fds[FD_DOORBELL], &one, sizeof one) < 0 ? -errno : 0;
 }
 
+/* There is no reply, so it needs no turn. */
+static int socket_look(struct vg_transport *t)
+{
+	struct socket_transport *s = (struct socket_transport *)t;
+	struct vgpu_socket_message message = {
+		.magic = VGPU_SOCKET_MAGIC, .type = VGPU_SOCKET_LOOK, .layout_version = VGPU_LAYOUT_VERSION,
+	};
+
+	return send(s->socket, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
 static int socket_wait(struct vg_transport *t, uint32_t *seen, uint32_t timeout_us)
 {
 	struct socket_transport *s = (struct socket_transport *)t;
@@ -191,6 +202,7 @@ static const struct vg_transport_ops socket_ops = {
 	.alloc = socket_alloc,
 	.free = socket_free,
 	.ring = socket_ring,
+	.look = socket_look,
 	.wait = socket_wait,
 	.map_channel = socket_map_channel,
 	.map_description = socket_map_description,

@@ -155,10 +155,30 @@ nvmlReturn_t vn_view_device(struct vn_view *view, nvmlDevice_t handle, const voi
 	return handle == &device && out && view->description.device_count ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 
+nvmlReturn_t vn_view_now(struct vn_view *view, nvmlDevice_t handle, const void *out)
+{
+	vn_refresh();
+	return vn_view_device(view, handle, out);
+}
+
+bool vn_looks(bool ask, uint32_t *word)
+{
+	bool there;
+
+	pthread_mutex_lock(&library.lock);
+	there = library.initialised;
+	if (there)
+		*word = VG_LIVE(*(const uint32_t *)((const char *)library.description + VGPU_DESC_LOOKS));
+	if (there && ask)
+		there = library.transport->ops->look(library.transport) == 0;
+	pthread_mutex_unlock(&library.lock);
+	return there;
+}
+
 nvmlReturn_t vn_users(nvmlDevice_t handle, struct vgpu_process users[VGPU_MAX_CHANNELS], unsigned int *count)
 {
 	struct vn_view view;
-	nvmlReturn_t result = vn_view_device(&view, handle, count);
+	nvmlReturn_t result = vn_view_now(&view, handle, count);
 
 	if (result)
 		return result;

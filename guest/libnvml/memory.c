@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct memory_v2) == 40, "nvmlMemory_v2_t");
 VN_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, struct memory *memory)
 {
 	struct vn_view view;
-	nvmlReturn_t result = vn_view_device(&view, device, memory);
+	nvmlReturn_t result = vn_view_now(&view, device, memory);
 
 	if (result)
 		return result;

@@ -99,7 +99,7 @@ enum { FIELD_POWER_AVERAGE = 185, FIELD_POWER_INSTANT = 186, FIELD_TYPE_UNSIGNED
 VN_EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, struct field_value *values)
 {
 	struct vn_view view;
-	nvmlReturn_t result = vn_view_device(&view, device, values);
+	nvmlReturn_t result = vn_view_now(&view, device, values);
 
 	if (result)
 		return result;

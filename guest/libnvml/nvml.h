@@ -7,6 +7,7 @@
 #ifndef VGPU_NVML_H
 #define VGPU_NVML_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../include/vgpu_layout.h"
@@ -45,6 +46,15 @@ struct vn_view {
 nvmlReturn_t vn_view(struct vn_view *view);
 /* The same for a call about a device with a place for its answer. */
 nvmlReturn_t vn_view_device(struct vn_view *view, nvmlDevice_t device, const void *out);
+
+/* The same for a call about what changes: if the host has stopped looking, it is asked to. */
+nvmlReturn_t vn_view_now(struct vn_view *view, nvmlDevice_t device, const void *out);
+
+/* Reads the word VGPU_DESC_LOOKS; ask: has the host look, too. false: nobody can be asked. */
+bool vn_looks(bool ask, uint32_t *word);
+
+/* Waits for a look if the host has stopped looking, once and not for long. */
+void vn_refresh(void);
 
 /* The domain's processes that use the device, by channel. */
 nvmlReturn_t vn_users(nvmlDevice_t device, struct vgpu_process users[VGPU_MAX_CHANNELS], unsigned int *count);

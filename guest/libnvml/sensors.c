@@ -26,7 +26,7 @@ static nvmlReturn_t known(unsigned int *out, unsigned int value)
 VN_EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, struct utilization *utilization)
 {
 	struct vn_view view;
-	nvmlReturn_t result = vn_view_device(&view, device, utilization);
+	nvmlReturn_t result = vn_view_now(&view, device, utilization);
 
 	if (result)
 		return result;
@@ -38,7 +38,7 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, struct
 VN_EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, unsigned int sensor, unsigned int *celsius)
 {
 	struct vn_view view;
-	nvmlReturn_t result = vn_view_device(&view, device, celsius);
+	nvmlReturn_t result = vn_view_now(&view, device, celsius);
 
 	if (result)
 		return result;
@@ -63,7 +63,7 @@ VN_EXPORT nvmlReturn_t nvmlDeviceGetTemperatureV(nvmlDevice_t device, struct tem
 VN_EXPORT nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *milliwatts)
 {
 	struct vn_view view;
-	nvmlReturn_t result = vn_view_device(&view, device, milliwatts);
+	nvmlReturn_t result = vn_view_now(&view, device, milliwatts);
 
 	return result ? result : known(milliwatts, view.description.power_milliwatts);
 }

@@ -216,6 +216,22 @@ func (w *Window) SetSensors(utilization, temperature, milliwatts uint32) {
 	w.word(w.DescribedAt + descPower).Store(milliwatts)
 }
 
+// SetLooks says how often what changes in the description was refreshed, in 31 bits, and
+// whether that rests until somebody asks.
+func (w *Window) SetLooks(count uint32, resting bool) {
+	word := count << 1
+	if resting {
+		word |= LooksResting
+	}
+	w.word(w.DescribedAt + DescLooks).Store(word)
+}
+
+// Looks reads back what SetLooks wrote, or the guest over it.
+func (w *Window) Looks() (count uint32, resting bool) {
+	word := w.word(w.DescribedAt + DescLooks).Load()
+	return word >> 1, word&LooksResting != 0
+}
+
 const processEntry = 16 // bytes of struct vgpu_process
 
 // SetUser says which guest process uses the device through channel i and how many bytes

@@ -101,6 +101,8 @@ const (
 	DescVersion    = 1
 	DescAttributes = 200
 	DescProcesses  = 0x1000
+	DescLooks      = 0x1400
+	LooksResting   = 1
 )
 
 // GuestState is the guest's half of a control entry.

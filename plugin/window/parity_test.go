@@ -49,6 +49,7 @@ func goValues() map[string]uint64 {
 		"TAKEN_DEVICE": TakenDevice, "TAKEN_PINNED": TakenPinned,
 		"VECTOR_CONTROL": VectorControl, "PEER_HOST": PeerHost, "PEER_GUEST": PeerGuest,
 		"DESC_VERSION": DescVersion, "DESC_ATTRIBUTES": DescAttributes, "DESC_PROCESSES": DescProcesses,
+		"DESC_LOOKS": DescLooks, "LOOKS_RESTING": LooksResting,
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	socketMagic = 0x56475055
 	socketOpen  = 1
 	socketStart = 2
+	socketLook  = 6
 )
 
 type message struct {
@@ -41,6 +42,8 @@ type host struct {
 	opened   atomic.Int32
 	open     atomic.Int32 // connections that are open now
 	started  atomic.Int32
+	looks    atomic.Int32           // asked for
+	look     atomic.Pointer[func()] // answers one, nil: nobody does
 }
 
 func startHost(t *testing.T, description *window.Description) *host {
@@ -109,6 +112,12 @@ func (h *host) serve(connection *net.UnixConn) {
 		case socketStart:
 			h.started.Add(1)
 			m.Error = int32(unix.ENODEV)
+		case socketLook:
+			h.looks.Add(1)
+			if look := h.look.Load(); look != nil {
+				(*look)()
+			}
+			continue // there is no reply
 		default:
 			m.Error = int32(unix.ENOSYS)
 		}

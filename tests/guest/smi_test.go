@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"libvirt-vgpu/plugin/window"
 )
@@ -83,6 +84,67 @@ func TestSMIPrintsWhatItPrinted(t *testing.T) {
 				t.Errorf("prints\n%swant\n%s", out, want)
 			}
 		})
+	}
+}
+
+// A host that rests is asked for one look, and what it sees then is shown.
+func TestSMIAsksAHostThatRests(t *testing.T) {
+	h := startHost(t, testDescription(t))
+	h.window.SetSensors(3, 30, 100000)
+	h.window.SetUsedMemory(1 << 30)
+	h.window.SetLooks(7, true)
+	answer := func() {
+		time.Sleep(time.Millisecond) // it comes after the question
+		h.window.SetSensors(88, 66, 450000)
+		h.window.SetUsedMemory(5 << 30)
+		h.window.SetUser(2, 1<<30-1, 5<<30)
+		h.window.SetLooks(8, false)
+	}
+	h.look.Store(&answer)
+	for _, test := range []struct{ query, want string }{
+		{"--query-gpu=utilization.gpu,temperature.gpu,power.draw,memory.used", "88 %, 66, 450.00 W, 5120 MiB\n"},
+		{"--query-gpu=temperature.gpu", "66\n"},
+		{"--query-gpu=power.draw", "450.00 W\n"},
+		{"--query-gpu=memory.used", "5120 MiB\n"},
+		{"--query-compute-apps=used_memory", "5120 MiB\n"},
+	} {
+		// The look may come too late on a machine that is busy with something else; then the next one asks again.
+		for tries := 1; ; tries++ {
+			h.window.SetSensors(3, 30, 100000)
+			h.window.SetUsedMemory(1 << 30)
+			h.window.SetUser(2, 0, 0)
+			h.window.SetLooks(7, true)
+			asked := h.looks.Load()
+			out, errs, status := smi(t, h.environment(), test.query, "--format=csv,noheader")
+			if status == 0 && out == test.want {
+				break
+			}
+			if tries == 20 || h.looks.Load() != asked+1 {
+				t.Fatalf("%s: status %d, %q, %q, want %q; %d looks", test.query, status, out, errs, test.want, h.looks.Load()-asked)
+			}
+		}
+	}
+	asked := h.looks.Load()
+	if out, _, _ := smi(t, h.environment(), "--query-gpu=temperature.gpu", "--format=csv,noheader"); out != "66\n" || h.looks.Load() != asked {
+		t.Errorf("a host that looks by itself is asked %d times; %q", h.looks.Load()-asked, out)
+	}
+}
+
+// A host that does not answer costs one short wait, and what it saw last is shown.
+func TestSMIWithAHostThatDoesNotAnswer(t *testing.T) {
+	h := startHost(t, testDescription(t))
+	h.window.SetSensors(3, 30, 100000)
+	h.window.SetLooks(9, true)
+	out, errs, status := smi(t, h.environment(), "-q")
+	if status != 0 || !strings.Contains(out, "30 C") {
+		t.Errorf("status %d, %q\n%s", status, errs, out)
+	}
+	if n := h.looks.Load(); n != 1 {
+		t.Errorf("it is asked %d times by one process", n)
+	}
+	h.window.SetLooks(9, false)
+	if smi(t, h.environment(), "-q"); h.looks.Load() != 1 {
+		t.Error("a host that looks by itself is asked")
 	}
 }
 

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		binaries = dir
 		// The addresses that executors share with guests are the race detector's.
-		err = errors.Join(build(dir, "mediatord", raceFlags()...), build(dir, "vgpu-executor"))
+		err = errors.Join(build(dir, "mediatord", raceFlags()...), build(dir, "vgpu-executor"), build(dir, "vgpuctl"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "building mediatord:", err)
@@ -172,7 +172,13 @@ var attacks = map[string]attack{
 	},
 	"requests": func(p *process, r *rand.Rand) {
 		for range 100 {
-			_, _, err := ask(p.conn, message{kind: uint32(r.IntN(7)), channel: r.Uint32(), count: r.Uint32() >> r.IntN(32), offset: r.Uint64() >> r.IntN(64)})
+			m := message{kind: uint32(r.IntN(look + 2)), channel: r.Uint32(), count: r.Uint32() >> r.IntN(32), offset: r.Uint64() >> r.IntN(64)}
+			var err error
+			if m.kind == look {
+				err = tell(p.conn, m)
+			} else {
+				_, _, err = ask(p.conn, m)
+			}
 			if errors.Is(err, unix.EPIPE) {
 				return
 			}

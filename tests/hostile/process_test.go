@@ -23,6 +23,7 @@ const (
 	alloc = 3
 	free  = 4
 	hold  = 5
+	look  = 6
 
 	magic       = 0x56475055
 	messageSize = 40
@@ -42,8 +43,7 @@ func dial(socket string) (*net.UnixConn, error) {
 	return conn, conn.SetDeadline(time.Now().Add(20 * time.Minute))
 }
 
-// ask sends a request; an errno in the reply is an error.
-func ask(conn *net.UnixConn, m message) (message, []*os.File, error) {
+func (m message) encode() []byte {
 	out := make([]byte, messageSize)
 	le := binary.LittleEndian
 	for i, word := range []uint32{magic, m.kind, 0, window.LayoutVersion, m.channel, m.count} {
@@ -51,9 +51,21 @@ func ask(conn *net.UnixConn, m message) (message, []*os.File, error) {
 	}
 	le.PutUint64(out[24:], m.offset)
 	le.PutUint64(out[32:], 1)
-	if _, err := conn.Write(out); err != nil {
+	return out
+}
+
+// tell sends what has no reply.
+func tell(conn *net.UnixConn, m message) error {
+	_, err := conn.Write(m.encode())
+	return err
+}
+
+// ask sends a request; an errno in the reply is an error.
+func ask(conn *net.UnixConn, m message) (message, []*os.File, error) {
+	if _, err := conn.Write(m.encode()); err != nil {
 		return message{}, nil, err
 	}
+	le := binary.LittleEndian
 	in, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4*3))
 	n, controlled, _, _, err := conn.ReadMsgUnix(in, control)
 	if err != nil {

@@ -30,6 +30,7 @@ const (
 type stand struct {
 	testing.TB
 	bus      *dbus.Conn
+	address  string // of it
 	mediator *exec.Cmd
 	logFile  string
 	modules  string
@@ -52,6 +53,7 @@ func begin(t testing.TB, pool string) *stand {
 	address, err := bufio.NewReader(stdout).ReadString('\n')
 	check(t, err)
 	address = strings.TrimSpace(address)
+	s.address = address
 	check(t, os.Mkdir(filepath.Join(dir, "pools"), 0o700))
 	check(t, os.WriteFile(filepath.Join(dir, "pools", "default.toml"), []byte("gpus = [\"soft\"]\nslots = 200\novercommit = 16.0\nmemory = \"64MiB\"\n"+pool), 0o600))
 	log, err := os.Create(s.logFile)

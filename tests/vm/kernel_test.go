@@ -110,7 +110,7 @@ func TestKernelModule(t *testing.T) {
 	steps := []manifest.Step{kerneltest("info"), denied}
 	for _, name := range []string{
 		"channels", "reopen", "channel-mapping", "channel-mapping-bad", "description", "chunks", "free", "exhaust",
-		"forged-table", "start", "wait", "ioctl-bad", "fork", "procmem", "cached",
+		"forged-table", "start", "wait", "look", "ioctl-bad", "fork", "procmem", "cached",
 	} {
 		steps = append(steps, kerneltest(name))
 	}
@@ -168,7 +168,7 @@ func TestKernelModule(t *testing.T) {
 func TestKernelModuleFewVectors(t *testing.T) {
 	for _, vectors := range []int{1, 3} {
 		t.Run(fmt.Sprint(vectors), func(t *testing.T) {
-			steps := []manifest.Step{kerneltest("wait"), kerneltest("start"), kerneltest("channels"), kerneltest("unbind")}
+			steps := []manifest.Step{kerneltest("wait"), kerneltest("look"), kerneltest("start"), kerneltest("channels"), kerneltest("unbind")}
 			host := newFakeHost(t, filepath.Join(t.TempDir(), "ivshmem"), vectors, 8, nil)
 			console := boot(t, steps, host.settled, host.device(fmt.Sprint(vectors))...)
 			checkSteps(t, console, steps, nil)

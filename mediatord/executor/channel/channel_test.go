@@ -32,19 +32,23 @@ type script struct {
 	pauses      int
 	pause       func()
 	waiting     bool
+	idle        atomic.Bool
+	idleAtWork  bool // Execute was called between Idle and Awake
 }
 
 func (s *script) Execute(r *Record, reply []byte) ([]byte, driver.Result, error) {
 	kept := *r
 	kept.Payload = bytes.Clone(r.Payload)
 	s.records = append(s.records, kept)
+	s.idleAtWork = s.idleAtWork || s.idle.Load()
 	return append(reply, s.data...), s.result, s.err
 }
 func (s *script) Admit(*Record) bool { s.asked++; return s.asked > s.refuse }
 func (s *script) Pause()             { s.pauses++; s.pause() }
 func (s *script) Quiet()             { s.quiet.Add(1) }
 func (s *script) Due() time.Duration { return s.due }
-func (s *script) Idle()              {}
+func (s *script) Idle()              { s.idle.Store(true) }
+func (s *script) Awake()             { s.idle.Store(false) }
 func (s *script) Waiting() bool      { return s.waiting }
 func (s *script) Poll()              { s.polls.Add(1); s.waiting = false }
 func (s *script) Interrupted() error { return s.interrupted }
@@ -261,7 +265,7 @@ func TestSleepsAndWakesByDoorbell(t *testing.T) {
 	g, c := open(t, s)
 	done := run(t, c)
 	for i := range 20 {
-		if !g.WaitFor(g.Sleeping) {
+		if !g.WaitFor(func() bool { return g.Sleeping() && s.idle.Load() }) {
 			t.Fatal("it does not sleep")
 		}
 		g.Post("notify", 0)
@@ -275,6 +279,9 @@ func TestSleepsAndWakesByDoorbell(t *testing.T) {
 	}
 	if n := s.polls.Load(); n != 0 {
 		t.Errorf("%d polls while nothing was waited for", n)
+	}
+	if s.idleAtWork {
+		t.Error("it is not said to be awake when it executes")
 	}
 }
 

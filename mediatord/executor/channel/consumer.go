@@ -28,8 +28,9 @@ type Executor interface {
 	// does not.
 	Quiet()
 	Due() time.Duration
-	// Idle is called before the consumer sleeps.
+	// Idle is called before the consumer sleeps, Awake when it does not any more.
 	Idle()
+	Awake()
 	// Waiting says that the guest process may be waiting for the device.
 	Waiting() bool
 	// Poll looks for faults while Waiting.
@@ -175,13 +176,19 @@ func (c *Consumer) idle() {
 	if c.look(&start, spinTime) {
 		return
 	}
-	c.executor.Idle()
 	if from, until, ok := c.rhythm.expects(); ok {
-		if c.sleep(start.Add(from)) || c.look(&start, until) {
+		if c.rest(start.Add(from)) || c.look(&start, until) {
 			return
 		}
 	}
-	c.sleep(time.Time{})
+	c.rest(time.Time{})
+}
+
+// rest is sleep, which the executor is told of.
+func (c *Consumer) rest(until time.Time) bool {
+	c.executor.Idle()
+	defer c.executor.Awake()
+	return c.sleep(until)
 }
 
 // look waits for a record until so long after start, which every burst sets anew, and

@@ -220,13 +220,23 @@ func (p *Process) lost(result driver.Result, opcode uint16) {
 	})
 }
 
-// Idle implements channel.Executor.
+// Idle implements channel.Executor. What mediatord reads when it hears of it is told before.
 func (p *Process) Idle() {
 	if !p.Away() {
 		p.pools.settle()
 	}
 	p.reportRefused()
 	p.statistics.publish()
+	if p.Lease != nil {
+		p.Lease.Idle()
+	}
+}
+
+// Awake implements channel.Executor.
+func (p *Process) Awake() {
+	if p.Lease != nil {
+		p.Lease.Awake()
+	}
 }
 
 // native carries the native ops, with what an executor adds to them.

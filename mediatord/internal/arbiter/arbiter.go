@@ -97,6 +97,9 @@ func (a *Arbiter) attend() {
 // decide looks at all executors and gives them their leases. It needs a.mu.
 func (a *Arbiter) decide() {
 	now := a.clock.Now()
+	for _, d := range a.domains {
+		d.hear()
+	}
 	active := a.collect(now)
 	a.policy.Decide(now)
 	several := len(a.domains) > 1 && !a.free
@@ -149,6 +152,8 @@ type Domain struct {
 	single    *executor // who may submit while only one may
 	observer  Observer  // nil: nobody listens
 	watched   bool      // kernels that do not end are looked for
+	heard     bool      // the thread listens to report
+	woken     func()    // Rest's; nil: it has ended
 }
 
 type executor struct {
@@ -204,6 +209,7 @@ func (d *Domain) Start(channel int, resumed bool) {
 	}
 	e := &executor{Holder: d.leases.Holder(channel, a.clock.Now()), channel: channel}
 	e.Watch(d.watched)
+	e.Tell(false) // what an earlier mediatord wanted
 	d.executors = append(d.executors, e)
 	d.settle()
 }
@@ -257,7 +263,9 @@ func (d *Domain) settle() {
 		}
 		if err := a.loop.listen(int(d.report.Fd())); err != nil {
 			a.log.WithError(err).Error("a domain is not heard by the scheduler")
+			break
 		}
+		d.heard = true
 	case len(d.executors) == 0 && d.policy != nil:
 		a.policy.Remove(d.policy)
 		d.policy, d.single = nil, nil
@@ -270,6 +278,7 @@ func (d *Domain) settle() {
 		if a.loop != nil {
 			a.loop.ignore(int(d.report.Fd()))
 		}
+		d.heard, d.woken = false, nil
 		a.attend()
 	}
 	if !a.closed {

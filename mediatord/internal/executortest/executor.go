@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"libvirt-vgpu/mediatord/internal/lease"
 	"libvirt-vgpu/plugin/ivshmem"
 	"libvirt-vgpu/plugin/window"
 )
@@ -125,6 +126,7 @@ type executor struct {
 	interrupt *os.File
 	account   *window.Account
 	channel   int
+	lease     *lease.Page // nil: there is none
 	exit      chan int
 }
 
@@ -147,6 +149,9 @@ func open(channel int, leased bool) (*executor, error) {
 		leases, err := os.Readlink("/proc/self/fd/8")
 		if err != nil || !strings.HasPrefix(leases, "/memfd:vgpu-leases-") {
 			return nil, fmt.Errorf("descriptor 8 is %q, %v, should be leases", leases, err)
+		}
+		if e.lease, err = lease.Open(os.NewFile(8, "leases"), channel, 9); err != nil {
+			return nil, err
 		}
 	}
 	for fd := first; fd < 64; fd++ { // whatever else is open, no second domain's memory
@@ -232,8 +237,14 @@ func (e *executor) listen(behaviour string) {
 // consume obeys orders in the channel.
 func (e *executor) consume() {
 	for {
+		if e.lease != nil {
+			e.lease.Idle()
+		}
 		if _, err := ivshmem.Await(e.doorbell); err != nil {
 			return
+		}
+		if e.lease != nil {
+			e.lease.Awake()
 		}
 		order := &e.window.Channel(e.channel)[OrderOffset]
 		switch Order(*order) {

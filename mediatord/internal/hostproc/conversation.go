@@ -45,8 +45,9 @@ func (c *conversation) converse() {
 			c.server.log.WithField("pid", c.peer.Pid).Warn("process sent nonsense on the vgpu socket; closing its connection")
 			return
 		}
-		reply, files := c.answer(request)
-		if err := c.send(reply, files); err != nil {
+		if request.Type == TypeLook {
+			c.server.tables.kick()
+		} else if reply, files := c.answer(request); c.send(reply, files) != nil {
 			return
 		}
 		if _, err := c.receive(buffer, 0); err != nil {

@@ -20,6 +20,7 @@ const (
 	TypeAlloc uint32 = 3
 	TypeFree  uint32 = 4
 	TypeHold  uint32 = 5
+	TypeLook  uint32 = 6 // has no reply
 
 	MessageSize = 40
 )

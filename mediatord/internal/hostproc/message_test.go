@@ -25,9 +25,9 @@ func TestMessageHasTheLayoutOfTheStruct(t *testing.T) {
 int main(void)
 {
 	struct vgpu_socket_message m = {VGPU_SOCKET_MAGIC, VGPU_SOCKET_FREE, -12, 3, 4, 5, 0x123456789abcdef0, 0xfedcba9876543210};
-	int types[] = {VGPU_SOCKET_OPEN, VGPU_SOCKET_START, VGPU_SOCKET_ALLOC, VGPU_SOCKET_FREE, VGPU_SOCKET_HOLD};
+	int types[] = {VGPU_SOCKET_OPEN, VGPU_SOCKET_START, VGPU_SOCKET_ALLOC, VGPU_SOCKET_FREE, VGPU_SOCKET_HOLD, VGPU_SOCKET_LOOK};
 	fwrite(&m, sizeof m, 1, stdout);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		putchar(types[i]);
 	return 0;
 }
@@ -42,8 +42,8 @@ int main(void)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out) != MessageSize+5 {
-		t.Fatalf("the struct has %d bytes, ours %d", len(out)-5, MessageSize)
+	if len(out) != MessageSize+6 {
+		t.Fatalf("the struct has %d bytes, ours %d", len(out)-6, MessageSize)
 	}
 	want := Message{Type: TypeFree, Error: -12, LayoutVersion: 3, Channel: 4, Count: 5, Offset: 0x123456789abcdef0, Number: 0xfedcba9876543210}
 	got, err := Decode(out[:MessageSize])
@@ -53,7 +53,7 @@ int main(void)
 	if string(want.Encode()) != string(out[:MessageSize]) {
 		t.Error("encoding differs from the struct")
 	}
-	if got, want := out[MessageSize:], []byte{byte(TypeOpen), byte(TypeStart), byte(TypeAlloc), byte(TypeFree), byte(TypeHold)}; string(got) != string(want) {
+	if got, want := out[MessageSize:], []byte{byte(TypeOpen), byte(TypeStart), byte(TypeAlloc), byte(TypeFree), byte(TypeHold), byte(TypeLook)}; string(got) != string(want) {
 		t.Errorf("types are %v in C, %v in Go", got, want)
 	}
 }

@@ -22,6 +22,7 @@ const (
 	atClearBy  = 16 // u64, time
 	atExpiry   = 24 // u64, time
 	atWatched  = 32 // u32, 1: kernels that do not end are looked for
+	atTell     = 36 // u32, 1: that there is something to do again is to be reported, once; the executor takes it back
 	atCoarse   = 40 // u64, nanoseconds
 	atGrace    = 48 // u64, nanoseconds
 	atReady    = 56 // u64, time; 0: none
@@ -38,6 +39,7 @@ const (
 	atSpans     = 120 // u32, stretches ever written
 	atHeld      = 124 // u32, 1: what is next on a stream waits for something else than the GPU
 	atMoved     = 128 // u64, time when the last asked for look found that the GPU had got on
+	atIdle      = 136 // u32, 1: there is nothing to do, and the consumer sleeps
 	atFirstSpan = 256 // { u64 start, u64 end }[spanCount], a ring
 	spanCount   = 128
 

@@ -224,3 +224,63 @@ func TestClock(t *testing.T) {
 		t.Errorf("it is %v between %v and %v", now, before, after)
 	}
 }
+
+// An executor that was asked to tells once that it has something to do again, and never otherwise.
+func TestIdleExecutorTellsOnce(t *testing.T) {
+	table, page, reported := pair(t)
+	h := table.Holder(3, 0)
+	if h.Idle() {
+		t.Error("an executor that never said so is idle")
+	}
+	page.Idle()
+	if page.Awake(); reported() != 0 {
+		t.Error("it tells though nobody asked")
+	}
+	h.Tell(true)
+	if h.Idle() || h.Told() {
+		t.Error("awake, it is taken for idle, or to have told")
+	}
+	page.Idle()
+	if !h.Idle() || h.Told() || reported() != 0 {
+		t.Error("that it is idle is not seen, or is told")
+	}
+	for i, want := range []uint64{1, 0} {
+		page.Awake()
+		if got := reported(); got != want || !h.Told() || h.Idle() {
+			t.Errorf("time %d: %d reports; told %v, idle %v", i, got, h.Told(), h.Idle())
+		}
+		page.Idle()
+	}
+	h.Tell(true)
+	h.Tell(false)
+	if page.Awake(); reported() != 0 {
+		t.Error("it tells though nobody asks any more")
+	}
+	page.Idle()
+	page.SetState(Active | Flying)
+	if h.Idle() {
+		t.Error("an executor is idle whose work is on the GPU")
+	}
+}
+
+// Whoever goes to sleep, mediatord or the executor, one of them notices the other: that the executor is not idle, or a report.
+func TestNobodySleepsUnnoticed(t *testing.T) {
+	table, page, reported := pair(t)
+	h := table.Holder(3, 0)
+	for range 20000 {
+		page.Idle()
+		h.Tell(false)
+		awake := make(chan struct{})
+		go func() {
+			defer close(awake)
+			page.Awake()
+		}()
+		h.Tell(true)
+		idle := h.Idle()
+		<-awake
+		if idle && reported() == 0 {
+			t.Fatal("mediatord sleeps, and is not told")
+		}
+		reported()
+	}
+}

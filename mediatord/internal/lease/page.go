@@ -93,8 +93,23 @@ func (p *Page) SetState(state uint32) {
 	if news&^(Flying|Waiting) == 0 && state&Flying != 0 || p.words.word(atListen).Load() == 0 {
 		return
 	}
-	_, _ = unix.Write(p.report, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // a full counter has been reported
+	p.writeReport()
 }
+
+// Idle notes that the executor is about to sleep, because it has nothing to do.
+func (p *Page) Idle() { p.words.word(atIdle).Store(1) }
+
+// Awake notes that it does something again, and reports that if mediatord sleeps too.
+// Both sides store, then load, so one at least notices the other.
+func (p *Page) Awake() {
+	p.words.word(atIdle).Store(0)
+	if tell := p.words.word(atTell); tell.Load() != 0 && tell.Swap(0) != 0 {
+		p.writeReport()
+	}
+}
+
+// writeReport wakes who reads the eventfd; a full counter has been reported.
+func (p *Page) writeReport() { _, _ = unix.Write(p.report, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 
 // SetArrived notes when there was something to do again.
 func (p *Page) SetArrived(at time.Duration) { p.words.double(atArrived).Store(uint64(at)) }

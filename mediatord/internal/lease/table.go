@@ -165,6 +165,25 @@ func (h *Holder) Listen(listen bool) {
 	}
 }
 
+// Tell asks the executor to report, once, when it does something after Idle, or takes
+// that back.
+func (h *Holder) Tell(tell bool) {
+	value := uint32(0)
+	if tell {
+		value = 1
+	}
+	h.page.word(atTell).Store(value)
+}
+
+// Told says that the executor has reported since Tell.
+func (h *Holder) Told() bool { return h.page.word(atTell).Load() == 0 }
+
+// Idle says that the executor has nothing to do, nor has the GPU for it, and that it
+// knows of Tell: one of an earlier version never says so.
+func (h *Holder) Idle() bool {
+	return h.page.word(atIdle).Load() == 1 && h.page.word(atState).Load() == 0
+}
+
 // State is what the executor says it does.
 type State struct {
 	Active, Waiting, Flying bool

@@ -144,6 +144,7 @@ func (m *Mediator) spread(cfg config.Pool) {
 	for _, h := range m.slots {
 		if h.pool.Name() == cfg.Name {
 			h.SetPoolWeight(cfg.Weight)
+			h.Attend() // who is to be parked may be others
 		}
 	}
 }

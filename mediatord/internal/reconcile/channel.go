@@ -90,14 +90,14 @@ func (l *Loop) sink(i int, launch uint64) func(supervisor.Event) {
 	}
 }
 
-// ready tells the guest that its executor consumes the ring.
-func (l *Loop) ready(i int) {
+// isReady tells the guest that its executor consumes the ring.
+func (l *Loop) isReady(i int) {
 	c := &l.channels[i]
 	l.Window.SetChannelState(i, window.HostReady)
 	l.setHost(i, window.HostReady, c.generation)
 	l.showUse() // before the process can ask
 	l.interrupt(1 + i)
-	l.pause = refreshFast
+	l.pause, l.calm = refreshFast, 0
 	l.refresh.Reset(l.pause)
 	l.active(i)
 	l.record(i, events.Event{Kind: events.ExecutorReady})
@@ -154,7 +154,7 @@ func (l *Loop) handle(e event) {
 	case supervisor.Ready:
 		if c.state == window.HostStarting {
 			c.walls = e.Walls
-			l.ready(e.channel)
+			l.isReady(e.channel)
 		}
 	case supervisor.Log:
 		log.Log(level(e.Level), e.Text)

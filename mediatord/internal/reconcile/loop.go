@@ -71,7 +71,9 @@ type Config struct {
 	GPUTime func(channel int) uint64
 	// Watchdog ends executors whose kernels do not end; may be nil.
 	Watchdog *watchdog.Watchdog
-	Parking  Parking
+	// Waker lets the loop rest while the executors have nothing to do; nil: it looks at them once a second.
+	Waker   Waker
+	Parking Parking
 	// Changed is called, from the loop's goroutine, after Status changed.
 	Changed func()
 	// Record is told of executors' lives, from the loop's goroutine; may be nil.
@@ -104,6 +106,9 @@ type Loop struct {
 	refresh  *time.Timer
 	pause    time.Duration
 	lastUsed uint64
+	calm     int    // looks in a row that saw nothing new
+	looks    uint32 // ever
+	resting  bool   // no look comes until something happens, or somebody is to be parked
 	launched uint64
 	// requests are parcels under way by their number; each executor waits for
 	// at most parcel.MaxPending.
@@ -118,6 +123,7 @@ type Loop struct {
 	pings  chan struct{} // Ping asks
 	parks  chan parkWish
 	roomed chan party    // room was made for it, or not
+	attend chan struct{} // Attend asks
 	stop   chan struct{} // StopExecutors asked
 	quit   chan struct{} // Close asked
 	done   chan struct{} // the loop has ended
@@ -145,7 +151,8 @@ func Start(cfg Config) (*Loop, error) {
 		launches: limit.NewBucket(launchRate, launchBurst),
 		rescan:   stoppedTimer(), refresh: stoppedTimer(), pause: refreshFast,
 		kicks: make(chan struct{}), events: make(chan event, 64),
-		pings: make(chan struct{}), parks: make(chan parkWish), roomed: make(chan party), stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+		pings: make(chan struct{}), parks: make(chan parkWish), roomed: make(chan party),
+		attend: make(chan struct{}, 1), stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 		refused: map[string]uint64{}, requests: map[uint64]request{}, meter: newMeter(int(cfg.Window.Channels)),
 		idling: make([]idling, cfg.Window.Channels),
 	}
@@ -158,6 +165,7 @@ func Start(cfg Config) (*Loop, error) {
 	if l.Parking.Budget == nil {
 		l.Parking.Budget = new(parking.Budget)
 	}
+	l.looks, _ = cfg.Window.Looks() // an earlier mediatord's
 	bell, err := listenDoorbell(cfg.Eventfds.Doorbell(window.VectorControl), l.kicks, l.done)
 	if err != nil {
 		return nil, err
@@ -219,12 +227,16 @@ func (l *Loop) run() {
 		select {
 		case <-kicks:
 			l.scan()
+			l.wake()
 		case <-l.rescan.C:
 			l.scan()
 		case e := <-l.events:
 			l.handle(e)
+			l.wake()
 		case <-l.refresh.C:
-			l.refreshAccount()
+			l.look()
+		case <-l.attend:
+			l.wake()
 		case <-l.pings:
 		case wish := <-l.parks:
 			l.parkNow(wish)
@@ -237,6 +249,7 @@ func (l *Loop) run() {
 			l.stopAll()
 		}
 	}
+	l.endRest()
 	l.rescan.Stop()
 	l.refresh.Stop()
 	l.mu.Lock()

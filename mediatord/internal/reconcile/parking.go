@@ -118,12 +118,12 @@ func (l *Loop) idle(i int, change func(*idling)) {
 // active notes that channel i's process has done something just now.
 func (l *Loop) active(i int) { l.idle(i, func(d *idling) { d.since = now() }) }
 
-// parkIdle looks who is idle for how long, and parks who is for long enough.
-func (l *Loop) parkIdle() {
+// parkIdle looks who is idle for how long, and parks who is for long enough. It says whether anybody has done
+// something since it looked last, and when somebody will be idle for long enough; the zero time: nobody.
+func (l *Loop) parkIdle() (worked bool, due time.Time) {
 	after, contextAfter := l.Parking.After(), l.Parking.ContextAfter()
 	for i := range l.channels {
-		c := &l.channels[i]
-		if c.executor == nil || c.state != window.HostReady {
+		if !l.serves(i) {
 			continue
 		}
 		calls, queued := l.Account.Statistics(i).Calls, l.Window.Queued(i)
@@ -133,20 +133,56 @@ func (l *Loop) parkIdle() {
 		l.idle(i, func(d *idling) {
 			if calls != d.calls || queued > 0 || d.since.IsZero() {
 				d.calls, d.since = calls, now()
+				worked = true
 			}
 			since, parked, whole = d.since, d.parked, d.context
 		})
-		if whole || !now().After(c.parking.notBefore) {
+		if whole {
 			continue
 		}
-		idle := now().Sub(since)
-		switch {
-		case contextAfter > 0 && idle >= contextAfter && !c.parking.stays && l.Account.Used(i) >= leastParked:
-			l.park(i, true)
-		case after > 0 && idle >= after && parked == 0 && l.movable(i) >= leastParked:
-			l.park(i, false)
+		p := &l.channels[i].parking
+		var memory, context time.Time
+		if after > 0 && parked == 0 && l.movable(i) >= leastParked {
+			memory = since.Add(after)
+		}
+		if contextAfter > 0 && !p.stays && l.Account.Used(i) >= leastParked {
+			context = since.Add(contextAfter)
+		}
+		if t := now(); t.After(p.notBefore) {
+			switch {
+			case reached(context, t):
+				l.park(i, true)
+			case reached(memory, t):
+				l.park(i, false)
+			}
+		}
+		if next := earlier(memory, context); !next.IsZero() {
+			due = earlier(due, p.later(next))
 		}
 	}
+	return worked, due
+}
+
+// later is t, or when the process may be asked again.
+func (p *parkingOf) later(t time.Time) time.Time {
+	if t.Before(p.notBefore) {
+		t = p.notBefore
+	}
+	if again := p.asked.Add(parkWithin); !p.asked.IsZero() && t.Before(again) {
+		t = again
+	}
+	return t
+}
+
+// reached says that a time, if it is one, has come.
+func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// earlier is the first of two times; the zero time never comes.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // parkNow parks because somebody asks.

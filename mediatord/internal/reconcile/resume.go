@@ -76,7 +76,7 @@ func (l *Loop) resumed(i int) {
 	c := &l.channels[i]
 	c.resuming = false
 	if c.state == window.HostStarting {
-		l.ready(i)
+		l.isReady(i)
 	}
 	l.scan()
 }

@@ -63,38 +63,6 @@ func (l *Loop) freeChunk(chunk int, e window.ChunkEntry) {
 	l.raise = true
 }
 
-// refreshAccount shows the guest its memory in use and the GPU's sensors. It
-// runs while an executor is ready, and less often while nothing changes.
-func (l *Loop) refreshAccount() {
-	ready := false
-	for i := range l.channels {
-		ready = ready || l.channels[i].executor != nil && l.channels[i].state == window.HostReady
-	}
-	if l.showUse() {
-		l.pause = refreshFast
-	} else {
-		l.pause = min(2*l.pause, refreshSlow)
-	}
-	if !ready {
-		l.Window.SetSensors(0, 0, 0) // the domain does nothing; an old reading would look like a new one
-		return
-	}
-	if l.Sensors != nil {
-		l.Window.SetSensors(l.Sensors())
-	}
-	if l.watch() {
-		l.pause = refreshFast
-	}
-	l.parkIdle()
-	l.refresh.Reset(untilNext(now(), l.pause))
-}
-
-// untilNext is the time to the next multiple of a period. Loops that wait for it
-// wake together: a hundred idle domains wake mediatord as often as one.
-func untilNext(now time.Time, period time.Duration) time.Duration {
-	return period - now.Sub(now.Truncate(period))
-}
-
 // showUse tells the guest how much memory is in use, and by which of its processes.
 func (l *Loop) showUse() (changed bool) {
 	used := l.Account.Total()
@@ -103,7 +71,7 @@ func (l *Loop) showUse() (changed bool) {
 	l.Window.SetUsedMemory(used)
 	for i := range l.channels {
 		c := &l.channels[i]
-		if c.executor == nil || c.state != window.HostReady {
+		if !l.serves(i) {
 			l.Window.SetUser(i, 0, 0)
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 
 	"libvirt-vgpu/mediatord/internal/arbiter"
 	"libvirt-vgpu/mediatord/internal/lease"
+	"libvirt-vgpu/mediatord/internal/reconcile"
 	"libvirt-vgpu/mediatord/internal/revert"
 	"libvirt-vgpu/mediatord/internal/sched"
 	"libvirt-vgpu/mediatord/internal/supervisor"
@@ -135,6 +136,14 @@ func (s *Slot) watchdog() *watchdog.Watchdog {
 	return watchdog.New(watchdog.Config{
 		Limit: s.KernelLimit, Work: d, GPU: s.Processes, PCI: s.Grant.Device.PCI, Log: s.Log,
 	})
+}
+
+// waker tells when an executor that was idle does something; nil: nobody could.
+func (s *Slot) waker() reconcile.Waker {
+	if s.leases.domain == nil {
+		return nil
+	}
+	return s.leases.domain
 }
 
 // gpuTime is what channels are charged, in nanoseconds; nil: nobody measures.

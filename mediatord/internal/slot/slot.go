@@ -238,7 +238,7 @@ func (s *Slot) startLoop(undo *revert.Reverter, k *Kept) error {
 	settings.Domain, settings.DomainUUID = s.Name, s.UUID.String()
 	loop, err := reconcile.Start(reconcile.Config{
 		Window: s.window, Account: s.account, Eventfds: s.endpoint, Sensors: s.Sensors, Parking: s.Parking, Changed: s.Changed, Record: s.record, Log: s.Log,
-		GPUTime: s.gpuTime(), Watchdog: s.watchdog(), Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
+		GPUTime: s.gpuTime(), Watchdog: s.watchdog(), Waker: s.waker(), Resumed: k != nil, Adopted: s.adoptExecutors(k, settings),
 		Launch: func(channel int, generation uint32, sink func(supervisor.Event)) (reconcile.Executor, error) {
 			settings := settings
 			settings.Keep = s.keepExecutor(channel, generation)
@@ -306,6 +306,9 @@ func (s *Slot) ChannelStatus() []reconcile.ChannelStatus { return s.loop.Status(
 func (s *Slot) Park(ctx context.Context, channel int, whole bool) error {
 	return s.loop.Park(ctx, channel, whole)
 }
+
+// Attend has the slot's loop look again: terms of its pool have changed.
+func (s *Slot) Attend() { s.loop.Attend() }
 
 // Abandoned says that the QEMU that was given the window has ended.
 func (s *Slot) Abandoned() bool {

@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOST_SECONDS 30	/* that an answer of the host may take on a busy machine */
-
 const char *device = "/dev/vgpu0";
 
 void fail(const char *file, int line, const char *format, ...)

@@ -27,6 +27,8 @@ extern const struct test_case channel_cases[], chunk_cases[], wait_cases[], remo
 #define REQUEST_FORGE_CHUNK 2	/* store 0 in the table entry of chunk ARGUMENT */
 #define REQUEST_NOTHING 3	/* only the doorbell matters */
 
+#define HOST_SECONDS 30	/* that an answer of the host may take on a busy machine */
+
 #define PAGE 4096UL
 #define RW (PROT_READ | PROT_WRITE)
 

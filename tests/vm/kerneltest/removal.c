@@ -54,6 +54,7 @@ static void case_unbind(void)
 	check(signal_of(chunk, true) == SIGBUS);
 	refused(ioctl(fd, VGPU_IOC_START), ENODEV);
 	refused(ioctl(fd, VGPU_IOC_RING), ENODEV);
+	refused(ioctl(fd, VGPU_IOC_LOOK), ENODEV);
 	refused(alloc_ioctl(fd, 1, 0), ENODEV);
 	refused(free_ioctl(fd, 0, 1), ENODEV);
 	refused(map(fd, PAGE, RW, 0), ENODEV);

@@ -72,6 +72,25 @@ static void case_wait(void)
 	}
 }
 
+/* The host looks when it is asked to. What closed before has rung the same doorbell. */
+static void case_look(void)
+{
+	int fd = open_channel();
+	volatile uint8_t *description = map(fd, VGPU_DESCRIPTION_SIZE, PROT_READ, VGPU_MMAP_DESCRIPTION);
+
+	check(description != MAP_FAILED);
+	for (int i = 0; i < 20; i++) {
+		double deadline = now() + HOST_SECONDS;
+		uint32_t looks = *word(description, VGPU_DESC_LOOKS);
+
+		check(ioctl(fd, VGPU_IOC_LOOK) == 0);
+		while (*word(description, VGPU_DESC_LOOKS) == looks) {
+			check(now() < deadline);
+			usleep(1000);
+		}
+	}
+}
+
 /* Ends by SIGKILL from outside, holding a channel and three chunks. */
 static void case_hold(void)
 {
@@ -90,6 +109,7 @@ static void case_hold(void)
 const struct test_case wait_cases[] = {
 	{ "start", case_start },
 	{ "wait", case_wait },
+	{ "look", case_look },
 	{ "hold", case_hold },
 	{ NULL, NULL },
 };
