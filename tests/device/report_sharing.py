@@ -116,4 +116,8 @@ def section(results, table):
                  + table([(one["what"], f"{one['p99_ratio']:.2f}", f"{one['training_part_of_alone']:.3f}") for one in tried["runs"]], "executors and policy", "p99 of a token, to alone", "the training's speed, to alone"))
     if "timeslice" in results:
         text += slices(results["timeslice"], table)
+    if tried := results.get("slices_tried"):
+        rows = [(f"`{one['lines']}`" if one["lines"] else "default", *(f"{one[name]:.2f}" for name in ("p50_ratio", "p99_ratio", "hog_part_of_alone"))) for one in tried["runs"]]
+        text += ("\nThe same under mediatord, when slices were new (`slices_tried.json`). Then a high domain's executor still changed the GPU to its context ahead of each step, also while such a kernel was there, whose slice began anew by that.\n\n"
+                 + table(rows, "terms", "step's p50, to alone", "p99, to alone", "the hog's speed, to alone"))
     return text

@@ -210,7 +210,7 @@ func (s *Scheduler) Decide(now Time) {
 			if d.running || top != High || len(set) == 0 {
 				d.lease.Budget = budget
 			}
-			if !g.atWork { // otherwise the GPU is another one's
+			if !g.atWork && !s.occupied() { // otherwise the GPU is another one's
 				d.lease.Ready = d.ready
 			}
 		case d.running && g.armed:
@@ -383,6 +383,12 @@ func (s *Scheduler) turnLeft(set []*Domain, turn time.Duration) time.Duration {
 	return max(left, soonest)
 }
 
+// occupied says that there is work on the GPU that is too long for the gaps. To change to a domain that comes would only begin that
+// work's slice anew behind the change, when the domain does come.
+func (s *Scheduler) occupied() bool {
+	return slices.ContainsFunc(s.domains, func(d *Domain) bool { return d.unfit && d.report.Flying })
+}
+
 // console gives a domain that higher classes have kept waiting for too long what
 // it waits for: one submission, whatever it takes. While a high domain is at work
 // it waits as long again, for a gap. In a gap that has just begun, of which most is left, it
@@ -412,6 +418,9 @@ func (s *Scheduler) console(now Time, g guard) {
 	}
 	if longest != nil {
 		longest.lease = Lease{Budget: s.options.ArmedBudget, ClearBy: Never, Single: true}
+		for _, d := range s.domains {
+			d.lease.Ready = 0
+		}
 		s.wake(now + max(s.options.Patience, soonest))
 	}
 }

@@ -301,14 +301,17 @@ func TestHighBesideHog(t *testing.T) {
 	}{
 		{200 * us, "default", nil, 1.2, 1.5, .42},
 		{ms, "default", nil, 1.2, 1.5, .32},
-		{5 * ms, "default", nil, 2, 2.5, .07},                                              // fits in no gap: has its least
+		{5 * ms, "default", nil, 1.4, 1.5, .07}, // fits in no gap: has its least; short slices bound what it costs
+		{5 * ms, "usual slices", func(o *sched.Options) { o.Slice = 0 }, 2, 2.5, .07},
+		{5 * ms, "as much as fits", func(o *sched.Options) { o.Least = 1 }, 1.4, 1.5, .35},
 		{200 * us, "not ahead", func(o *sched.Options) { o.Ahead = false }, 1.2, 1.7, .42}, // pays for one switch between contexts
 		{ms, "not ahead", func(o *sched.Options) { o.Ahead = false }, 1.2, 1.7, .32},
-		{5 * ms, "no least", func(o *sched.Options) { o.Least = 0 }, 1.7, 2.1, .003},
+		{5 * ms, "no least", func(o *sched.Options) { o.Least = 0 }, 1.3, 1.5, .003},
 		{ms, "delay", func(o *sched.Options) { o.Delay = .4 }, 1.75, 2.1, .42},
 		{200 * us, "unpredicted", func(o *sched.Options) { o.Predict = false }, 1.4, 1.5, .49},
-		{ms, "unpredicted", func(o *sched.Options) { o.Predict = false }, 2.2, 2.3, .5},
-		{5 * ms, "unpredicted", func(o *sched.Options) { o.Predict = false }, 3.1, 3.3, .53}, // the hardware's slices bound it
+		{ms, "unpredicted", func(o *sched.Options) { o.Predict = false }, 1.4, 1.5, .5},
+		{5 * ms, "unpredicted", func(o *sched.Options) { o.Predict = false }, 1.4, 1.5, .53},
+		{5 * ms, "unpredicted, usual slices", func(o *sched.Options) { o.Predict, o.Slice = false, 0 }, 3.1, 3.3, .53},
 	} {
 		o := sched.Defaults()
 		if tc.change != nil {
