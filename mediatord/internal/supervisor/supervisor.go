@@ -141,17 +141,26 @@ func controlSocket() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "control socket"), os.NewFile(uintptr(fds[1]), "executor's control socket"), nil
 }
 
+// uninterrupted keeps Go's runtime from sending signals to threads that have run
+// for 10 ms: the consumer of a busy ring always has. It gives way where it calls a function.
+const uninterrupted = "asyncpreemptoff=1"
+
 // environment leaves out what belongs to mediatord's own service manager and
 // to host-process mode.
 func environment(all []string) []string {
 	var kept []string
+	debug := "GODEBUG=" + uninterrupted
 	for _, variable := range all {
 		name, _, _ := strings.Cut(variable, "=")
 		if name == "NOTIFY_SOCKET" || name == "WATCHDOG_USEC" || name == "WATCHDOG_PID" ||
 			strings.HasPrefix(name, "LISTEN_") || strings.HasPrefix(name, "VGPU_") || strings.HasPrefix(name, "DBUS_") {
 			continue
 		}
+		if name == "GODEBUG" {
+			debug = variable + "," + uninterrupted
+			continue
+		}
 		kept = append(kept, variable)
 	}
-	return kept
+	return append(kept, debug)
 }

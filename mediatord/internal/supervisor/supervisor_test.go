@@ -275,7 +275,11 @@ func TestLineWriterCutsLines(t *testing.T) {
 
 func TestEnvironmentKeepsOurOwnAffairsBack(t *testing.T) {
 	got := environment([]string{"PATH=/bin", "NOTIFY_SOCKET=/x", "LISTEN_FDS=3", "VGPU_SOCKET=/y", "DBUS_SYSTEM_BUS_ADDRESS=z", "CUDA_CACHE_PATH=/c"})
-	if !slices.Equal(got, []string{"PATH=/bin", "CUDA_CACHE_PATH=/c"}) {
+	if !slices.Equal(got, []string{"PATH=/bin", "CUDA_CACHE_PATH=/c", "GODEBUG=asyncpreemptoff=1"}) {
+		t.Errorf("kept %q", got)
+	}
+	got = environment([]string{"GODEBUG=madvdontneed=1", "HOME=/"})
+	if !slices.Equal(got, []string{"HOME=/", "GODEBUG=madvdontneed=1,asyncpreemptoff=1"}) {
 		t.Errorf("kept %q", got)
 	}
 }
