@@ -1,8 +1,10 @@
 package process
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,7 +13,10 @@ import (
 
 	"libvirt-vgpu/mediatord/executor/cuda/cudatest"
 	"libvirt-vgpu/mediatord/executor/driver"
+	"libvirt-vgpu/mediatord/executor/guesttest"
+	"libvirt-vgpu/mediatord/executor/wire"
 	"libvirt-vgpu/mediatord/internal/lease"
+	"libvirt-vgpu/plugin/window"
 )
 
 // sliced waits until the driver has been asked for slices in this order, and for no others.
@@ -99,5 +104,45 @@ func TestSliceIsSeenByWhoBursts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// asked counts what it is asked for.
+type asked struct{ times atomic.Int32 }
+
+func (a *asked) SetSlice(time.Duration) (int, error) { a.times.Add(1); return 1, nil }
+
+// Whatever a process posts, the slice stays what the lease says.
+func TestNoRecordChangesTheSlice(t *testing.T) {
+	terms := unlimitedTerms()
+	terms.Slice = 200 * time.Microsecond
+	page, _ := leaseOf(t, terms)
+	h := inContext(t, func(c *Config) { c.Lease, c.Clock = page, lease.NewClock() })
+	driver := new(asked)
+	h.WaitFor(func() bool { // the lease is followed on a thread of its own
+		h.process.slice.mu.Lock()
+		defer h.process.slice.mu.Unlock()
+		return h.process.slice.set == terms.Slice
+	})
+	h.process.slice.driver = driver
+	random := rand.New(rand.NewPCG(1, 2))
+	payload := make([]byte, 512)
+	known := 0
+	for opcode := range uint16(1 << 12) {
+		if wire.Name(opcode) != "" {
+			known++
+		}
+		for i := range payload {
+			payload[i] = byte(random.Uint32() >> 30) // small numbers name what there is
+		}
+		h.consume(guesttest.Header(opcode, uint16(opcode%4), uint32(opcode), primary, payload), window.RingSize)
+	}
+	if known < 100 {
+		t.Fatalf("%d opcodes are known", known)
+	}
+	h.process.slice.mu.Lock()
+	defer h.process.slice.mu.Unlock()
+	if s := &h.process.slice; s.seen != terms.Slice || s.set != terms.Slice || driver.times.Load() != 0 {
+		t.Errorf("the lease says %v, it is %v and %v, and was changed %d times", terms.Slice, s.seen, s.set, driver.times.Load())
 	}
 }
