@@ -3,12 +3,13 @@
 import statistics
 
 REASONS = {
-    "launch and wait, p50": "0.981 (`bench_first_machine.json`), 1.010 (`bench_second_machine.json`) and this in three runs on three machines of the kind. This one's processors were the "
-                            "slowest: the bare driver told the current device in 10, 12 and 17 ns. Of their time a virtual call takes that of two",
-    "launch and wait, p99": "1.083, 1.172 and this in the same three runs. Two processors take part instead of one, and either may be interrupted: the virtual p99 of this run is near the "
-                            "bare driver's p99.5, 19.9 us. Whether that is all is not known",
-    "time per launch, one thread, back to back": "0.990, 1.107 and this in the same three runs. An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
-                       "driver that does nothing, on two processors); why the driver's part is longer there on two of three machines is not explained",
+    "launch and wait, p50": "0.981, 1.010, 1.042 on three machines of the kind (`bench_first_machine.json`, `bench_second_machine.json`, `bench_third_machine.json`), since then this and 0.979 (`bench_fifth_machine.json`)",
+    "launch and wait, p99": "1.083, 1.172, 1.176 in the first three of these runs, 1.084 in the last. Two processors take part instead of one, and either may be interrupted. Executors that Go's runtime does not interrupt "
+                            "and that collect no garbage had 0.83 in three rounds of `tails.json`; since the run for the last machine the runtime sends them no signals",
+    "time per launch, one thread, back to back": "0.990, 1.107, 1.113 in the first three of these runs, 1.113 in the last. An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
+                       "driver that does nothing, on two processors), and no other processor's work changes what the driver takes there (`tails.json`); why that is longer on some machines is not explained",
+    "llama.cpp 8B decode with graphs": "0.995 in the run before, on another machine. A step is 35 us longer than natively and was 22 us longer; the copy of a step's logits may wait for its helper threads, "
+                                       "which small copies no longer keep awake. Not tried without that",
     "current device": "the bare driver answers from memory too: both take the time of a function call, and a tenth of that is no time for one",
     "device attribute": "the same",
 }

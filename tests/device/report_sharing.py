@@ -89,6 +89,23 @@ def slices(stage, table):
             + table(rows, "asked", "step's p50, ms", "p99, ms", "the hog's speed, to alone"))
 
 
+def missed(found):
+    """What the rounds say of bars that are missed by their medians, a line each."""
+    text = ""
+    kept = [one["decode"]["default"]["training_part_of_alone"] for one in found if "decode" in one]
+    if kept and statistics.median(kept) < 0.85:
+        text += f"- training beside tokens: {' and '.join(f'{value:.3f}' for value in kept)} in rounds of one run; alone it differs by a twentieth from round to round itself\n"
+    lives = {side: [one["launches_per_second"] / 1000 for numbers in found for name, one in numbers.get("cost", {}).items() if name.partition("#")[0] == side]
+             for side in ("unscheduled", "default")}
+    if all(lives.values()):
+        text += (f"- a single tenant, thousands of launches a second in lives of mediatord that took turns: {', '.join(f'{value:.0f}' for value in lives['unscheduled'])} without the scheduler, "
+                 f"{', '.join(f'{value:.0f}' for value in lives['default'])} with it. It has an unlimited lease and is asked nothing; the lives differ by more than the bar\n")
+    if any("decoders" in one for one in found):
+        text += ("- two domains of llama.cpp: one domain's processes fill each other's pauses between tokens by the hardware's slices, domains have turns; four fill them all the same, and lose less than "
+                 "four processes to slices\n")
+    return text
+
+
 def section(results, table):
     """Markdown; nothing without results."""
     if "sharing" not in results:
@@ -109,7 +126,7 @@ def section(results, table):
         text += ("Equal domains that always have work: sum of what they get done, to one domain alone (llama.cpp: to one domain with as many processes); bars 0.95 and 0.99.\n\n"
                  + table(rows, "work", "domains", "terms", "sum", "Jain index", "") + "\n")
     if rows := others(found):
-        text += table(rows, "what", "measured", "bar", "")
+        text += table(rows, "what", "measured", "bar", "") + "\n" + missed(found)
     if tried := results.get("decode_tried"):
         text += ("\nWhat was tried for tokens beside training, on several machines of the kind (`decode_tried.json`). The late tokens were explained by `decisions` around them: a step's length was "
                  "taken from its first copies, and training got the GPU in the pause before the graph. Where training loses is not known.\n\n"

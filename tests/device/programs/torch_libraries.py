@@ -28,12 +28,17 @@ def solvers():
 
 def sparse():
     generator = torch.Generator().manual_seed(12)
-    dense = torch.randn(500, 400, generator=generator)
+
+    def numbers(*shape):
+        """Whole ones, so that sums are the same in any order."""
+        return torch.randint(-99, 100, shape, generator=generator).float()
+
+    dense = numbers(500, 400)
     dense[torch.rand(500, 400, generator=generator) < 0.95] = 0
     matrix = dense.to_sparse_csr().to(device)
-    tell.hashed("csr_times_dense", matrix @ torch.randn(400, 32, device=device))
-    tell.hashed("csr_times_vector", matrix @ torch.randn(400, device=device))
-    tell.hashed("coo_times_dense", torch.sparse.mm(dense.to_sparse_coo().to(device).coalesce(), torch.randn(400, 8, device=device)))
+    tell.hashed("csr_times_dense", matrix @ numbers(400, 32).to(device))
+    tell.hashed("csr_times_vector", matrix @ numbers(400).to(device))
+    tell.hashed("coo_times_dense", torch.sparse.mm(dense.to_sparse_coo().to(device).coalesce(), numbers(400, 8).to(device)))
 
 
 def random_numbers():
