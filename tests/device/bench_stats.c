@@ -45,6 +45,7 @@ static void print_name(const char *name)
 
 void stats_open(void)
 {
+	printed = 0;
 	printf("{");
 }
 

@@ -98,8 +98,9 @@ def missed(found):
     lives = {side: [one["launches_per_second"] / 1000 for numbers in found for name, one in numbers.get("cost", {}).items() if name.partition("#")[0] == side]
              for side in ("unscheduled", "default")}
     if all(lives.values()):
-        text += (f"- a single tenant, thousands of launches a second in lives of mediatord that took turns: {', '.join(f'{value:.0f}' for value in lives['unscheduled'])} without the scheduler, "
-                 f"{', '.join(f'{value:.0f}' for value in lives['default'])} with it. It has an unlimited lease and is asked nothing; the lives differ by more than the bar\n")
+        spread = {side: f"{min(values):.0f} to {max(values):.0f}" for side, values in lives.items()}
+        text += (f"- a single tenant: {spread['unscheduled']} thousand launches a second without the scheduler, {spread['default']} with it, in {len(lives['default'])} rounds of each. It has an "
+                 "unlimited lease and is asked nothing; the rounds differ by more than the bar\n")
     if any("decoders" in one for one in found):
         text += ("- two domains of llama.cpp: one domain's processes fill each other's pauses between tokens by the hardware's slices, domains have turns; four fill them all the same, and lose less than "
                  "four processes to slices\n")

@@ -5,7 +5,7 @@
  *   sharing calibrate                                  rounds that take a microsecond
  *   sharing step RATE KERNELS US PERIOD_US SECONDS     every PERIOD_US so many kernels of US, and waits for them
  *   sharing hog RATE US DEPTH SECONDS                  always has DEPTH kernels of US posted
- *   sharing cost SECONDS                               launch + wait, then launches as fast as they go
+ *   sharing cost SECONDS                               launch + wait, then launches as fast as they go; again for each further line
  *   sharing endless RATE                               one kernel that takes ten minutes
  *
  * RATE is what calibrate printed. Each but calibrate prints "ready" when it has run a kernel, waits for a line on its standard input, and prints one line of
@@ -196,31 +196,38 @@ static void hog(double rate, double us, unsigned int depth, double seconds)
 	DO(cu.StreamSynchronize(stream));
 }
 
+/* Once for each line of standard input: it takes turns with others that measure. */
 static void cost(double seconds)
 {
 	static double samples[MOST_STEPS];
-	unsigned long long launches = 0;
-	double first = await_start(1), now = first, begin;
-	int count = 0;
+	double first = await_start(1);
+	char line[256];
 
-	while (now - first < seconds * 5e5 && count < MOST_STEPS) {
-		begin = now;
-		launch(1);
-		DO(cu.StreamSynchronize(stream));
-		now = stats_now_us();
-		samples[count++] = now - begin;
-	}
-	begin = stats_now_us();
-	for (now = begin; now - begin < seconds * 5e5; now = stats_now_us()) {
-		for (int i = 0; i < 1000; i++)
+	do {
+		unsigned long long launches = 0;
+		double now = first, begin;
+		int count = 0;
+
+		while (now - first < seconds * 5e5 && count < MOST_STEPS) {
+			begin = now;
 			launch(1);
-		DO(cu.StreamSynchronize(stream));
-		launches += 1000;
-	}
-	stats_open();
-	stats_distribution("launch_and_wait_us", samples, (size_t)count);
-	stats_number("launches_per_second", (double)launches / (now - begin) * 1e6);
-	stats_close();
+			DO(cu.StreamSynchronize(stream));
+			now = stats_now_us();
+			samples[count++] = now - begin;
+		}
+		begin = stats_now_us();
+		for (now = begin; now - begin < seconds * 5e5; now = stats_now_us()) {
+			for (int i = 0; i < 1000; i++)
+				launch(1);
+			DO(cu.StreamSynchronize(stream));
+			launches += 1000;
+		}
+		stats_open();
+		stats_distribution("launch_and_wait_us", samples, (size_t)count);
+		stats_number("launches_per_second", (double)launches / (now - begin) * 1e6);
+		stats_close();
+		fflush(stdout);
+	} while (fgets(line, sizeof(line), stdin) && (first = stats_now_us()) > 0);
 }
 
 static int usage(void)

@@ -11,6 +11,7 @@
 The parts are PARTS, the terms TERMS. Every ratio is between measurements of one mediatord's life, on the same GPU.
 """
 import calendar
+import contextlib
 import importlib.util
 import json
 import os
@@ -66,7 +67,8 @@ SWEEP = {
     "equal": ("default", "turn_1ms", "turn_10ms", "turn_20ms", "budget_100us", "budget_500us", "run_set_2", "run_set_3", "run_set_4", "slices"),
 }
 SWEEP_SECONDS = 1.5
-COST_TERMS = ("unscheduled", "default") * 4  # without and with the scheduler
+COST_TERMS = ("unscheduled", "default")  # without and with the scheduler
+COST_ROUNDS, COST_SECONDS = 20, 0.5
 COST_BAR = 0.99
 VARIANTS = ("not_ahead", "unpredicted", "least_0", "no_slice", "slices")  # of "beside", after the default
 # those that the terms are about, or that say it all
@@ -97,6 +99,16 @@ class Tenant:
         if self.process.returncode:
             raise RuntimeError(f"a tenant ended with {self.process.returncode}: {err[-1000:]}")
         return json.loads(out)
+
+    def measure(self):
+        """What a tenant says that measures once for each line."""
+        self.start()
+        text = ""
+        while line := self.process.stdout.readline():
+            text += line
+            if line == "}\n":
+                return json.loads(text)
+        raise RuntimeError(f"a tenant ended with {self.process.wait(20)}: {self.process.stderr.read()[-1000:]}")
 
     def kill(self):
         """kill -9 of the program itself, not of vgpuctl."""
@@ -235,10 +247,6 @@ class Bench:
         both, charged = self.together(self.hog(microseconds, weight=300), self.hog(microseconds, weight=100))
         work = [one["work_us"] / one["seconds"] for one in both]
         return {"share": work[0] / sum(work), "charged_share": max(charged) / sum(charged) if sum(charged) else None, "tenants": both}
-
-    def cost(self):
-        (numbers,), _ = self.together(Tenant(self.command("cost", self.seconds)))
-        return numbers
 
     def decoder(self, shape, pace, processes=1, tokens=None, gate=None, **terms):
         """A domain whose processes run llama.cpp at a pace each, from when the gate opens; what they say goes into files."""
@@ -408,7 +416,7 @@ def median(values):
 
 
 def cost_ratios(found):
-    """With the scheduler to without, of medians over the lives of mediatord; above 1 is worse for times, below for rates."""
+    """With the scheduler to without, of medians over the rounds; above 1 is worse for times, below for rates."""
     names = {"without": ("unscheduled", "slices"), "with": ("default",)}  # results of before have it as slices
     sides = {side: [one for name, one in found.items() if name.partition("#")[0] in those] for side, those in names.items()}
     if not all(sides.values()):
@@ -445,6 +453,23 @@ class Stage:
         self.gpu, self.rehearsal = host.gpus["default"], host.rehearsal
         self.seconds, self.step, self.hogs, self.decoding, self.rate = seconds, step, hogs, decoding, None
 
+    def cost(self, terms, rounds=COST_ROUNDS):
+        """A tenant alone under each of some terms, each with a mediatord of its own; they take turns, since one life of
+        mediatord differs from the next by more than what is looked for."""
+        found = {}
+        with contextlib.ExitStack() as stack:
+            tenants = {}
+            for name in terms:
+                work = f"{WORK}-sharing-{name}"
+                host = stack.enter_context(Host(self.gpu, rehearsal=self.rehearsal, work=work, pool="[sharing]\n" + TERMS[name], options=("--run-dir", f"{work}/run")))
+                bench = Bench(host, self.rate, self.seconds, self.step, self.hogs, self.decoding)
+                tenants[name] = Tenant(bench.command("cost", COST_SECONDS))
+                stack.callback(tenants[name].end)
+            for number in range(rounds):
+                for name in (terms, terms[::-1])[number % 2]:
+                    found[f"{name}#{number}"] = tenants[name].measure()
+        return found
+
     def under(self, terms, part, seconds=None):
         """One part under some terms, in a life of its own of mediatord."""
         work = f"{WORK}-sharing"
@@ -478,8 +503,7 @@ def stage(host, names=USUAL, rounds=1, seconds=SECONDS, step=STEP, hogs=HOGS_US,
     for _ in range(rounds):
         found = {}
         for part, variants, length in plan:
-            for number, variant in enumerate(variants):
-                found.setdefault(part, {})[f"{variant}#{number}" if variants.count(variant) > 1 else variant] = run.under(variant, part, length)
+            found.setdefault(part, {}).update(run.cost(variants) if part == "cost" else {variant: run.under(variant, part, length) for variant in variants})
         if "cost" in found:
             print("cost with the scheduler to without:", json.dumps(cost_ratios(found["cost"])), flush=True)
         table(found)
