@@ -210,6 +210,7 @@ static int send_alone(struct vg_thread *t, uint64_t dst, const uint8_t *src, siz
 	if (result)
 		return result;
 	vg_copy_bytes(b->data, src, size, size >= AROUND_FROM ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED);
+	vg_copy_threads_end();
 	result = vg_op_copy_htod(t, dst, (uint64_t)(uintptr_t)b->data, size, s->object.number);
 	return result ? result : vg_stage_in_use(t, b, s);
 }
@@ -300,6 +301,7 @@ static int receive_alone(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t
 	if (result)
 		return result;
 	vg_copy_bytes(dst, b->data, size, VG_COPY_CACHED);
+	vg_copy_threads_end();
 	return vg_channel_async(t->channel);
 }
 
