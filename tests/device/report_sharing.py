@@ -89,12 +89,13 @@ def slices(stage, table):
             + table(rows, "asked", "step's p50, ms", "p99, ms", "the hog's speed, to alone"))
 
 
-def missed(found):
+def missed(found, results):
     """What the rounds say of bars that are missed by their medians, a line each."""
     text = ""
     kept = [one["decode"]["default"]["training_part_of_alone"] for one in found if "decode" in one]
     if kept and statistics.median(kept) < 0.85:
-        text += f"- training beside tokens: {' and '.join(f'{value:.3f}' for value in kept)} in rounds of one run; alone it differs by a twentieth from round to round itself\n"
+        before = "" if "no_slice" in results.get("sharing_decode", results["sharing"])["terms"] else ", of before `slice`"
+        text += f"- training beside tokens: {' and '.join(f'{value:.3f}' for value in kept)} in rounds of one run{before}; alone it differs by a twentieth from round to round itself\n"
     lives = {side: [one["launches_per_second"] / 1000 for numbers in found for name, one in numbers.get("cost", {}).items() if name.partition("#")[0] == side]
              for side in ("unscheduled", "default")}
     if all(lives.values()):
@@ -127,7 +128,7 @@ def section(results, table):
         text += ("Equal domains that always have work: sum of what they get done, to one domain alone (llama.cpp: to one domain with as many processes); bars 0.95 and 0.99.\n\n"
                  + table(rows, "work", "domains", "terms", "sum", "Jain index", "") + "\n")
     if rows := others(found):
-        text += table(rows, "what", "measured", "bar", "") + "\n" + missed(found)
+        text += table(rows, "what", "measured", "bar", "") + "\n" + missed(found, results)
     if tried := results.get("decode_tried"):
         text += ("\nWhat was tried for tokens beside training, on several machines of the kind (`decode_tried.json`). The late tokens were explained by `decisions` around them: a step's length was "
                  "taken from its first copies, and training got the GPU in the pause before the graph. Where training loses is not known.\n\n"
