@@ -27,6 +27,7 @@ WHAT = {
     "ollama": "Ollama 0.17.4: its server on its own CUDA backend, 1B shape, three prompts",
     "torch_segments": "PyTorch: expandable segments, out of memory and on",
     "torch_threads": "PyTorch: 16 threads on streams of their own",
+    "torch_copies": "PyTorch: copies of all small sizes in 4 threads beside kernels, every byte checked",
     "processes": "PyTorch: 8 processes at once, a tensor shared by IPC",
     "fork_then_use": "fork before and after initialisation",
     "nvml_queries": "nvidia-ml-py",

@@ -63,6 +63,7 @@ PROGRAMS = [
     program("cupy_managed"),
     program("torch_loader"),
     program("torch_threads"),
+    program("torch_copies"),
     program("processes", seconds=120),
     program("fork_then_use"),
     program("nvml_queries"),
