@@ -49,6 +49,8 @@ TERMS = {
     "armed_500us": 'armed_budget = "500us"\n',
     "armed_100us": 'armed_budget = "100us"\npredict = false\n',
     "armed_1ms": 'armed_budget = "1ms"\npredict = false\n',
+    "larger_armed": 'armed_budget = "1ms"\n',
+    "largest_armed": 'armed_budget = "4ms"\n',
     "run_set_2": "run_set = 2\n",
     "run_set_4": "run_set = 4\n",
     "turn_1ms": 'turn = "1ms"\nbudget = "1ms"\n',
