@@ -49,7 +49,7 @@ TERMS = {
     "armed_500us": 'armed_budget = "500us"\n',
     "armed_100us": 'armed_budget = "100us"\npredict = false\n',
     "armed_1ms": 'armed_budget = "1ms"\npredict = false\n',
-    "larger_armed": 'armed_budget = "1ms"\n',
+    "small_armed": 'armed_budget = "250us"\n',
     "largest_armed": 'armed_budget = "4ms"\n',
     "run_set_2": "run_set = 2\n",
     "run_set_4": "run_set = 4\n",

@@ -149,11 +149,13 @@ type Domain struct {
 	settings  sched.Settings
 	policy    *sched.Domain // nil: it has no executors
 	executors []*executor
-	single    *executor // who may submit while only one may
-	observer  Observer  // nil: nobody listens
-	watched   bool      // kernels that do not end are looked for
-	heard     bool      // the thread listens to report
-	woken     func()    // Rest's; nil: it has ended
+	single    *executor     // who may submit while only one may
+	leaving   *executor     // who might before, and may still have work on the GPU
+	left      time.Duration // when that was
+	observer  Observer      // nil: nobody listens
+	watched   bool          // kernels that do not end are looked for
+	heard     bool          // the thread listens to report
+	woken     func()        // Rest's; nil: it has ended
 }
 
 type executor struct {
@@ -242,6 +244,9 @@ func (d *Domain) remove(channel int) {
 		if e.channel == channel {
 			d.tellStretch(e, d.arbiter.clock.Now())
 			d.executors = append(d.executors[:i:i], d.executors[i+1:]...)
+			if d.leaving == e {
+				d.leaving = nil
+			}
 			if d.single == e {
 				d.single = nil
 			}
@@ -268,7 +273,7 @@ func (d *Domain) settle() {
 		d.heard = true
 	case len(d.executors) == 0 && d.policy != nil:
 		a.policy.Remove(d.policy)
-		d.policy, d.single = nil, nil
+		d.policy, d.single, d.leaving = nil, nil, nil
 		for i, o := range a.domains {
 			if o == d {
 				a.domains = append(a.domains[:i:i], a.domains[i+1:]...)
@@ -323,9 +328,16 @@ func (d *Domain) give(now time.Duration, several bool) (contended bool) {
 	if slice > 0 && l.Budget != lease.Unlimited {
 		l.Single = true // with short slices several at once would lose too much to the changes between them
 	}
+	vacated := true
 	if l.Single {
-		d.single = d.choose()
+		if chosen := d.choose(); chosen != d.single {
+			d.single, d.leaving, d.left = chosen, d.single, now
+		}
+		// What is still there of the last one would share the GPU with the next one's, slice by slice. If it takes longer
+		// than a turn, it does.
+		vacated = d.leaving == nil || !d.leaving.state.Flying || now >= d.left+d.arbiter.turn
 	} else {
+		d.leaving = nil
 		l = l.Among(active)
 	}
 	for _, e := range d.executors {
@@ -336,7 +348,7 @@ func (d *Domain) give(now time.Duration, several bool) (contended bool) {
 		switch {
 		case e.halted:
 			t.Budget = 0
-		case l.Single && e != d.single:
+		case l.Single && (e != d.single || !vacated):
 			t.Budget, t.Expiry = 0, now+lifetime
 		case t.Budget != lease.Unlimited:
 			t.Expiry = now + lifetime

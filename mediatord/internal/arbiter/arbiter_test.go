@@ -181,6 +181,48 @@ func TestExecutorsOfADomainTakeTurns(t *testing.T) {
 	}
 }
 
+// Whose turn it is waits until the last one's work is off the GPU, but for no longer than a turn.
+func TestTurnsDoNotOverlap(t *testing.T) {
+	for name, flies := range map[string]bool{"done": false, "too long": true} {
+		t.Run(name, func(t *testing.T) {
+			a := testArbiter(t)
+			clock := lease.NewClock()
+			high, low := join(t, a, sched.High, 100), join(t, a, sched.Low, 100)
+			high.page(t, 0) // so that the low domain's slices are short
+			pages := []*lease.Page{low.page(t, 0), low.page(t, 1)}
+			begin(pages[0], clock.Now())
+			low.Used(0) // looks at all of them
+			look := func(passed time.Duration) (budgets [2]time.Duration) {
+				low.Used(0)
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				a.decide()
+				low.give(clock.Now()+passed, true)
+				return [2]time.Duration{pages[0].Terms().Budget, pages[1].Terms().Budget}
+			}
+			if got := look(0); got[0] == 0 || got[1] != 0 {
+				t.Fatalf("they have %v", got)
+			}
+			pages[1].SetArrived(clock.Now())
+			pages[1].SetState(lease.Active | lease.Waiting)
+			a.mu.Lock()
+			low.executors[0].used += time.Hour
+			a.mu.Unlock()
+			if got := look(0); got[0] != 0 || got[1] != 0 {
+				t.Errorf("while there still is work of the one they have %v", got)
+			}
+			passed := a.turn
+			if !flies {
+				pages[0].SetState(lease.Active | lease.Waiting)
+				passed = 0
+			}
+			if got := look(passed); got[0] != 0 || got[1] == 0 {
+				t.Errorf("then they have %v", got)
+			}
+		})
+	}
+}
+
 func TestSettingsChange(t *testing.T) {
 	a := testArbiter(t)
 	clock := lease.NewClock()

@@ -52,7 +52,7 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		RunSet: 1, Turn: 5 * time.Millisecond,
-		Budget: 4 * time.Millisecond, ArmedBudget: 250 * time.Microsecond,
+		Budget: 4 * time.Millisecond, ArmedBudget: time.Millisecond,
 		Armed: 200 * time.Millisecond, Patience: time.Second, Least: .1, Predict: true, Ahead: true,
 		Slice: 200 * time.Microsecond,
 	}

@@ -29,6 +29,10 @@ const (
 	// then they are longTurn times as long, and less is lost between them.
 	steady   = 100 * time.Millisecond
 	longTurn = 2
+	// pausing is how much GPU time those have from one pause to the next, at most, who fill each other's pauses, so many
+	// at a time: the hardware's slices cost them less than handing the GPU over in each pause.
+	pausing  = 20 * time.Millisecond
+	together = 2
 )
 
 // Scheduler is the policy for one GPU.
@@ -55,6 +59,8 @@ type Domain struct {
 	served   Time          // when it last got GPU time, or began to want it
 	seen     Time          // when it was last active
 	since    Time          // when it last became active
+	stretch  time.Duration // GPU time from its last pause on
+	before   time.Duration // from the last but one to the last
 	shared   time.Duration // for how long others have had work on the GPU with its step
 	stopped  Time          // when it left the run set
 	came     bool          // is active, and was not at the last decision
@@ -81,7 +87,7 @@ func (s *Scheduler) SetOptions(o Options) {
 // Add makes a domain known. It starts level with the others.
 func (s *Scheduler) Add(settings Settings) *Domain {
 	s.made++
-	d := &Domain{settings: settings, number: s.made, virtual: s.virtual[settings.Class], seen: -Never / 2}
+	d := &Domain{settings: settings, number: s.made, virtual: s.virtual[settings.Class], seen: -Never / 2, stretch: pausing}
 	s.domains = append(s.domains, d)
 	return d
 }
@@ -121,6 +127,7 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 	busy := r.Busy
 	if came {
 		d.served, d.since = now, now
+		d.stretch, d.before = 0, d.stretch
 		if arrived := min(r.Arrived, now); arrived > gone {
 			for len(busy) > 0 && busy[0].Start < arrived { // before it came
 				d.beat.worked(busy[0])
@@ -138,6 +145,7 @@ func (s *Scheduler) Report(now Time, d *Domain, r Report) {
 	d.shared += r.Shared
 	if r.Used > 0 {
 		d.virtual += float64(r.Used) * s.rate(d)
+		d.stretch += r.Used
 		d.served = now
 		if s.options.Least > 0 && d.unfit {
 			pays := time.Duration(min(float64(r.Used)/s.options.Least, float64(s.options.Patience)))
@@ -181,10 +189,7 @@ func (s *Scheduler) Decide(now Time) {
 	s.fit(now, g)
 	top, active := s.survey(g)
 	s.level()
-	limit, budget := s.options.RunSet, s.options.Budget
-	if g.armed {
-		limit = 1
-	}
+	limit, budget := s.limit(g, top), s.options.Budget
 	turn := s.turn(now, top, g.armed)
 	set := s.choose(top, limit, turn, g.clear != Never && (!g.fresh || now < s.owed))
 	if len(set) == 0 {
@@ -228,6 +233,19 @@ func (s *Scheduler) Decide(now Time) {
 	if active > 1 {
 		s.wake(now + s.turnLeft(set, turn))
 	}
+}
+
+// limit is how many domains of the highest class that needs the GPU may have work on it at once.
+func (s *Scheduler) limit(g guard, top Class) int {
+	if g.armed {
+		return 1
+	}
+	for _, d := range s.domains {
+		if d.report.Active && d.settings.Class == top && max(d.stretch, d.before) >= pausing {
+			return s.options.RunSet
+		}
+	}
+	return max(s.options.RunSet, together)
 }
 
 // standing is the domain of the lower classes that keeps its lease while it has nothing to do and

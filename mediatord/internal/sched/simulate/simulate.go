@@ -91,6 +91,8 @@ type Tenant struct {
 	domain    *sched.Domain
 	executors []*executor
 	single    *executor  // who may submit while only one may
+	leaving   *executor  // who might before
+	left      sched.Time // when that was
 	posted    int        // work that is not finished
 	progress  sched.Time // when something was last finished, or posted after a pause
 }
@@ -104,7 +106,7 @@ func (t *Tenant) Waited(now sched.Time) time.Duration {
 }
 
 // choose picks the one executor that may submit, as the arbiter does.
-func (t *Tenant) choose(turn time.Duration) {
+func (t *Tenant) choose(now sched.Time, turn time.Duration) {
 	var least *executor
 	for _, e := range t.executors {
 		if e.active && (least == nil || e.context.onGPU < least.context.onGPU) {
@@ -115,7 +117,7 @@ func (t *Tenant) choose(turn time.Duration) {
 		least = t.executors[0]
 	}
 	if least != nil && (t.single == nil || !t.single.active || t.single.context.onGPU >= least.context.onGPU+turn) {
-		t.single = least
+		t.single, t.leaving, t.left = least, t.single, now
 	}
 }
 
@@ -287,9 +289,10 @@ func (s *Simulation) decide(now sched.Time) {
 				active++
 			}
 		}
-		l, slice := t.domain.Lease(), s.policy.Slice(t.domain)
+		l, slice, vacated := t.domain.Lease(), s.policy.Slice(t.domain), true
 		if l.Single = l.Single || slice > 0 && l.Budget != lease.Unlimited; l.Single {
-			t.choose(s.turn)
+			t.choose(now, s.turn)
+			vacated = t.leaving == nil || t.leaving.count == 0 || now >= t.left+s.turn
 			if active > 1 {
 				contended = now + s.turn
 			}
@@ -299,7 +302,7 @@ func (s *Simulation) decide(now sched.Time) {
 		for _, e := range t.executors {
 			e.context.slice = slice
 			l := l
-			if l.Single && e != t.single {
+			if l.Single && (e != t.single || !vacated) {
 				l.Budget = 0
 			}
 			e.give(now, lease.Terms{Budget: l.Budget, ClearBy: l.ClearBy, Coarse: l.Coarse, Grace: l.Grace, Ready: l.Ready, Expiry: now + Lifetime})
