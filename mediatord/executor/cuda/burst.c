@@ -19,6 +19,7 @@
 #define UNSEEN_MOST	(16u << 10)
 #define PARAMETERS_MOST	4096u
 #define RECORDS_MOST	4096u		/* then others may have the thread */
+#define FETCHED_MOST	512u		/* bytes of the next record */
 #define LOOKS		32u		/* at the ring, between two at the clock */
 #define OUT_OF_MEMORY	2		/* CUDA_ERROR_OUT_OF_MEMORY */
 
@@ -143,6 +144,20 @@ static bool reserved(struct vg_burst *b, uint64_t bytes)
 	return true;
 }
 
+/*
+ * The next record comes from another processor while this one is executed, and its lines will be written to. It is likely to be as
+ * long as this one, but lines that its producer may still have to write are best left to that, all but the first.
+ */
+static void fetch_next(const struct vg_burst *b, uint64_t bytes)
+{
+	uint64_t next = b->head + bytes, most = VGPU_LINE;
+
+	if ((int64_t)(b->believed - UNSEEN_MOST - next) >= (int64_t)bytes)
+		most = bytes < FETCHED_MOST ? bytes : FETCHED_MOST;
+	for (uint64_t line = 0; line < most; line += VGPU_LINE)
+		__asm__ volatile("prefetchw %0" : : "m"(*(const unsigned char *)(b->ring + ((next + line) & (VGPU_RING_SIZE - 1)))));
+}
+
 /* Copies the record at the head; false: Go has to look at it. */
 static bool copy(struct vg_burst *b, const unsigned char *at, union record *r, uint64_t *bytes)
 {
@@ -153,8 +168,7 @@ static bool copy(struct vg_burst *b, const unsigned char *at, union record *r, u
 		return false;
 	if (!reserved(b, *bytes))
 		return false;
-	/* the next record comes from another processor while this one is executed; it will be written to */
-	__asm__ volatile("prefetchw %0" : : "m"(*(const unsigned char *)(b->ring + ((b->head + *bytes) & (VGPU_RING_SIZE - 1)))));
+	fetch_next(b, *bytes);
 	for (uint64_t line = 0; line < *bytes; line += VGPU_LINE) /* of a fixed size: far cheaper than one of any */
 		memcpy((unsigned char *)r + line, at + line, VGPU_LINE);
 	__asm__ volatile("" ::: "memory"); /* from here on the copy counts */
