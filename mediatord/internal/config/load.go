@@ -21,27 +21,29 @@ var ErrInvalid = errors.New("invalid pool file")
 
 // poolFile is the TOML document; a nil pointer is an absent key.
 type poolFile struct {
-	GPUs       []string     `toml:"gpus"`
-	Backend    *string      `toml:"backend"`
-	Slots      *int64       `toml:"slots"`
-	Memory     *string      `toml:"memory"`
-	MaxMemory  *string      `toml:"max_memory"`
-	Overcommit *float64     `toml:"overcommit"`
-	Weight     *int64       `toml:"weight"`
-	Priorities []string     `toml:"priorities"`
-	Isolation  *string      `toml:"isolation"`
-	Warm       *int64       `toml:"warm"`
-	Walls      *string      `toml:"walls"`
-	Sharing    sharingTable `toml:"sharing"`
-	Parking    parkingTable `toml:"parking"`
-
-	KernelLimit *string `toml:"kernel_limit"`
-	Mode        *string `toml:"mode"`
+	GPUs        []string     `toml:"gpus"`
+	Backend     *string      `toml:"backend"`
+	Mode        *string      `toml:"mode"`
+	Slots       *int64       `toml:"slots"`
+	Memory      *string      `toml:"memory"`
+	MaxMemory   *string      `toml:"max_memory"`
+	Overcommit  *float64     `toml:"overcommit"`
+	Weight      *int64       `toml:"weight"`
+	Priorities  []string     `toml:"priorities"`
+	Isolation   *string      `toml:"isolation"`
+	Walls       *string      `toml:"walls"`
+	Warm        *int64       `toml:"warm"`
+	KernelLimit *string      `toml:"kernel_limit"`
+	Sharing     sharingTable `toml:"sharing"`
+	Parking     parkingTable `toml:"parking"`
 }
 
 // Load reads all *.toml files of a directory, sorted by name. An absent
 // directory has no pools. The error is ErrInvalid for the first bad file.
 func Load(directory string) ([]Pool, error) {
+	if info, err := os.Stat(directory); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("listing pools: %s is no directory; name the one that has the pool files", directory)
+	}
 	files, err := filepath.Glob(filepath.Join(directory, "*.toml"))
 	if err != nil {
 		return nil, fmt.Errorf("listing pools: %w", err)
@@ -75,9 +77,8 @@ func Parse(file, text string) (Pool, error) {
 	if err != nil {
 		return Pool{}, syntaxError(file, err)
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return Pool{}, invalid(file, unknown[0].String(), "is not a key of a pool",
-			"gpus, backend, mode, slots, memory, max_memory, overcommit, weight, priorities, isolation, warm, walls, kernel_limit, sharing, parking")
+	if err := unknownKey(file, meta); err != nil {
+		return Pool{}, err
 	}
 	pool := Pool{
 		Name: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file,
@@ -276,7 +277,7 @@ func (p *Pool) setKernelLimit(doc *poolFile) error {
 	}
 	limit, err := time.ParseDuration(*doc.KernelLimit)
 	if err != nil || limit < MinKernelLimit || limit > MaxKernelLimit {
-		return invalid(p.File, "kernel_limit", fmt.Sprintf("is %q", *doc.KernelLimit), fmt.Sprintf(`a time from %q to %q, or "none"`, MinKernelLimit, MaxKernelLimit))
+		return invalid(p.File, "kernel_limit", fmt.Sprintf("is %q", *doc.KernelLimit), between(MinKernelLimit, MaxKernelLimit)+`, or "none"`)
 	}
 	if !p.Sharing.Leases {
 		return invalid(p.File, "kernel_limit", "is set while sharing.leases is false, without which nobody measures kernels", "kernel_limit with leases = true")

@@ -116,21 +116,25 @@ func TestParseNamesFileKeyAndAllowedValues(t *testing.T) {
 		{"isolation of soft", "p.toml", "gpus = [\"soft\"]\nisolation = \"group\"", []string{"isolation", "does not fit"}},
 		{"warm", "p.toml", "gpus = [\"soft\"]\nwarm = 65", []string{"warm", "0 to 64"}},
 		{"run set", "p.toml", "gpus = [\"soft\"]\n[sharing]\nrun_set = 0", []string{"sharing.run_set", "1 to 16"}},
-		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100µs" to "1s"`}},
-		{"parking too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\nafter = \"10ms\"", []string{"parking.after", `"10ms"`, `"1s"`, "never"}},
+		{"turn", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturn = \"5\"", []string{"sharing.turn", `"5"`, `"100us" to "1s"`}},
+		{"parking too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\nafter = \"10ms\"", []string{"parking.after", `"10ms"`, `"1s" to "720h"`, "never"}},
 		{"contexts parked too soon", "p.toml", "gpus = [\"soft\"]\n[parking]\ncontext_after = \"0\"", []string{"parking.context_after", `"0"`, `"1s"`, "never"}},
 		{"host memory", "p.toml", "gpus = [\"soft\"]\n[parking]\nhost_memory = \"a lot\"", []string{"parking.host_memory", `"a lot"`, "64MiB"}},
 		{"mode", "p.toml", "gpus = [\"soft\"]\nmode = \"private\"", []string{"mode", `"private"`, `"shared" or "exclusive"`}},
 		{"slots of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\nslots = 2", []string{"slots", "exclusive", "one for each GPU"}},
 		{"overcommit of an exclusive pool", "p.toml", "gpus = [\"soft\"]\nmode = \"exclusive\"\novercommit = 2.0", []string{"overcommit", "exclusive"}},
-		{"kernel limit", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30\"", []string{"kernel_limit", `"30"`, `"1s" to "24h0m0s", or "none"`}},
-		{"slice too short", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"49us\"", []string{"sharing.slice", `"49us"`, `"0s"`, `"50µs" to "10ms"`}},
+		{"kernel limit", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30\"", []string{"kernel_limit", `"30"`, `"1s" to "24h", or "none"`}},
+		{"slice too short", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"49us\"", []string{"sharing.slice", `"49us"`, `"0s"`, `"50us" to "10ms"`}},
 		{"slice too long", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"11ms\"", []string{"sharing.slice", `"11ms"`}},
 		{"slice below nothing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"-1us\"", []string{"sharing.slice", `"-1us"`}},
 		{"slice of no time", "p.toml", "gpus = [\"soft\"]\n[sharing]\nslice = \"short\"", []string{"sharing.slice", `"short"`}},
 		{"kernel limit without leases", "p.toml", "gpus = [\"soft\"]\nkernel_limit = \"30s\"\n[sharing]\nleases = false", []string{"kernel_limit", "leases"}},
-		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns"}},
-		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot", "slots"}},
+		{"unknown key of sharing", "p.toml", "gpus = [\"soft\"]\n[sharing]\nturns = 1", []string{"sharing.turns: is not a key of [sharing]; allowed: leases, run_set, turn,"}},
+		{"unknown key", "p.toml", "gpus = [\"soft\"]\nslot = 3", []string{"slot: is not a key of a pool; allowed: gpus,", "slots"}},
+		{"unknown table", "p.toml", "gpus = [\"soft\"]\n[share]\nturn = \"1ms\"", []string{"share: is not a key of a pool", "sharing"}},
+		{"a key in capitals", "p.toml", "gpus = [\"soft\"]\nslots = 2\nSlots = 3", []string{"Slots: is not a key", "slots"}},
+		{"a table in capitals", "p.toml", "gpus = [\"soft\"]\n[Parking]\nafter = \"1h\"", []string{"Parking: is not a key of a pool", "parking"}},
+		{"a key of a key", "p.toml", "gpus = [\"soft\"]\nslots.most = 3", []string{"slots: is a table; allowed: a whole number"}},
 		{"name", "Gold Pool.toml", `gpus = ["soft"]`, []string{"Gold Pool.toml", "lower case"}},
 		{"syntax", "p.toml", `gpus = [`, []string{"p.toml"}},
 	} {
@@ -169,6 +173,9 @@ func TestLoad(t *testing.T) {
 	write("d.toml", `gpus = ["0000:01:00.0"]`)
 	if _, err := Load(dir); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "b.toml") {
 		t.Errorf("a GPU in two pools: %v", err)
+	}
+	if _, err := Load(filepath.Join(dir, "notes.txt")); err == nil || !strings.Contains(err.Error(), "notes.txt is no directory") {
+		t.Errorf("a file for the directory: %v", err)
 	}
 	if pools, err := Load(filepath.Join(dir, "absent")); err != nil || len(pools) != 0 {
 		t.Errorf("absent directory: %v, %v", pools, err)

@@ -58,7 +58,7 @@ func (p *Pool) idleness(key string, text *string, after *time.Duration) error {
 	default:
 		d, err := time.ParseDuration(*text)
 		if err != nil || d < minParkAfter || d > maxParkAfter {
-			return invalid(p.File, key, fmt.Sprintf("is %q", *text), fmt.Sprintf(`a time from %q to %q, or "never"`, minParkAfter, maxParkAfter))
+			return invalid(p.File, key, fmt.Sprintf("is %q", *text), between(minParkAfter, maxParkAfter)+`, or "never"`)
 		}
 		*after = d
 	}

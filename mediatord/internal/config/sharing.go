@@ -88,7 +88,7 @@ func (p *Pool) setSharing(doc *poolFile) error {
 		}
 		value, err := time.ParseDuration(*d.text)
 		if err != nil || value < d.shortest || value > d.longest {
-			return invalid(p.File, "sharing."+d.key, fmt.Sprintf("is %q", *d.text), fmt.Sprintf("a time from %q to %q", d.shortest, d.longest))
+			return invalid(p.File, "sharing."+d.key, fmt.Sprintf("is %q", *d.text), between(d.shortest, d.longest))
 		}
 		*d.value = value
 	}
@@ -107,7 +107,7 @@ func (p *Pool) setSlice(text *string) error {
 	}
 	value, err := time.ParseDuration(*text)
 	if err != nil || value != 0 && (value < shortestSlice || value > longestSlice) {
-		return invalid(p.File, "sharing.slice", fmt.Sprintf("is %q", *text), fmt.Sprintf("\"0s\", or a time from %q to %q", shortestSlice, longestSlice))
+		return invalid(p.File, "sharing.slice", fmt.Sprintf("is %q", *text), `"0s", or `+between(shortestSlice, longestSlice))
 	}
 	p.Sharing.Options.Slice = value
 	return nil

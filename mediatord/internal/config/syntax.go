@@ -8,7 +8,7 @@ import (
 // What the parser says of a file that is no TOML, and of a value of another type than
 // its key's.
 var (
-	located  = regexp.MustCompile(`^toml: line (\d+)(?: \(last key "([^"]*)"\))?: (.*)$`)
+	located  = regexp.MustCompile(`^toml: (line \d+)?(?: ?\(last key "([^"]*)"\))?: (.*)$`)
 	mistyped = regexp.MustCompile(`^incompatible types: TOML value has type (.+); destination has type (.+)$`)
 	notTable = regexp.MustCompile(`^type mismatch for \S+: expected (table) but found (.+)$`)
 )
@@ -29,6 +29,9 @@ func syntaxError(file string, err error) error {
 		return fmt.Errorf("%w %s: %w", ErrInvalid, file, err)
 	}
 	line, key, text := place[1], place[2], place[3]
+	if line != "" { // a table in place of a value has none
+		line += ": "
+	}
 	found, allowed := "", ""
 	if types := mistyped.FindStringSubmatch(text); types != nil {
 		found, allowed = types[1], types[2]
@@ -36,7 +39,7 @@ func syntaxError(file string, err error) error {
 		found, allowed = types[2], types[1]
 	}
 	if words := kinds(); words[found] != "" && words[allowed] != "" {
-		return fmt.Errorf("%w %s: line %s: %s: is %s; allowed: %s", ErrInvalid, file, line, key, words[found], words[allowed])
+		return fmt.Errorf("%w %s: %s%s: is %s; allowed: %s", ErrInvalid, file, line, key, words[found], words[allowed])
 	}
-	return fmt.Errorf("%w %s: line %s: %s; names, sizes and times stand in quotes, lists in brackets", ErrInvalid, file, line, text)
+	return fmt.Errorf("%w %s: %s%s; names, sizes and times stand in quotes, lists in brackets", ErrInvalid, file, line, text)
 }
