@@ -45,6 +45,9 @@ type Reloader interface {
 	Problem() string
 }
 
+// accessDenied is the bus' error for who may not have a name.
+const accessDenied = "org.freedesktop.DBus.Error.AccessDenied"
+
 // ErrNameTaken: another mediatord is on the bus.
 var ErrNameTaken = errors.New("another mediatord owns the name " + Service)
 
@@ -111,7 +114,7 @@ func (b *Bus) Serve(ctx context.Context, m Mediator, r Reloader, ready func()) e
 func (b *Bus) connect(ctx context.Context) error {
 	conn, err := dial(b.address)
 	if err != nil {
-		return fmt.Errorf("connecting to message bus %s: %w", b.address, err)
+		return fmt.Errorf("connecting to message bus %s: %w; start it, or name another with --bus", b.address, err)
 	}
 	if err := b.export(conn); err != nil {
 		_ = conn.Close()
@@ -124,6 +127,10 @@ func (b *Bus) connect(ctx context.Context) error {
 	}
 	if err != nil {
 		_ = conn.Close()
+		var failure dbus.Error
+		if errors.As(err, &failure) && failure.Name == accessDenied {
+			err = fmt.Errorf("%w; only root may, and only where the package's /usr/share/dbus-1/system.d/%s.conf is", err, Service)
+		}
 		return fmt.Errorf("taking name on message bus: %w", err)
 	}
 	b.mu.Lock()

@@ -278,12 +278,20 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"--executor-user", "nobody-has-this-name"}, "nobody-has-this-name"},
 		{[]string{"--socket-group", "nobody-has-this-name"}, "nobody-has-this-name"},
 		{[]string{"--pools", bad}, "slots: is -1; allowed: 1 to 1024"},
-		{[]string{"--bus", "unix:path=/nonexistent"}, "/nonexistent"},
+		{[]string{"--pools", filepath.Join(bad, "p.toml")}, "p.toml is no directory"},
+		{[]string{"--bus", "unix:path=/nonexistent"}, "name another with --bus"},
+		{[]string{"--qemu-users", "nobody-has-this-name,nor-this"}, "nobody-has-this-name, nor-this"},
+		{[]string{"--executor-timeout", "-1s"}, "longer than 0s"},
+		{[]string{"--module-cache", bad}, "p.toml; name a directory of its own"},
+		{[]string{"hold"}, "starts this itself"},
+		{[]string{"hold", filepath.Join(bad, "p.toml")}, "starts this itself"},
 		{[]string{"--wrong"}, "--help"},
 		{[]string{"extra"}, `"extra"`},
 	} {
 		args := append([]string{"--run-dir", t.TempDir(), "--module-cache", t.TempDir()}, tc.args...)
-		if !slices.Contains(tc.args, "--pools") {
+		if tc.args[0] == "hold" {
+			args = tc.args
+		} else if !slices.Contains(tc.args, "--pools") {
 			args = append(args, "--pools", t.TempDir())
 		}
 		if log, err := daemontest.Run(args); err == nil || !strings.Contains(log, tc.mentions) {

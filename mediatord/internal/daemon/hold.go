@@ -61,17 +61,25 @@ func inUse(m *mediator.Mediator) bool {
 	return false
 }
 
+// errByHand is for a person who tries the holder.
+var errByHand = errors.New("mediatord starts this itself when it is stopped while domains use vGPUs")
+
 // newHoldCommand is the holder.
 func newHoldCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "hold SOCKET",
 		Short:  "Hold what running domains need until the next mediatord takes it",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := fdstore.ServeHeld(cmd.Context(), args[0], os.Stdout)
-			if errors.Is(err, context.Canceled) {
+			err := errByHand
+			if len(args) == 1 {
+				err = fdstore.ServeHeld(cmd.Context(), args[0], os.Stdout)
+			}
+			switch {
+			case errors.Is(err, context.Canceled):
 				return nil
+			case errors.Is(err, fdstore.ErrNothingHeld):
+				err = errByHand
 			}
 			if err != nil {
 				fmt.Fprintln(cmd.ErrOrStderr(), "mediatord hold:", err)

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -60,7 +61,7 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 				return err
 			}
 			toJournal(log)
-			if err := run(cmd.Context(), o, version, log); err != nil {
+			if err := withRemedy(run(cmd.Context(), o, version, log), os.Geteuid()); err != nil {
 				log.WithError(err).Error("mediatord ends")
 				return err
 			}
@@ -156,6 +157,9 @@ func (o options) settings() (mediator.Settings, error) {
 	if o.libvirt != "" {
 		s.PIDFiles = o.pidFiles
 	}
+	if o.readyWithin <= 0 {
+		return s, fmt.Errorf("--executor-timeout is %v: allowed is any time longer than 0s", o.readyWithin)
+	}
 	owned := false
 	for _, name := range o.qemuUsers {
 		id, found := lookupUser(name)
@@ -166,6 +170,9 @@ func (o options) settings() (mediator.Settings, error) {
 		if !owned && os.Geteuid() == 0 {
 			s.SocketUID, owned = int(id.Uid), true
 		}
+	}
+	if len(o.qemuUsers) > 0 && len(s.QEMUUsers) == 0 {
+		return s, fmt.Errorf("--qemu-users: none of them exists, so no QEMU could connect: %s", strings.Join(o.qemuUsers, ", "))
 	}
 	if o.socketGroup != "" {
 		group, err := user.LookupGroup(o.socketGroup)

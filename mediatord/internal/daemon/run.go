@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -37,10 +38,9 @@ func run(ctx context.Context, o options, version string, log *logrus.Logger) err
 	o.tellPools(pools, problem, log)
 	reload := &reloader{options: o, started: os.Getenv(optionsVariable), log: log}
 	reload.setProblem(problem)
-	if err := makeCacheBase(settings.ModuleCache); err != nil {
+	if err := mediator.PrepareCaches(settings.ModuleCache, time.Now(), log); err != nil {
 		return err
 	}
-	mediator.SweepCaches(settings.ModuleCache, time.Now(), log)
 	inventory := gpu.NewNVML()
 	defer inventory.Close()
 	settings.Processes = inventory
@@ -115,19 +115,10 @@ func (o options) tellPools(pools []config.Pool, problem error, log logrus.FieldL
 	}
 }
 
-// makeCacheBase makes the directory of the module caches mediatord's own, whoever
-// had it before; executors reach what is theirs below it. It does without the
-// privilege to overrule permissions, which the service does not have.
-func makeCacheBase(directory string) error {
-	err := os.MkdirAll(directory, 0o711)
-	if err == nil {
-		err = os.Chown(directory, os.Geteuid(), os.Getegid())
+// withRemedy adds to an error of the start what to do where the error does not say it.
+func withRemedy(err error, user int) error {
+	if errors.Is(err, os.ErrPermission) && user != 0 {
+		return fmt.Errorf("%w; mediatord runs as root, with systemctl start mediatord; another user gives it directories of its own with --run-dir and --module-cache", err)
 	}
-	if err == nil {
-		err = os.Chmod(directory, 0o711) // whatever the umask
-	}
-	if err != nil {
-		return fmt.Errorf("making module cache: %w", err)
-	}
-	return nil
+	return err
 }

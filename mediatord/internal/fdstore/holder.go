@@ -70,20 +70,29 @@ func (s *Store) Hold(program string, arguments ...string) (pid int, err error) {
 	return cmd.Process.Pid, nil
 }
 
+// ErrNothingHeld says that a process has no entries to hold.
+var ErrNothingHeld = errors.New("there is nothing to hold")
+
 // ServeHeld is the holder: it writes to ready when it listens at path, and returns
 // when somebody of its own user or root has taken what it holds, or when ctx ends.
+// ErrNothingHeld: Hold has not started this process. Only a socket is replaced at path.
 func ServeHeld(ctx context.Context, path string, ready io.Writer) error {
 	var files []*os.File
 	names := strings.FieldsFunc(os.Getenv(namesVariable), func(c rune) bool { return c == ':' })
 	for i, name := range names {
 		files = append(files, os.NewFile(uintptr(3+i), name))
 	}
+	if len(files) == 0 {
+		return ErrNothingHeld
+	}
 	return serveHeld(ctx, path, files, ready)
 }
 
 func serveHeld(ctx context.Context, path string, files []*os.File, ready io.Writer) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("holding files: %w", err)
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("holding files: %w", err)
+		}
 	}
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -2,7 +2,9 @@ package fdstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -147,4 +149,37 @@ func null(t *testing.T) *os.File {
 	}
 	t.Cleanup(func() { _ = file.Close() })
 	return file
+}
+
+// A person who tries the holder by hand, with a file of theirs in the place of the socket, loses nothing.
+func TestHolderReplacesNoFile(t *testing.T) {
+	manager := newManager(t)
+	store, _ := fdstore.Open(manager.Address, nil, nil, quiet())
+	reading, writing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writing.Close()
+	if _, err := store.Keep(label{"pipe"}, reading); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "held.sock")
+	const text = "somebody's"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := fdstore.ServeHeld(t.Context(), path, io.Discard); !errors.Is(err, fdstore.ErrNothingHeld) {
+		t.Errorf("without entries: %v", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := store.Hold(self, "hold", path); err == nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		t.Error("a holder listens where there was a file")
+	}
+	if left, err := os.ReadFile(path); err != nil || string(left) != text {
+		t.Errorf("the file holds %q, %v", left, err)
+	}
 }

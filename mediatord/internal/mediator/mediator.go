@@ -147,6 +147,9 @@ func (m *Mediator) Warm(ctx context.Context) {
 	for _, p := range m.allPools() {
 		name := p.Name()
 		devices, err := p.Devices(ctx)
+		if ctx.Err() != nil {
+			return // mediatord ends
+		}
 		if err != nil {
 			m.log.WithField("pool", name).WithError(err).Warn("pool is not usable now; trying again at the next request")
 		}

@@ -27,7 +27,10 @@ func claimRunDir(directory string) (*os.File, error) {
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("locking runtime directory: another mediatord uses %s: %w", directory, err)
+		if err == unix.EWOULDBLOCK {
+			return nil, fmt.Errorf("locking runtime directory: another mediatord uses %s; stop it, or name another directory with --run-dir", directory)
+		}
+		return nil, fmt.Errorf("locking runtime directory: %w", err)
 	}
 	return lock, nil
 }
