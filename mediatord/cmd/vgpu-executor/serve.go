@@ -98,6 +98,8 @@ func awaitGo(conn *control.Conn) (resumed bool) {
 		switch {
 		case errors.Is(err, io.EOF):
 			os.Exit(0)
+		case errors.Is(err, unix.EBADF) || errors.Is(err, unix.ENOTSOCK):
+			fail(errors.New("mediatord starts executors; by hand only --describe is of use"))
 		case err != nil:
 			fail(fmt.Errorf("waiting for mediatord: %w", err))
 		case m.Type == control.Go:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -80,11 +81,7 @@ func (o runOptions) run(cmd *cobra.Command, address string, args []string) error
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "vgpuctl:", err)
-		if errors.Is(err, os.ErrPermission) {
-			return exitCode(exitNotExecutable)
-		}
-		return exitCode(exitNotFound)
+		return notRun(cmd.ErrOrStderr(), err)
 	}
 	socket, hold, err := openSession(cmd.Context(), address, o.pool, o.priority, terms.Memory, sessionName(args[0]))
 	if err != nil {
@@ -101,6 +98,15 @@ func (o runOptions) run(cmd *cobra.Command, address string, args []string) error
 	child.Env = environment(os.Environ(), socket, libDir)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	return runForwarding(child)
+}
+
+// notRun tells why the command does not run, and is a shell's status for that.
+func notRun(errs io.Writer, err error) error {
+	fmt.Fprintln(errs, "vgpuctl:", err)
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		return exitCode(exitNotFound)
+	}
+	return exitCode(exitNotExecutable)
 }
 
 // terms is what the options ask for, as an element of a domain would.
@@ -205,7 +211,7 @@ func runForwarding(child *exec.Cmd) error {
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
 	if err := child.Start(); err != nil {
-		return fmt.Errorf("starting command: %w", err)
+		return notRun(child.Stderr, err)
 	}
 	onTerminal := foreground()
 	done := make(chan error, 1)

@@ -20,7 +20,8 @@ func newSetCommand(address, uri *string) *cobra.Command {
 		Long: `Changes the vgpu:gpu element in a domain's metadata, after its pool has admitted
 what it asks for. Of a running domain priority, memory and weight change at once;
 pool and window change with its next start, and vgpuctl says so. Without --config
-and --live both configurations change as far as the domain has them.`,
+and --live both configurations change, as far as the domain has them and they have a
+vGPU.`,
 		Args: takes("DOMAIN"),
 	}
 	wanted := addSettings(cmd.Flags())
@@ -54,7 +55,8 @@ type setter struct {
 }
 
 // set changes the configurations that are asked for. If the user named them, one
-// that the domain does not have is an error.
+// that the domain does not have, or that has no vGPU, is an error; else it is one if
+// neither has.
 func (s setter) set(ctx context.Context, config, live, named bool) error {
 	active, err := s.target.IsActive()
 	if err != nil {
@@ -72,6 +74,7 @@ func (s setter) set(ctx context.Context, config, live, named bool) error {
 	}
 	// Each configuration is checked before any of them changes.
 	var changes []pending
+	var lacking error
 	for _, part := range []struct {
 		which domain.Which
 		on    bool
@@ -80,10 +83,17 @@ func (s setter) set(ctx context.Context, config, live, named bool) error {
 			continue
 		}
 		p, err := s.plan(ctx, part.which)
-		if err != nil {
+		switch without := noVGPU(""); {
+		case !named && errors.As(err, &without):
+			lacking = err
+		case err != nil:
 			return err
+		default:
+			changes = append(changes, p)
 		}
-		changes = append(changes, p)
+	}
+	if len(changes) == 0 {
+		return lacking
 	}
 	for _, p := range changes {
 		if err := s.apply(ctx, p); err != nil {
@@ -100,13 +110,22 @@ type pending struct {
 	to    vgpuxml.GPU
 }
 
+// noVGPU is the error of a configuration without the element.
+type noVGPU string
+
+func (text noVGPU) Error() string { return string(text) }
+
 func (s setter) plan(ctx context.Context, which domain.Which) (pending, error) {
 	c, err := domain.Read(s.target, which)
 	if err != nil {
 		return pending{}, domainFailed(s.name, "looking at it", err)
 	}
 	if errors.Is(c.ElementErr, vgpuxml.ErrNoGPU) {
-		return pending{}, fmt.Errorf("the %s of %s has no vGPU: give it one with vgpuctl attach %s --pool POOL", which, s.name, shellQuote(s.name))
+		command := "vgpuctl attach " + shellQuote(s.name) + " --pool POOL"
+		if which == domain.Live {
+			command += " --live"
+		}
+		return pending{}, noVGPU(fmt.Sprintf("the %s of %s has no vGPU: give it one with %s", which, s.name, command))
 	}
 	if err := elementProblem(s.name, c, which); err != nil {
 		return pending{}, err

@@ -38,7 +38,7 @@ A share of 100% is one whole GPU; "-" means that nobody measures it.`,
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if interval < shortestInterval || interval > longestInterval {
-				return fmt.Errorf("--interval is %v: allowed is %v to %v", interval, shortestInterval, longestInterval)
+				return fmt.Errorf("--interval is %v: allowed is 100ms to 1h", interval)
 			}
 			screen, onTerminal := cmd.OutOrStdout().(*os.File)
 			onTerminal = onTerminal && term.IsTerminal(int(screen.Fd()))
