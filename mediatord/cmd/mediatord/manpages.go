@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,11 +21,16 @@ func addManpages(root *cobra.Command) {
 				if f.Hidden || f.Name == "help" || f.Name == "version" {
 					return
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "**--%s**=*%s*\n: %s", f.Name, f.Value.Type(), f.Usage)
-				if f.DefValue != "" && f.DefValue != "false" {
-					fmt.Fprintf(cmd.OutOrStdout(), ". Default: `%s`", f.DefValue)
+				out := cmd.OutOrStdout()
+				fmt.Fprintf(out, "**--%s**", f.Name)
+				if kind := f.Value.Type(); kind != "bool" {
+					fmt.Fprintf(out, "=*%s*", strings.Replace(kind, "stringSlice", "string,...", 1))
 				}
-				fmt.Fprint(cmd.OutOrStdout(), "\n\n")
+				fmt.Fprintf(out, "\n: %s", f.Usage)
+				if value := strings.Trim(f.DefValue, "[]"); value != "" && value != "false" {
+					fmt.Fprintf(out, ". Default: `%s`", value)
+				}
+				fmt.Fprint(out, "\n\n")
 			})
 		},
 	})

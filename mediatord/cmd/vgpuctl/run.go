@@ -48,6 +48,11 @@ func newRunCommand(address *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- command [argument...]",
 		Short: "Run a command of this host on a vGPU",
+		Long: `Runs a command of this host on a vGPU of its own, the way a program of a guest runs
+on its domain's. Root and members of the group vgpu may, others as polkit decides. The
+vGPU is there as long as the command. Signals are passed on to it, and its exit status
+is vgpuctl's: 126 if it cannot be run and 127 if it is not found, 128 and the signal's
+number if one ended it, as a shell has them.`,
 		Args:  takes("command..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, *address, args)
