@@ -35,7 +35,7 @@ static struct {
 	_Atomic uint32_t sleeping;
 	unsigned int threads;
 	bool started, worth;	/* that others help with this copy */
-	uint64_t ended_at;
+	_Atomic uint64_t ended_at;
 	struct piece pieces[VG_COPY_PIECES];
 } work;
 
@@ -165,7 +165,7 @@ static void call(void)
 
 uint64_t vg_copy_threads_begin(size_t bytes)
 {
-	work.worth = bytes >= WORTH_WAKING || vg_now_ns() - work.ended_at < STAY_AWAKE_NS;
+	work.worth = bytes >= WORTH_WAKING || vg_now_ns() - atomic_load_explicit(&work.ended_at, memory_order_relaxed) < STAY_AWAKE_NS;
 	if (!work.started && work.worth)
 		start();
 	call();
@@ -194,5 +194,5 @@ bool vg_copy_threads_done(uint64_t piece)
 
 void vg_copy_threads_end(void)
 {
-	work.ended_at = vg_now_ns();
+	atomic_store_explicit(&work.ended_at, vg_now_ns(), memory_order_relaxed);
 }

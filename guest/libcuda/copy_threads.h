@@ -32,7 +32,7 @@ void vg_copy_threads_post(void *dst, const void *src, size_t size, enum vg_copy_
 /* Does one piece that nobody has begun; false if there is none. */
 bool vg_copy_threads_help(void);
 bool vg_copy_threads_done(uint64_t piece);
-/* Every piece is done, or a copy of one piece is: what comes shortly behind either is worth to wake threads. */
+/* Every piece is done, or a copy of one piece is: what comes shortly behind either is worth to wake threads. Any thread may say so. */
 void vg_copy_threads_end(void);
 
 #endif

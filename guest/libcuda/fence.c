@@ -5,6 +5,7 @@
 
 #include "gen/ops.h"
 #include "pause.h"
+#include "stage.h"
 
 /*
  * Long waits: native synchronisation spins as long as it takes; we spin for
@@ -17,6 +18,7 @@
 #define SPIN_BLOCK_NS	30000u
 #define WAIT_US		10000u
 #define UNNOTIFIED_WAIT_US 500u
+#define FORGET_EVERY	0x1000000u	/* fences of a stream; a word counts half of its range before what was reached is not */
 
 static struct {
 	pthread_mutex_t lock;
@@ -140,5 +142,7 @@ int vg_stream_fence(struct vg_thread *t, struct vg_stream *s, uint32_t *slot, ui
 	}
 	*value = s->fence;
 	pthread_mutex_unlock(&s->lock);
+	if (!(*value % FORGET_EVERY))
+		vg_stage_forget(t);
 	return result;
 }

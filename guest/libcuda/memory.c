@@ -258,6 +258,8 @@ void vg_memory_end(struct vg_context *c)
 			vg_register_end(t, &r);
 			continue;
 		}
+		if (r.kind == VG_RANGE_PINNED && r.owner)
+			continue;
 		if (r.kind == VG_RANGE_PINNED) {
 			vg_pinned_end(t, r.base, VG_RANGE_PINNED);
 			continue;

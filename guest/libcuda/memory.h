@@ -30,7 +30,7 @@ struct vg_range {
 	uint64_t id;			/* CU_POINTER_ATTRIBUTE_BUFFER_ID, never reused */
 	struct vg_context *context;
 	void *owner;			/* DEVICE: its block; MAPPED: the memory handle; GLOBAL: module; POOL: the pool;
-					 * IMPORTED: its opening; MANAGED: advice */
+					 * IMPORTED: its opening; MANAGED: advice; PINNED: who keeps it beyond its context */
 	uint64_t backing;		/* bytes really taken from its space */
 	uint64_t window;		/* PINNED, MANAGED: arena offset */
 };

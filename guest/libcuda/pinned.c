@@ -121,7 +121,7 @@ VG_EXPORT CUresult cuMemFreeHost(void *address)
 		result = vg_capture_forbids(t);
 	if (result)
 		return result;
-	if (!vg_range_find((uint64_t)(uintptr_t)address, &r) || r.kind != VG_RANGE_PINNED ||
+	if (!vg_range_find((uint64_t)(uintptr_t)address, &r) || r.kind != VG_RANGE_PINNED || r.owner ||
 	    r.base != (uint64_t)(uintptr_t)address)
 		return CUDA_ERROR_INVALID_VALUE;
 	result = vg_context_wait(t, r.context);

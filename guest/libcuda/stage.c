@@ -24,28 +24,27 @@
 #define AROUND_TO_HOST	0x100000u
 #define ONE_FENCE	0x100000u	/* up to here a copy has one fence */
 
-/*
- * One pool per process. A thread holds the lock from taking a buffer to posting its
- * fence, so buffers are used round robin and waits are for the oldest.
- */
+#define MOST_AHEAD	3u		/* pieces that a copy to the host asks for before the first has come: the bus is busy meanwhile */
+
+/* One pool per process. Its memory outlives contexts: it may be in use by another thread in another one. */
 static struct {
 	pthread_mutex_t lock;
-	struct vg_context *context;	/* that the memory belongs to */
-	uint64_t id;			/* its id and generation when the memory was made */
-	uint32_t generation;
 	uint8_t *memory;
 	struct vg_stage_buffer buffers[VG_STAGE_BUFFERS];
 	unsigned int count, next;
+	_Atomic unsigned int ahead;	/* in the hands of threads that wait for their streams */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Makes the buffers at the first use and after their context has ended; the lock is held. */
+/* One copy at a time has the copy threads; who has them waits for no other stream's work. */
+static pthread_mutex_t together = PTHREAD_MUTEX_INITIALIZER;
+
+/* Makes the buffers at the first use; the lock is held. */
 static int prepare(struct vg_thread *t)
 {
-	struct vg_range r = { .kind = VG_RANGE_PINNED };
+	struct vg_range r = { .kind = VG_RANGE_PINNED, .owner = &pool };
 	int result;
 
-	if (pool.memory && pool.context->id == pool.id && atomic_load(&pool.context->retained) &&
-	    atomic_load(&pool.context->generation) == pool.generation)
+	if (pool.memory)
 		return 0;
 	pool.count = VG_STAGE_BUFFERS;
 	r.size = (size_t)pool.count * VG_STAGE_PIECE;
@@ -58,12 +57,8 @@ static int prepare(struct vg_thread *t)
 	if (result)
 		return result;
 	pool.memory = (void *)(uintptr_t)r.base;
-	pool.next = 0;
-	pool.context = t->current->base;
-	pool.id = pool.context->id;
-	pool.generation = atomic_load(&pool.context->generation);
 	for (unsigned int i = 0; i < pool.count; i++)
-		pool.buffers[i] = (struct vg_stage_buffer){ .data = pool.memory + (size_t)i * VG_STAGE_PIECE };
+		pool.buffers[i].data = pool.memory + (size_t)i * VG_STAGE_PIECE;
 	return 0;
 }
 
@@ -73,45 +68,91 @@ int vg_stage_begin(struct vg_thread *t)
 
 	pthread_mutex_lock(&pool.lock);
 	result = prepare(t);
-	if (result)
-		pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_unlock(&pool.lock);
 	return result;
 }
 
-void vg_stage_end(void)
+/* The GPU has left it. */
+static bool left(const struct vg_thread *t, struct vg_stage_buffer *b)
 {
+	if (!b->slot)
+		return true;
+	if (!vg_fence_reached(t->channel, b->slot, b->value) && atomic_load(&b->context->retained) &&
+	    atomic_load(&b->context->generation) == b->generation)
+		return false;
+	b->slot = 0; /* the word counts on, and is behind the value again some day */
+	return true;
+}
+
+struct vg_stage_buffer *vg_stage_try(struct vg_thread *t)
+{
+	struct vg_stage_buffer *b = NULL;
+
+	pthread_mutex_lock(&pool.lock);
+	for (unsigned int i = 0; i < pool.count && !b; i++) {
+		struct vg_stage_buffer *here = &pool.buffers[(pool.next + i) % pool.count];
+
+		/* what another thread has left in it is seen with that */
+		if (!atomic_load_explicit(&here->taken, memory_order_acquire) && left(t, here))
+			b = here;
+	}
+	if (b) {
+		atomic_store_explicit(&b->taken, true, memory_order_relaxed);
+		pool.next = (unsigned int)(b - pool.buffers + 1) % pool.count;
+	}
 	pthread_mutex_unlock(&pool.lock);
+	return b;
 }
 
 int vg_stage_take(struct vg_thread *t, struct vg_stage_buffer **out)
 {
-	struct vg_stage_buffer *b = &pool.buffers[pool.next];
-	int result = b->slot ? vg_fence_wait(t, b->slot, b->value, NULL, false) : 0;
+	struct vg_pause pause = { 0 };
+	int lost = 0;
 
-	if (result)
-		return result;
-	pool.next = (pool.next + 1) % pool.count;
-	*out = b;
-	return 0;
+	while (!(*out = vg_stage_try(t)) && !(lost = vg_channel_lost(t->channel)))
+		vg_pause(&pause);
+	vg_pause_end(&pause);
+	return lost;
 }
 
-unsigned int vg_stage_buffers(void)
+void vg_stage_leave(struct vg_stage_buffer *b)
 {
-	return pool.count;
-}
-
-/* The next buffer needs no wait. */
-static bool free_now(struct vg_thread *t)
-{
-	const struct vg_stage_buffer *b = &pool.buffers[pool.next];
-
-	return !b->slot || vg_fence_reached(t->channel, b->slot, b->value);
+	atomic_store_explicit(&b->taken, false, memory_order_release);
 }
 
 int vg_stage_in_use(struct vg_thread *t, struct vg_stage_buffer *b, struct vg_stream *s)
 {
+	b->context = s->context->base;
+	b->generation = atomic_load(&b->context->generation);
 	vg_stream_busy(s);
 	return vg_stream_fence(t, s, &b->slot, &b->value);
+}
+
+unsigned int vg_stage_ahead(size_t wanted)
+{
+	unsigned int most = pool.count - pool.count / 4, ahead = wanted < MOST_AHEAD ? (unsigned int)wanted : MOST_AHEAD;
+
+	if (ahead > most)
+		ahead = most;
+	if (atomic_fetch_add(&pool.ahead, ahead) + ahead <= most)
+		return ahead;
+	atomic_fetch_sub(&pool.ahead, ahead);
+	return 0;
+}
+
+void vg_stage_came(unsigned int ahead)
+{
+	if (ahead)
+		atomic_fetch_sub(&pool.ahead, ahead);
+}
+
+void vg_stage_forget(const struct vg_thread *t)
+{
+	pthread_mutex_lock(&pool.lock);
+	for (unsigned int i = 0; i < pool.count; i++)
+		if (!atomic_load_explicit(&pool.buffers[i].taken, memory_order_acquire))
+			(void)left(t, &pool.buffers[i]);
+	pthread_mutex_unlock(&pool.lock);
 }
 
 static int send_inline(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
@@ -189,15 +230,22 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Copies that need no buffer twice end with one fence, which is all their buffers'. */
-static int sent(struct vg_thread *t, struct vg_stage_buffer **buffers, unsigned int count, struct vg_stream *s)
+/* All of them are the GPU's until the stream's work so far is done: copies that need no buffer twice end with one fence. */
+static int sent(struct vg_thread *t, struct vg_stage_buffer **buffers, unsigned int *count, struct vg_stream *s)
 {
-	int result = vg_stage_in_use(t, buffers[0], s);
+	int result = *count ? vg_stage_in_use(t, buffers[0], s) : 0;
 
-	for (unsigned int i = 1; i < count; i++) {
+	for (unsigned int i = 0; i < *count; i++) {
 		buffers[i]->slot = buffers[0]->slot;
 		buffers[i]->value = buffers[0]->value;
+		buffers[i]->context = buffers[0]->context;
+		buffers[i]->generation = buffers[0]->generation;
+		if (i)
+			vg_stage_leave(buffers[i]);
 	}
+	if (*count)
+		vg_stage_leave(buffers[0]);
+	*count = 0;
 	return result;
 }
 
@@ -212,7 +260,10 @@ static int send_alone(struct vg_thread *t, uint64_t dst, const uint8_t *src, siz
 	vg_copy_bytes(b->data, src, size, size >= AROUND_FROM ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED);
 	vg_copy_threads_end();
 	result = vg_op_copy_htod(t, dst, (uint64_t)(uintptr_t)b->data, size, s->object.number);
-	return result ? result : vg_stage_in_use(t, b, s);
+	if (!result)
+		result = vg_stage_in_use(t, b, s);
+	vg_stage_leave(b);
+	return result;
 }
 
 static int send_together(struct vg_thread *t, uint64_t dst, const uint8_t *src, size_t size, struct vg_stream *s)
@@ -220,33 +271,39 @@ static int send_together(struct vg_thread *t, uint64_t dst, const uint8_t *src, 
 	enum vg_copy_stores stores = size < AROUND_UNTIL ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
 	size_t piece = piece_of(size, 8), filled = 0, posted = 0;
 	bool once = size <= ONE_FENCE && size <= piece * pool.count;
-	struct vg_stage_buffer *unfenced[VG_STAGE_BUFFERS], *b;
-	struct queue q = { .oldest = vg_copy_threads_begin(size) };
+	struct vg_stage_buffer *unfenced[VG_STAGE_BUFFERS], *b = NULL;
+	struct queue q = { 0 };
 	struct vg_pause pause = { 0 };
 	unsigned int fenceless = 0;
 	int result = 0;
 
+	pthread_mutex_lock(&together);
+	q.oldest = vg_copy_threads_begin(size);
 	while (posted < size && !result) {
-		while (filled < size && q.count < pool.count && (!q.count || free_now(t))) {
-			result = vg_stage_take(t, &b);
-			if (result)
-				break;
+		for (; filled < size && q.count < pool.count && (b || (b = vg_stage_try(t))); b = NULL) {
 			vg_copy_threads_post(b->data, src + filled, least(piece, size - filled), stores);
 			push(&q, b);
 			filled += least(piece, size - filled);
 		}
+		if (!q.count) {
+			result = sent(t, unfenced, &fenceless, s);
+			pthread_mutex_unlock(&together);
+			if (!result)
+				result = vg_stage_take(t, &b);
+			pthread_mutex_lock(&together);
+			q.oldest = vg_copy_threads_begin(size);
+			continue;
+		}
 		while (q.count && !result && vg_copy_threads_done(q.oldest)) {
 			size_t bytes = least(piece, size - posted);
 
-			b = at(&q, 0);
+			unfenced[fenceless] = at(&q, 0);
 			pop(&q);
-			result = vg_op_copy_htod(t, dst + posted, (uint64_t)(uintptr_t)b->data, bytes, s->object.number);
+			result = vg_op_copy_htod(t, dst + posted, (uint64_t)(uintptr_t)unfenced[fenceless++]->data, bytes,
+						 s->object.number);
 			posted += bytes;
-			unfenced[fenceless++] = b;
-			if (!result && (!once || posted == size)) {
-				result = sent(t, unfenced, fenceless, s);
-				fenceless = 0;
-			}
+			if (!result && (!once || posted == size))
+				result = sent(t, unfenced, &fenceless, s);
 		}
 		if (q.count && !result)
 			help(&pause);
@@ -254,6 +311,7 @@ static int send_together(struct vg_thread *t, uint64_t dst, const uint8_t *src, 
 	vg_pause_end(&pause);
 	drain(&q, q.count);
 	vg_copy_threads_end();
+	pthread_mutex_unlock(&together);
 	return result;
 }
 
@@ -271,72 +329,90 @@ int vg_stage_to_device(struct vg_thread *t, uint64_t dst, const void *src, size_
 		return result;
 	if (size <= VG_STAGE_INLINE)
 		return send_inline(t, dst, src, size, s);
-	pthread_mutex_lock(&pool.lock);
 	/* without room in the arena data still travels, only slower */
-	result = prepare(t) ? send_inline(t, dst, src, size, s) : send_staged(t, dst, src, size, s);
-	pthread_mutex_unlock(&pool.lock);
+	result = vg_stage_begin(t) ? send_inline(t, dst, src, size, s) : send_staged(t, dst, src, size, s);
 	if (!result && complete)
 		result = vg_stream_wait(t, s);
 	return result;
 }
 
-/* Has the next piece copied by the GPU. */
-static int ask(struct vg_thread *t, uint64_t src, size_t size, struct vg_stream *s, struct vg_stage_buffer **b)
+/* Has a piece copied by the GPU. */
+static int ask(struct vg_thread *t, uint64_t src, size_t size, struct vg_stream *s, struct vg_stage_buffer *b)
 {
-	int result = vg_stage_take(t, b);
+	int result = vg_op_copy_dtoh(t, (uint64_t)(uintptr_t)b->data, src, size, s->object.number);
 
-	if (!result)
-		result = vg_op_copy_dtoh(t, (uint64_t)(uintptr_t)(*b)->data, src, size, s->object.number);
-	return result ? result : vg_stage_in_use(t, *b, s);
+	return result ? result : vg_stage_in_use(t, b, s);
 }
 
 /* One piece, which nobody could help with. */
 static int receive_alone(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
+	unsigned int ahead = vg_stage_ahead(1);
 	struct vg_stage_buffer *b;
-	int result = ask(t, src, size, s, &b);
+	int result = ahead ? 0 : vg_stream_wait(t, s);
 
 	if (!result)
+		result = vg_stage_take(t, &b);
+	if (!result)
+		result = ask(t, src, size, s, b);
+	if (!result)
 		result = vg_fence_wait(t, b->slot, b->value, s, false);
+	vg_stage_came(ahead);
 	if (result)
 		return result;
 	vg_copy_bytes(dst, b->data, size, VG_COPY_CACHED);
 	vg_copy_threads_end();
+	vg_stage_leave(b);
 	return vg_channel_async(t->channel);
 }
 
-/* As many pieces as there are buffers are under way; what has come is unpacked by all threads. */
+static bool has_come(const struct vg_thread *t, const struct vg_stage_buffer *b)
+{
+	return vg_fence_reached(t->channel, b->slot, b->value);
+}
+
+/* As many pieces as there are buffers are under way once the first has come; what has come is unpacked by all threads. */
 static int receive_together(struct vg_thread *t, uint8_t *dst, uint64_t src, size_t size, struct vg_stream *s)
 {
 	enum vg_copy_stores stores = size >= AROUND_TO_HOST ? VG_COPY_AROUND_CACHE : VG_COPY_CACHED;
 	size_t piece = piece_of(size, size < 0x400000 ? 4 : 8), asked = 0, come = 0, done = 0;
-	struct queue q = { .oldest = vg_copy_threads_begin(size) };
-	struct vg_stage_buffer *b;
+	unsigned int ahead = vg_stage_ahead((size + piece - 1) / piece), most = ahead, unpacking = 0;
+	struct vg_stage_buffer *b = NULL;
 	struct vg_pause pause = { 0 };
-	unsigned int unpacking = 0;
+	struct queue q = { 0 };
 	int result = 0;
 
+	if (!ahead) {
+		result = vg_stream_wait(t, s);
+		most = pool.count;
+	}
+	pthread_mutex_lock(&together);
+	q.oldest = vg_copy_threads_begin(size);
 	while (done < size && !result) {
-		while (asked < size && q.count < pool.count && !result) {
-			result = ask(t, src + asked, least(piece, size - asked), s, &b);
-			if (!result)
-				push(&q, b);
+		for (; asked < size && q.count < most && !result && (b || (b = vg_stage_try(t))); b = NULL) {
+			result = ask(t, src + asked, least(piece, size - asked), s, b);
+			push(&q, b);
 			asked += least(piece, size - asked);
 		}
 		if (result)
 			break;
-		if (!unpacking && !vg_copy_threads_help())
-			result = vg_fence_wait(t, at(&q, 0)->slot, at(&q, 0)->value, s, false);
-		for (; unpacking < q.count && !result; unpacking++) {
-			b = at(&q, unpacking);
-			if (!vg_fence_reached(t->channel, b->slot, b->value))
-				break;
-			vg_copy_threads_post(dst + come, b->data, least(piece, size - come), stores);
+		if (!q.count || (!unpacking && !has_come(t, at(&q, 0)))) { /* nobody waits for what this waits for */
+			pthread_mutex_unlock(&together);
+			result = q.count ? vg_fence_wait(t, at(&q, 0)->slot, at(&q, 0)->value, s, false) : vg_stage_take(t, &b);
+			pthread_mutex_lock(&together);
+			q.oldest = vg_copy_threads_begin(size);
+			continue;
+		}
+		vg_stage_came(ahead);
+		ahead = 0;
+		most = pool.count;
+		for (; unpacking < q.count && has_come(t, at(&q, unpacking)); unpacking++) {
+			vg_copy_threads_post(dst + come, at(&q, unpacking)->data, least(piece, size - come), stores);
 			come += least(piece, size - come);
 		}
-		if (unpacking)
-			help(&pause);
+		help(&pause);
 		for (; unpacking && vg_copy_threads_done(q.oldest); unpacking--) {
+			vg_stage_leave(at(&q, 0));
 			pop(&q);
 			done += least(piece, size - done);
 		}
@@ -344,6 +420,8 @@ static int receive_together(struct vg_thread *t, uint8_t *dst, uint64_t src, siz
 	vg_pause_end(&pause);
 	drain(&q, unpacking);
 	vg_copy_threads_end();
+	pthread_mutex_unlock(&together);
+	vg_stage_came(ahead);
 	return result ? result : vg_channel_async(t->channel);
 }
 
@@ -352,13 +430,11 @@ int vg_stage_to_host(struct vg_thread *t, void *dst, uint64_t src, size_t size, 
 	int result;
 
 	result = vg_capture_break(s);
-	if (result)
-		return result;
-	result = vg_stage_begin(t);
+	if (!result)
+		result = vg_stage_begin(t);
 	if (result)
 		return result;
 	result = size <= SMALLEST_PIECE ? receive_alone(t, dst, src, size, s) : receive_together(t, dst, src, size, s);
-	vg_stage_end();
 	vg_text_waited_stream(t, s, result);
 	return result;
 }

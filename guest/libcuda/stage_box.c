@@ -79,46 +79,52 @@ static int send(struct vg_thread *t, const struct vg_box_end *dst, const struct 
 		result = post(t, dst, b, true, &p, s);
 		if (!result)
 			result = vg_stage_in_use(t, b, s);
+		vg_stage_leave(b);
 	}
 	return result;
 }
 
-/* As many pieces as there are buffers are under way while earlier ones are unpacked. */
+/* As many pieces as there are buffers are under way, once the first has come, while earlier ones are unpacked. */
 static int receive(struct vg_thread *t, const struct vg_box_end *dst, const struct vg_box_end *src,
 		   const struct vg_box *box, struct vg_stream *s)
 {
-	struct vg_stage_buffer *queue[VG_STAGE_BUFFERS];
+	struct vg_stage_buffer *queue[VG_STAGE_BUFFERS], *b = NULL;
 	struct piece asked = { 0 }, got = { 0 };
-	unsigned int first = 0, count = 0;
+	unsigned int ahead = vg_stage_ahead(VG_STAGE_BUFFERS), most = ahead, first = 0, count = 0;
 	bool more = fit(&asked, box);
-	int result;
+	int result = 0;
 
+	if (!ahead) {
+		result = vg_stream_wait(t, s);
+		most = VG_STAGE_BUFFERS;
+	}
 	fit(&got, box);
-	while (more || count) {
-		struct vg_stage_buffer *b;
-
-		while (more && count < vg_stage_buffers()) {
+	while (!result && (more || count)) {
+		if (!count)
 			result = vg_stage_take(t, &b);
-			if (!result)
-				result = post(t, src, b, false, &asked, s);
+		for (; more && count < most && !result && (b || (b = vg_stage_try(t))); b = NULL) {
+			result = post(t, src, b, false, &asked, s);
 			if (!result)
 				result = vg_stage_in_use(t, b, s);
-			if (result)
-				return result;
 			queue[(first + count++) % VG_STAGE_BUFFERS] = b;
 			more = advance(&asked, box);
 		}
-		b = queue[first];
-		result = vg_fence_wait(t, b->slot, b->value, s, false);
+		if (!result)
+			result = vg_fence_wait(t, queue[first]->slot, queue[first]->value, s, false);
 		if (result)
-			return result;
+			break;
+		vg_stage_came(ahead);
+		ahead = 0;
+		most = VG_STAGE_BUFFERS;
 		for (size_t row = 0; row < got.rows; row++)
-			memcpy(row_of(dst, &got, row), b->data + row * got.width, got.width);
+			memcpy(row_of(dst, &got, row), queue[first]->data + row * got.width, got.width);
+		vg_stage_leave(queue[first]);
 		advance(&got, box);
 		first = (first + 1) % VG_STAGE_BUFFERS;
 		count--;
 	}
-	return vg_channel_async(t->channel);
+	vg_stage_came(ahead);
+	return result ? result : vg_channel_async(t->channel);
 }
 
 /* Without room in the arena data still travels to the device, row by row inside records. */
@@ -147,6 +153,5 @@ int vg_box_stage(struct vg_thread *t, const struct vg_box_end *dst, const struct
 	if (result)
 		return result;
 	result = to_gpu ? send(t, dst, src, box, s) : receive(t, dst, src, box, s);
-	vg_stage_end();
 	return result || !to_gpu || !complete ? result : vg_stream_wait(t, s);
 }

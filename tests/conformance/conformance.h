@@ -39,6 +39,7 @@
 	X(texture_family)                                                                                             \
 	X(reference_family)                                                                                           \
 	X(copy_family)                                                                                                \
+	X(copy_beside_family)                                                                                         \
 	X(function_family)                                                                                            \
 	X(occupancy_family)                                                                                           \
 	X(launch_family)                                                                                              \
