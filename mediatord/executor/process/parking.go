@@ -177,7 +177,9 @@ func (p *Process) park(limit uint64) (why string) {
 				p.violation = fmt.Errorf("memory of a process is half parked: errors %d and %d", r, again)
 			}
 			// The rest never left: bytes in host memory are as good for all.
-			p.copyIn(list)
+			if again := p.copyIn(list); again != driver.Success && p.violation == nil {
+				p.violation = fmt.Errorf("memory of a process that was not parked is lost: errors %d and %d", r, again)
+			}
 			p.unparked()
 			return fmt.Sprintf("unmapping its memory failed with error %d", r)
 		}

@@ -73,6 +73,36 @@ func TestNoRoomToWakeFailsThatCallAlone(t *testing.T) {
 	}
 }
 
+// What could not be filled again is parked as before: the bytes are in the buffer, and
+// nothing looks at memory without them.
+func TestCopyingBackIsTriedAgain(t *testing.T) {
+	for _, method := range []string{"CopyHtoD", "StreamSynchronize"} {
+		const va = window.DeviceBase + 64*mib
+		h := inContext(t)
+		h.must("mem_block", window.DeviceBase, 4*mib)
+		h.must("mem_reserve", uint64(va), 64*mib)
+		h.must("mem_create", 1, 2*mib, exportable(), 0)
+		h.must("mem_map", uint64(va), 2*mib, 0, 1, 0)
+		h.park()
+		h.driver.Fail[method] = driver.ErrorOutOfMemory
+		if r := h.touch(); r != driver.ErrorOutOfMemory || len(h.order("CopyDtoD")) != 0 {
+			t.Errorf("%s failed: %d, and the record was executed", method, r)
+		}
+		if m := h.lastParking(); !h.process.Parked() || m.Parked != 6*mib || m.Host != 6*mib {
+			t.Errorf("%s failed: parked is %v, mediatord heard %+v", method, h.process.Parked(), m)
+		}
+		delete(h.driver.Fail, method)
+		if !h.WaitFor(func() bool { return h.touch() == driver.Success }) || h.process.Parked() {
+			t.Errorf("%s works again: parked is %v", method, h.process.Parked())
+		}
+		if got := h.order("CopyHtoD"); len(got) < 2 {
+			t.Errorf("%s works again: %v came back", method, got)
+		}
+		h.must("mem_unmap", uint64(va), 2*mib)
+		h.must("mem_release", 1)
+	}
+}
+
 // answers are what mediatord heard to its wishes.
 func (h *harness) answers() (all []control.Message) {
 	for _, m := range h.sent() {

@@ -42,6 +42,9 @@ func (p *Process) wake() driver.Result {
 	}
 	mapped := time.Now()
 	r = p.copyIn(list)
+	if r != driver.Success && !r.Sticky() && p.violation == nil { // the bytes are safe in the buffer still
+		return p.takeOutAgain(list, r)
+	}
 	copied := time.Now()
 	p.unparked()
 	p.Log.Debugf("parking: %d bytes woke: %v to have memory, %v to copy, %v to unlock pages", size, mapped.Sub(began), copied.Sub(mapped), time.Since(copied))
@@ -96,7 +99,20 @@ func (p *Process) bringIn(list []*moved) driver.Result {
 	return driver.Success
 }
 
-// copyIn fills memory from the buffer and then gives it the access it had.
+// takeOutAgain parks what was brought in and could not be filled, because of r.
+func (p *Process) takeOutAgain(list []*moved, r driver.Result) driver.Result {
+	waited := p.Driver.StreamSynchronize(0) // some of it may be on its way
+	for _, m := range list {
+		if again := p.takeOut(m); again != driver.Success && p.violation == nil {
+			p.violation = fmt.Errorf("memory of a parked process is half back: errors %d, %d and %d", r, waited, again)
+		}
+	}
+	p.Log.WithField("result", r).Warn("parking: copying memory back to the GPU failed; it is tried again")
+	return r
+}
+
+// copyIn fills memory from the buffer and then gives it the access it had. After an error
+// that is not sticky all of it is there, and may be filled again.
 func (p *Process) copyIn(list []*moved) driver.Result {
 	for _, m := range list {
 		for _, run := range p.parking.buffer.Runs(m.va, m.size, m.offset) {
@@ -109,10 +125,12 @@ func (p *Process) copyIn(list []*moved) driver.Result {
 		return r
 	}
 	for _, m := range list {
-		if r := p.accessible(m, false); r != driver.Success {
-			return r
+		r := p.accessible(m, false)
+		if r == driver.Success {
+			r = p.unmapGone(m)
 		}
-		if r := p.unmapGone(m); r != driver.Success {
+		if r != driver.Success {
+			p.violation = fmt.Errorf("memory of a parked process is not mapped as it was: error %d", r)
 			return r
 		}
 	}
