@@ -23,6 +23,8 @@ const (
 	// How long a GPU may take to show memory that has left, and how often it is looked at.
 	shownWithin = 500 * time.Millisecond
 	shownAgain  = 20 * time.Millisecond
+	// never is the part of a GPU's memory that even an empty one may not show as free.
+	never = 64
 )
 
 // returns is room on a GPU that processes were told of whose contexts are on their way
@@ -83,7 +85,8 @@ func (m *Mediator) away(who tenant) bool {
 // processes leave as long as it has not: first their memory, then their contexts. Where
 // nobody can see how much there is the process may try.
 func (m *Mediator) roomToReturn(ctx context.Context, gpu *pool.Device, who tenant, bytes uint64) reconcile.Room {
-	lacking, known := m.lacking(gpu, who, bytes+spareRoom)
+	wanted := atMost(gpu, bytes+spareRoom)
+	lacking, known := m.lacking(gpu, who, wanted)
 	if !known {
 		return reconcile.Room{Made: true}
 	}
@@ -92,7 +95,7 @@ func (m *Mediator) roomToReturn(ctx context.Context, gpu *pool.Device, who tenan
 			break
 		}
 		if freed := m.vacate(ctx, gpu.Name, who, whole, lacking); freed > 0 {
-			lacking = m.shown(gpu, who, bytes+spareRoom, lacking-min(lacking, freed))
+			lacking = m.shown(gpu, who, wanted, lacking-min(lacking, freed))
 		}
 	}
 	if lacking > 0 {
@@ -100,6 +103,16 @@ func (m *Mediator) roomToReturn(ctx context.Context, gpu *pool.Device, who tenan
 	}
 	m.returns.promise(gpu.Name, who, bytes)
 	return reconcile.Room{Made: true, Seen: true}
+}
+
+// atMost is bytes, or what a GPU has on which nobody else has anything: who wants more, as
+// after several returns in vain, must not wait for ever for what there is not.
+func atMost(gpu *pool.Device, bytes uint64) uint64 {
+	if gpu.Description == nil || gpu.Description.TotalMemory == 0 {
+		return bytes
+	}
+	total := gpu.Description.TotalMemory
+	return min(bytes, total-total/never)
 }
 
 // lacking is how many of bytes a GPU has not for a process.

@@ -47,6 +47,24 @@ func TestRoomToReturn(t *testing.T) {
 	}
 }
 
+// Who needs all that a GPU has, or thinks that it needs more, returns to an empty one.
+func TestRoomBeyondTheGPU(t *testing.T) {
+	const total = 8 << 30
+	for _, need := range []uint64{total - spareRoom/2, total, 3 * total} {
+		memory := &gpuMemory{after: total / 2}
+		m := &Mediator{settings: Settings{Memory: memory}}
+		gpu := &pool.Device{Name: "GPU", Description: &window.Description{TotalMemory: total}}
+		wish := reconcile.RoomWish{Bytes: need, Return: true}
+		if got := m.makeRoom(gpu, tenant{slot: window.UUID{1}}, wish); got != (reconcile.Room{Seen: true}) {
+			t.Errorf("%d bytes of a GPU that is half full: %+v", need, got)
+		}
+		memory.after = total - total/100
+		if got := m.makeRoom(gpu, tenant{slot: window.UUID{1}}, wish); got != (reconcile.Room{Made: true, Seen: true}) {
+			t.Errorf("%d bytes of an empty GPU: %+v", need, got)
+		}
+	}
+}
+
 // Memory that has left may show a little later.
 func TestFreedMemoryIsAwaited(t *testing.T) {
 	m := &Mediator{settings: Settings{Memory: &gpuMemory{looks: 3, after: 1 << 30}}}

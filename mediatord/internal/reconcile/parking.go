@@ -355,6 +355,9 @@ func (l *Loop) parkingFound(i int, e supervisor.Event) {
 	l.Parking.Budget.Return(p.reserved)
 	l.Parking.Budget.Take(host)
 	p.reserved = host
+	if e.Context && l.Parking.Held != nil {
+		p.uncounted = unmeasuredContext // the mediatord that saw it leave has gone
+	}
 	l.active(i)
 	l.parkingTold(i, e)
 }

@@ -274,6 +274,24 @@ func TestWhoReturnsIsHeard(t *testing.T) {
 	nobody.until("leave to try", func() bool { return slices.Equal(e.roomAnswers(), []Room{{Made: true}}) })
 }
 
+// What the driver had beside the account of contexts that left under another mediatord
+// nobody knows any more: they return to ample room only.
+func TestAdoptedContextsReturnToAmpleRoom(t *testing.T) {
+	asked := make(chan RoomWish, 10)
+	l := newLot(t, 0, func(_ int, w RoomWish) Room {
+		asked <- w
+		return Room{Made: true, Seen: true}
+	}, func(p *Parking) { p.Held = func(int) (uint64, bool) { return 0, true } })
+	e := l.running(0, 1) // as an adopted one that resumes
+	l.use(0, 50*mib)
+	e.sink(supervisor.Event{Kind: supervisor.Resumed, Parked: 20 * mib, Host: 50 * mib, Context: true})
+	e.sink(supervisor.Event{Kind: supervisor.Room, Bytes: 30 * mib, Context: true})
+	l.until("the wish", func() bool { return len(asked) == 1 })
+	if w := <-asked; w != (RoomWish{Bytes: 30*mib + unmeasuredContext, Return: true}) {
+		t.Errorf("asked for %+v", w)
+	}
+}
+
 func TestAdoptedExecutorStaysParked(t *testing.T) {
 	l := newLot(t, 0, nil)
 	e := l.running(0, 1) // as an adopted one that resumes
