@@ -70,7 +70,7 @@ SWEEP = {
 }
 SWEEP_SECONDS = 1.5
 COST_TERMS = ("unscheduled", "default")  # without and with the scheduler
-COST_ROUNDS, COST_SECONDS = 20, 0.5
+COST_ROUNDS, COST_SECONDS = 80, 0.25
 COST_BAR = 0.99
 VARIANTS = ("not_ahead", "unpredicted", "least_0", "no_slice", "slices")  # of "beside", after the default
 # those that the terms are about, or that say it all

@@ -177,7 +177,7 @@ func (c *Consumer) idle() {
 		return
 	}
 	if from, until, ok := c.rhythm.expects(); ok {
-		if c.rest(start.Add(from)) || c.look(&start, until) {
+		if from > spinTime && c.rest(start.Add(from)) || c.look(&start, until) {
 			return
 		}
 	}

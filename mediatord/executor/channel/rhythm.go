@@ -8,6 +8,9 @@ const (
 	longestGap = 20 * time.Millisecond
 	// leastEarly is how much earlier than foreseen the consumer looks: timers are late.
 	leastEarly = 200 * time.Microsecond
+	// shortestNap is what it sleeps for at least before that: behind a shorter one it is there in time, but on
+	// a processor that has cooled down, and is slower than what it saved.
+	shortestNap = 2 * time.Millisecond
 )
 
 // rhythm foresees when the next record comes: a process that waits for the device and
@@ -29,5 +32,9 @@ func (r *rhythm) expects() (from, until time.Duration, ok bool) {
 		return 0, 0, false
 	}
 	early := max(r.last/8, leastEarly)
-	return max(r.last-early, spinTime), r.last + early, true
+	from, until = r.last-early, r.last+early
+	if from < spinTime+shortestNap {
+		from = spinTime
+	}
+	return from, until, true
 }

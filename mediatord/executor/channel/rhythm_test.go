@@ -13,7 +13,8 @@ func TestRhythm(t *testing.T) {
 	}{
 		{0, 0, 0, false},
 		{spinTime, 0, 0, false}, // looked for anyhow
-		{4 * ms, 3500 * time.Microsecond, 4500 * time.Microsecond, true},
+		{4 * ms, spinTime, 4500 * time.Microsecond, true}, // not worth a nap
+		{8 * ms, 7 * ms, 9 * ms, true},
 		{spinTime + 1, spinTime, spinTime + 1 + (spinTime+1)/8, true},
 		{longestGap, longestGap - longestGap/8, longestGap + longestGap/8, true},
 		{longestGap + 1, 0, 0, false},

@@ -14,7 +14,7 @@ func TestDifferences(t *testing.T) {
 		{gpu, gpu + "# the same\nslots = 8\n", nil},
 		{gpu, gpu + "slots = 9\nmax_memory = \"4GiB\"\n", []string{"slots", "max_memory"}},
 		{gpu, gpu + "priorities = [\"low\"]\nwarm = 3\nwalls = \"off\"\n", []string{"priorities", "warm", "walls"}},
-		{gpu + "[sharing]\nrun_set = 2\n", gpu + "[sharing]\narmed_budget = \"1ms\"\nleases = false\n", []string{"sharing.leases", "sharing.run_set", "sharing.armed_budget"}},
+		{gpu + "[sharing]\nrun_set = 2\n", gpu + "[sharing]\narmed_budget = \"2ms\"\nleases = false\n", []string{"sharing.leases", "sharing.run_set", "sharing.armed_budget"}},
 	} {
 		before, err := Parse("/etc/gold.toml", tc.before)
 		if err != nil {

@@ -29,8 +29,8 @@ const (
 	// then they are longTurn times as long, and less is lost between them.
 	steady   = 100 * time.Millisecond
 	longTurn = 2
-	// pausing is how much GPU time those have from one pause to the next, at most, who fill each other's pauses, so many
-	// at a time: the hardware's slices cost them less than handing the GPU over in each pause.
+	// pausing is how much GPU time those have from one pause to the next, at most, who fill each other's pauses: to so many
+	// the hardware's slices cost less than handing the GPU over in each pause. If there are more, turns fill them too.
 	pausing  = 20 * time.Millisecond
 	together = 2
 )
@@ -189,7 +189,7 @@ func (s *Scheduler) Decide(now Time) {
 	s.fit(now, g)
 	top, active := s.survey(g)
 	s.level()
-	limit, budget := s.limit(g, top), s.options.Budget
+	limit, budget := s.limit(now, g, top), s.options.Budget
 	turn := s.turn(now, top, g.armed)
 	set := s.choose(top, limit, turn, g.clear != Never && (!g.fresh || now < s.owed))
 	if len(set) == 0 {
@@ -236,12 +236,16 @@ func (s *Scheduler) Decide(now Time) {
 }
 
 // limit is how many domains of the highest class that needs the GPU may have work on it at once.
-func (s *Scheduler) limit(g guard, top Class) int {
+func (s *Scheduler) limit(now Time, g guard, top Class) int {
 	if g.armed {
 		return 1
 	}
+	there := 0
 	for _, d := range s.domains {
-		if d.report.Active && d.settings.Class == top && max(d.stretch, d.before) >= pausing {
+		if d.settings.Class != top || !d.report.Active && now-d.seen >= steady {
+			continue
+		}
+		if there++; there > together || max(d.stretch, d.before) >= pausing {
 			return s.options.RunSet
 		}
 	}

@@ -8,9 +8,10 @@ import (
 	"libvirt-vgpu/mediatord/internal/sched"
 )
 
-// Domains that pause after each piece of work, as decoders do between two tokens, fill each other's pauses and are equals.
+// Two domains that pause after each piece of work, as decoders do between two tokens, fill each other's pauses by the hardware's slices; more have turns. All
+// are equals.
 func TestPausesAreFilled(t *testing.T) {
-	for _, count := range []int{2, 4} {
+	for count, least := range map[int]float64{2: .865, 3: .84, 4: .84} { // in turns two have .85
 		t.Run(fmt.Sprint(count), func(t *testing.T) {
 			var tenants []*Tenant
 			for range count {
@@ -18,7 +19,7 @@ func TestPausesAreFilled(t *testing.T) {
 			}
 			s := New(sched.Defaults(), H200(), 1, tenants...)
 			s.Run(4 * time.Second)
-			if busy := s.Busy().Seconds() / 4; busy < .865 { // .85 in turns
+			if busy := s.Busy().Seconds() / 4; busy < least {
 				t.Errorf("they have %.3f of the GPU\n%s", busy, describe(s))
 			}
 			for _, x := range tenants {
