@@ -128,7 +128,7 @@ def main():
         medians = json.load(file)["medians"]
     drawing = Drawing()
     rows, compared = call_rows(medians)
-    title = "Speed of calls relative to the bare driver" if compared else "Time of calls on the vGPU, microseconds"
+    title = "Speed of calls relative to the bare driver: right of 1 is faster" if compared else "Time of calls on the vGPU, microseconds"
     bottom = bars(drawing, MARGIN + 12, rows, title, "x" if compared else "")
     drawing.write(sys.argv[2], curves(drawing, bottom, medians))
 

@@ -19,7 +19,10 @@ type line struct {
 	points [][2]float64
 }
 
-var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444"}
+// styles tell lines apart, those with gaps also where one lies on another.
+var styles = []struct{ colour, dashes string }{
+	{"#0072b2", "none"}, {"#d55e00", "none"}, {"#009e73", "none"}, {"#cc79a7", "none"}, {"#e69f00", "none"}, {"#56b4e9", "none"}, {"#444444", "10 8"}, {"#a6194b", "3 12"},
+}
 
 const (
 	width, height            = 900.0, 430.0
@@ -89,13 +92,13 @@ func (c chart) svg() string {
 	fmt.Fprintf(&b, `<text x="%g" y="%g" text-anchor="middle">%s</text>`+"\n", left+(width-left-right)/2, height-10, c.x)
 	fmt.Fprintf(&b, `<text transform="translate(16 %g) rotate(-90)" text-anchor="middle">%s</text>`+"\n", top+(height-top-bottom)/2, c.y)
 	for i, l := range c.lines {
-		colour, thick := colours[i%len(colours)], 1.6+1.2*float64(len(c.lines)-1-i)/float64(len(c.lines)) // one above another stays visible
-		fmt.Fprintf(&b, `<polyline fill="none" stroke="%s" stroke-width="%.1f" stroke-linejoin="round" points="`, colour, thick)
+		style, thick := styles[i%len(styles)], 1.6+1.2*float64(len(c.lines)-1-i)/float64(len(c.lines)) // one above another stays visible
+		fmt.Fprintf(&b, `<polyline fill="none" stroke="%s" stroke-width="%.1f" stroke-dasharray="%s" stroke-linejoin="round" points="`, style.colour, thick, style.dashes)
 		for _, p := range l.points {
 			fmt.Fprintf(&b, "%.1f,%.1f ", px(p[0]), py(p[1]))
 		}
 		y := top + 6 + 20*float64(i)
-		fmt.Fprintf(&b, `"/>`+"\n"+`<rect x="%g" y="%g" width="14" height="4" fill="%s"/><text x="%g" y="%g">%s</text>`+"\n", width-right+14, y, colour, width-right+34, y+6, l.name)
+		fmt.Fprintf(&b, `"/>`+"\n"+`<rect x="%g" y="%g" width="14" height="4" fill="%s"/><text x="%g" y="%g">%s</text>`+"\n", width-right+14, y, style.colour, width-right+34, y+6, l.name)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
