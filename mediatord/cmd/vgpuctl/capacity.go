@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -47,22 +46,15 @@ that it can still promise, counted as a start would count it: each GPU's memory
 times the pool's overcommit, less the quotas of the pool's domains on it.`,
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := dial(*address)
-			if err != nil {
-				return err
-			}
-			defer c.close()
-			s, err := c.status(cmd.Context())
+			s, err := readStatus(cmd.Context(), *address)
 			if err != nil {
 				return err
 			}
 			left := s.capacity()
-			if !asJSON {
-				return left.print(cmd.OutOrStdout())
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), left)
 			}
-			encoder := json.NewEncoder(cmd.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(left)
+			return left.print(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
