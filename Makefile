@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   make demo      a VM computes on a vGPU, on a machine without a GPU
-#   make test      every test that needs no GPU
-#   make build     everything into build/
-#   make system    the packages on a Debian of their own; ROUNDS=10 restarts, upgrades and reboots that often
-#   make enforced  the packages where AppArmor or SELinux enforces, in whole VMs; not part of make test, because it takes long
-#   make packages  deb and rpm for host and guest into build/packages
-#   make hostile   attacks for ten minutes, with the race detector and the decoder's fuzzer: the longest job
-#   make lint      style and static checks
-#   make generate  the sources that follow from the API table and nvml.table
-#   make sim       pictures of the scheduler's policy on a simulated GPU, in build/sim
-#   make bench     microbenchmarks on the GPU there is (software otherwise)
+#   make demo         a VM computes on a vGPU, on a machine without a GPU
+#   make test         every test that needs no GPU: the next four
+#   make unit         those of packages, and of daemons together
+#   make e2e          programs in VMs that libvirt starts
+#   make system       the packages on a Debian of their own; ROUNDS=10 restarts, upgrades and reboots that often
+#   make ollama       Ollama's own program looks for GPUs
+#   make hostile      attacks for ten minutes, with the race detector and the decoder's fuzzer
+#   make enforced     the packages where AppArmor or SELinux enforces, in whole VMs; not part of make test, because it takes half an hour
+#   make test-groovy  CloudStack's hook in Groovy; not part of make test, because it needs a Java runtime
+#   make build        everything into build/, which is what make alone does
+#   make packages     deb and rpm for host and guest into build/packages
+#   make lint         style and static checks
+#   make generate     the sources that follow from the API table and nvml.table
+#   make sim          pictures of the scheduler's policy on a simulated GPU, in build/sim
+#   make bench        microbenchmarks on the GPU there is (software otherwise)
 #   make screenshots  the pictures of docs/virt-manager.md, by driving virt-manager
-#   make deps      installs the Debian packages that the above need; they call it themselves
+#   make deps         installs the Debian packages that the above need; they call it themselves
+#   make clean        removes build/
+#   make help         this list
 #
 # Needs Debian 12 or newer, Go 1.26 or newer, gcc, root for deps and for what runs libvirtd.
 
@@ -22,9 +28,12 @@ export CGO_ENABLED := 1
 # what uses libvirt loads it when it is called, so that it runs on hosts without; one set of flags, so that tests reuse what build compiled
 export GOFLAGS := -tags=libvirt_dlopen -trimpath
 
-.PHONY: sim enforced all build toolchain deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
+.PHONY: help sim enforced all build toolchain deps go-binaries guest kernel-module programs generate test unit e2e hostile system ollama demo test-groovy screenshots packages lint bench clean
 
 all: build
+
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
 # before anything is installed or built
 toolchain:
