@@ -53,7 +53,7 @@ on its domain's. Root and members of the group vgpu may, others as polkit decide
 vGPU is there as long as the command. Signals are passed on to it, and its exit status
 is vgpuctl's: 126 if it cannot be run and 127 if it is not found, 128 and the signal's
 number if one ended it, as a shell has them.`,
-		Args:  takes("command..."),
+		Args: takes("command..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, *address, args)
 		},
