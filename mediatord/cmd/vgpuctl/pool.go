@@ -117,13 +117,9 @@ func (s status) printPool(out io.Writer) error {
 	p := s.Pools[0]
 	w, row := table(out)
 	row("pool", p.Name)
-	row("backend", p.Backend)
 	row("slots", fmt.Sprintf("%d, %d in use", p.Slots, p.Used))
 	row("memory of a domain", orDefault(p.Memory, "an even share")+", at most "+orDefault(p.MaxMemory, "the GPU's"))
 	row("memory left", s.memoryLeft(p))
-	row("overcommit", p.Overcommit)
-	row("weight", p.Weight)
-	row("priorities", strings.Join(p.Priorities, ", "))
 	row("isolation", fmt.Sprintf("demands %s, has %s", p.Isolation, p.IsolationLevel))
 	for _, finding := range p.IsolationFindings {
 		row("", finding)
@@ -134,7 +130,11 @@ func (s status) printPool(out io.Writer) error {
 	for _, slot := range s.Slots {
 		row("domain", fmt.Sprintf("%s, %s, weight %d, %s of %s in use", slot.DomainName, slot.Priority, slot.Weight, size(slot.MemoryUsed), size(slot.MemoryQuota)))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nterms in force, as its file could have them:\n  %s\n", strings.Join(p.Terms, "\n  "))
+	return err
 }
 
 func orDefault(bytes uint64, otherwise string) string {

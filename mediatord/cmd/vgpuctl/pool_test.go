@@ -77,7 +77,8 @@ func TestPoolListAndShow(t *testing.T) {
 		t.Errorf("status %d, %q\n%s", code, errs, out)
 	}
 	code, out, errs = vgpuctl("pool", "show", "small", "--bus", d.Address)
-	for _, part := range []string{"2, 1 in use", "1GiB, at most 2GiB", "7GiB of 8GiB", "training, low, weight 100, 0B of 1GiB in use", "demands none, has none"} {
+	for _, part := range []string{"2, 1 in use", "1GiB, at most 2GiB", "7GiB of 8GiB", "training, low, weight 100, 0B of 1GiB in use", "demands none, has none",
+		"\n  slots = 2\n", "\n  max_memory = \"2GiB\"\n", "\n  sharing.predict = true\n", "\n  parking.context_after = \"never\"\n"} {
 		if code != 0 || !strings.Contains(out, part) {
 			t.Errorf("status %d, %q: %q is not in\n%s", code, errs, part, out)
 		}

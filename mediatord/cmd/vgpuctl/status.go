@@ -60,6 +60,7 @@ type poolStatus struct {
 	Isolation         string   `json:"isolation"`
 	IsolationLevel    string   `json:"isolation_level"`
 	IsolationFindings []string `json:"isolation_findings"`
+	Terms             []string `json:"terms"` // lines of a file that would make the same pool
 }
 
 // isolation is the level that holds; one below the demand, with which no domain
@@ -227,7 +228,8 @@ func decodeStatus(managed map[dbus.ObjectPath]map[string]map[string]dbus.Variant
 				"Memory": &p.Memory, "MaxMemory": &p.MaxMemory, "MemoryPromised": &p.MemoryPromised, "Weight": &p.Weight,
 				"Overcommit": &p.Overcommit, "Priorities": &p.Priorities,
 				"ParkAfter": &p.ParkAfter, "ParkContextAfter": &p.ParkContextAfter, "ParkedHostMemory": &p.ParkedHostMemory, "MaxParkedHostMemory": &p.MaxParkedHostMemory,
-				"Isolation": &p.Isolation, "IsolationLevel": &p.IsolationLevel, "IsolationFindings": &p.IsolationFindings}); err != nil {
+				"Isolation": &p.Isolation, "IsolationLevel": &p.IsolationLevel, "IsolationFindings": &p.IsolationFindings,
+				"Terms": &p.Terms}); err != nil {
 				return s, err
 			}
 			s.Pools = append(s.Pools, p)

@@ -91,6 +91,7 @@ func (o *objects) pool(name string) (map[string]dbus.Variant, error) {
 		"ParkAfter": uint64(p.ParkAfter.Seconds()), "ParkContextAfter": uint64(p.ParkContextAfter.Seconds()),
 		"ParkedHostMemory": p.ParkedHost, "MaxParkedHostMemory": p.ParkedHostMax,
 		"Isolation": p.Isolation, "IsolationLevel": p.IsolationLevel, "IsolationFindings": notNil(p.IsolationFindings),
+		"Terms": notNil(p.Terms),
 	}), nil
 }
 

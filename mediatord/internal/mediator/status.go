@@ -35,6 +35,7 @@ type PoolStatus struct {
 	Isolation         string
 	IsolationLevel    string
 	IsolationFindings []string
+	Terms             []string // config.Pool.Terms
 }
 
 // GPUStatus is a physical GPU, or the one in software, as the operator sees it.
@@ -66,6 +67,7 @@ func (m *Mediator) Pool(name string) (PoolStatus, error) {
 	status := PoolStatus{
 		Name: terms.Name, Backend: string(terms.Backend), GPUs: terms.GPUs, Slots: terms.Slots, Used: used,
 		Memory: terms.Memory, MaxMemory: terms.MaxMemory, Promised: promised, Weight: terms.Weight, Overcommit: terms.Overcommit,
+		Terms: terms.Terms(),
 	}
 	status.ParkAfter, status.ParkContextAfter = terms.Parking.After, terms.Parking.ContextAfter
 	status.ParkedHost, status.ParkedHostMax = m.budgets.of(terms).Use()
