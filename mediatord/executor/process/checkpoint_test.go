@@ -203,6 +203,48 @@ func TestNoRoomForContext(t *testing.T) {
 	}
 }
 
+// A chunk that one mediatord asked for and that waits for the contexts is the next one's to ask for: two answers could
+// be taken for those to two wishes.
+func TestLateChunkEndsWithMediatord(t *testing.T) {
+	for name, order := range map[string]func(h *harness){
+		"asked, taken over": func(h *harness) { h.process.Revoke(0); h.process.Resume(); h.interrupted() },
+		"put off, taken over": func(h *harness) {
+			h.process.Revoke(0)
+			h.interrupted()
+			h.process.Resume()
+			h.interrupted()
+		},
+		"taken over while it is put off": func(h *harness) {
+			h.toReturn = func(uint64) (bool, bool) { h.toReturn = nil; h.process.Resume(); return false, true }
+			h.process.Revoke(0)
+			h.interrupted()
+			h.interrupted()
+		},
+	} {
+		h := away(t)
+		h.driver.Fail["Restore"] = driver.ErrorOutOfMemory
+		h.process.parking.patience.within = 0
+		order(h)
+		h.process.Revoke(0) // the next one's
+		delete(h.driver.Fail, "Restore")
+		heard := func() (types []string) {
+			for _, m := range h.sent() {
+				if m.Type == control.Resumed || m.Type == control.Revoked {
+					types = append(types, m.Type)
+				}
+			}
+			return types
+		}
+		if !h.WaitFor(func() bool { _, err := h.consumer.Step(); h.interrupted(); return err != nil || len(heard()) > 1 }) {
+			t.Errorf("%s: the chunk is never given up", name)
+		}
+		h.interrupted()
+		if got := heard(); !slices.Equal(got, []string{control.Resumed, control.Revoked}) {
+			t.Errorf("%s: mediatord heard %v", name, got)
+		}
+	}
+}
+
 func TestRoomIsMadeForContext(t *testing.T) {
 	h := away(t)
 	h.driver.Fail["Restore"] = driver.ErrorOutOfMemory

@@ -16,6 +16,7 @@ import (
 type requests struct {
 	mu       sync.Mutex
 	revoke   []int
+	late     []int // put off: chunks to revoke
 	export   []*parcel.Parcel
 	acquired []*parcel.Parcel
 	resume   bool
@@ -72,7 +73,7 @@ func (p *Process) Resume() {
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
 	p.requests.resume = true
-	p.requests.park = nil
+	p.requests.late, p.requests.park = nil, nil
 	p.requests.session++
 }
 
@@ -81,11 +82,15 @@ func (p *Process) holdsAny(chunks []int) bool {
 	return slices.ContainsFunc(chunks, func(chunk int) bool { return len(p.Pinned.Holding(chunk)) > 0 })
 }
 
-// revokeLater drops chunks when the driver can be asked to let them go.
-func (p *Process) revokeLater(chunks []int) {
+// revokeLater drops chunks when the driver can be asked to let them go, if the mediatord
+// that asked is there still: the next one asks again, and hears one answer.
+func (p *Process) revokeLater(chunks []int, session int) {
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
-	p.requests.revoke = append(chunks, p.requests.revoke...)
+	if p.requests.session != session {
+		return
+	}
+	p.requests.late = chunks
 	time.AfterFunc(wakeAgain, p.Wake)
 }
 
@@ -93,14 +98,16 @@ func (p *Process) revokeLater(chunks []int) {
 func (p *Process) Interrupted() error {
 	p.requests.mu.Lock()
 	r := &p.requests
-	revoke, export, acquired, resume, park := r.revoke, r.export, r.acquired, r.resume, r.park
-	r.revoke, r.export, r.acquired, r.resume, r.park = nil, nil, nil, false, nil
+	revoke, export, acquired, resume, park, session := append(r.late, r.revoke...), r.export, r.acquired, r.resume, r.park, r.session
+	r.late, r.revoke, r.export, r.acquired, r.resume, r.park = nil, nil, nil, nil, false, nil
 	p.requests.mu.Unlock()
 	if len(export) > 0 && (p.Parked() || p.Away()) { // what was exported must be there; pack refuses what is not
 		p.wake()
 	}
 	if p.Away() && p.holdsAny(revoke) && p.restore() == driver.ErrorOutOfMemory {
-		p.revokeLater(revoke)
+		if !resume { // else its asker has gone
+			p.revokeLater(revoke, session)
+		}
 		revoke = nil
 	}
 	if p.violation != nil {
