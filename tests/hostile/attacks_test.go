@@ -184,6 +184,36 @@ var attacks = map[string]attack{
 			}
 		}
 	},
+	// copies of pinned memory that begin or end beside it, in memory of the executor, or nowhere
+	"edges of pinned memory": func(p *process, r *rand.Rand) {
+		first, err := p.chunks(2)
+		if err != nil {
+			return // it has taken all
+		}
+		at := uint64(pinned) + uint64(first)*window.ChunkSize
+		p.put(p.Record(1, "primary_retain", 0), 64)
+		p.put(p.Record(2, "map_pinned", at, uint64(first)*window.ChunkSize, 2, 0), 64)
+		p.put(p.Record(3, "mem_block", device, 2<<20), 64)
+		time.Sleep(time.Millisecond)
+		const end = 2 * window.ChunkSize
+		edges := []struct{ at, size uint64 }{
+			{at, end}, {at + end - 1, 1}, {at, 0}, {at + end, 0}, // it may
+			{at, end + 1}, {at + end - 1, 2}, {at - 1, 2}, {at - 64, 64}, {at + end, 1}, {at, 1 << 63}, {at + 64, ^uint64(0)}, {at + 1, ^uint64(at)},
+			{device, 64}, {uint64(r.IntN(1<<31)) << 16, 64}, {0, 64}, {^uint64(0), 2}, {1<<47 - 4096, 4096},
+		}
+		for _, e := range edges[:4] {
+			p.put(p.Record(window.NoReply, "copy_htod", device, e.at, e.size, 0), 64)
+			p.put(p.Record(window.NoReply, "copy_dtoh", e.at, device, e.size, 0), 64)
+		}
+		bad := edges[4+r.IntN(len(edges)-4)]
+		if r.IntN(2) == 0 {
+			p.put(p.Record(window.NoReply, "copy_htod", device, bad.at, bad.size, 0), 64)
+		} else {
+			p.put(p.Record(window.NoReply, "copy_dtoh", bad.at, device, bad.size, 0), 64)
+		}
+		p.put(p.Record(4, "unmap_pinned", at), 64)
+		time.Sleep(time.Millisecond)
+	},
 	"open and close": func(*process, *rand.Rand) {},
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,42 @@ func TestIdleDomainsWakeNobody(t *testing.T) {
 		}
 	}
 	t.Errorf("in each stretch of %d s mediatord woke more than %d times, or the executors more than %d times", seconds, mostMediator, mostExecutor)
+}
+
+// ticks is how long a process has had a processor, in hundredths of a second.
+func ticks(t *testing.T, pid int) (total uint64) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	check(t, err)
+	_, after, _ := strings.Cut(string(text), ") ")
+	const user, system = 11, 12 // behind the name and the state
+	fields := strings.Fields(after)
+	for _, field := range fields[user : system+1] {
+		n, err := strconv.ParseUint(field, 10, 64)
+		check(t, err)
+		total += n
+	}
+	return total
+}
+
+// Who asks for look after look, for which nobody waits, has mediatord do no more than who asks now and then.
+func TestAFloodOfLooksCostsLittle(t *testing.T) {
+	s := begin(t, "")
+	d := s.domain("curious", 64<<20)
+	p := d.process()
+	p.Must("primary_retain", 0)
+	const seconds = 3
+	began, before := time.Now(), ticks(t, s.mediator.Process.Pid)
+	check(t, p.conn.SetDeadline(began.Add(seconds*time.Second)))
+	sent := 0
+	for tell(p.conn, message{kind: look}) == nil {
+		sent++
+	}
+	took, used := time.Since(began), ticks(t, s.mediator.Process.Pid)-before
+	t.Logf("%d looks in %v cost mediatord %d0 ms of a processor", sent, took, used)
+	if part := float64(used) / (100 * took.Seconds()); part > 0.3 {
+		t.Errorf("a flood of looks takes %.2f of a processor from mediatord", part)
+	}
 }
 
 // resting says that mediatord has stopped to look at the process's domain.

@@ -3,9 +3,11 @@ package hostile
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,14 +17,16 @@ import (
 // park has the domain's processes parked, however busy they are at first.
 func (d *domain) park() {
 	d.Helper()
-	id := d.property("UUID").(string)
-	d.until("parking", func() bool {
-		var parked uint32
-		var kept []string
-		err := d.bus.Object(service, root).Call(service+".Manager.Park", 0, id).Store(&parked, &kept)
-		check(d, err)
-		return parked == 1
-	})
+	d.until("parking", func() bool { return d.asksToPark("Park") == 1 })
+}
+
+// asksToPark is how many of the domain's processes are parked then, in one of two ways.
+func (d *domain) asksToPark(method string) (parked uint32) {
+	d.Helper()
+	var kept []string
+	err := d.bus.Object(service, root).Call(service+".Manager."+method, 0, d.property("UUID").(string)).Store(&parked, &kept)
+	check(d, err)
+	return parked
 }
 
 // hostMemory is what the pool's parked processes take of the host's.
@@ -126,4 +130,59 @@ func TestParkedMemoryIsNobodyElses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A process ends, or its executor, while it leaves the GPU, is away, or is on its way back: nothing of it stays, no other one waits
+// for it, and its domain takes the next one.
+func TestEndsBetweenLeavingAndReturn(t *testing.T) {
+	s := begin(t, "")
+	neighbour, err := s.domain("neighbour", 64<<20).process().work()
+	check(t, err)
+	d := s.domain("one", 64<<20)
+	draw := rand.New(rand.NewPCG(4, 5))
+	moment := func() { time.Sleep(time.Duration(draw.IntN(3000)) * time.Microsecond) }
+	returns := func(w *worker) { w.Post("copy_dtoh", pinned, device, window.ChunkSize, 1) }
+	for name, over := range map[string]func(w *worker, executor int){
+		"process, leaving": func(w *worker, _ int) {
+			asked := make(chan struct{})
+			go func() { d.asksToPark("ParkContexts"); close(asked) }()
+			moment()
+			check(d, w.close())
+			<-asked
+		},
+		"process, away":       func(w *worker, _ int) { check(d, w.close()) },
+		"executor, away":      func(w *worker, executor int) { check(d, unix.Kill(executor, unix.SIGKILL)) },
+		"process, on its way": func(w *worker, _ int) { returns(w); moment(); check(d, w.close()) },
+		"executor, on its way": func(w *worker, executor int) {
+			returns(w)
+			moment()
+			check(d, unix.Kill(executor, unix.SIGKILL))
+		},
+		"ends what it has, then lies": func(w *worker, _ int) {
+			w.Post("mem_unblock", device)
+			w.Post("stream_destroy", 1)
+			d.until("what ends", func() bool { return w.Head() == w.Tail() })
+			w.put(w.Record(window.NoReply, "copy_dtoh", 1, device, 64, 0), 64)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.TB = t
+			for range rounds(t, 3) {
+				w, err := d.process().work()
+				check(t, err)
+				check(t, w.compute())
+				executor := d.executor()
+				if name != "process, leaving" {
+					d.until("leaving", func() bool { return d.asksToPark("ParkContexts") == 1 })
+				}
+				over(w, executor)
+				d.until("end of the executor", func() bool { return unix.Kill(executor, 0) != nil })
+				_ = w.close()
+				s.until("end of the host memory", func() bool { return s.hostMemory() == 0 })
+				d.until("end of its memory", func() bool { return d.property("MemoryUsed").(uint64) == 0 })
+				check(t, neighbour.compute())
+			}
+		})
+	}
+	s.TB = t
 }

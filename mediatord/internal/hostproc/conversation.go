@@ -7,9 +7,11 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"libvirt-vgpu/mediatord/internal/limit"
 	"libvirt-vgpu/plugin/window"
 )
 
@@ -29,12 +31,17 @@ type conversation struct {
 	forget func() // what Options.Keep returned
 }
 
+// lookRate and lookBurst are how many looks a second a connection is listened to; nobody waits for an answer, so only that
+// holds up who floods.
+const lookRate, lookBurst = 1000, 100
+
 // converse answers a connection's requests until it ends, then frees what it
 // had. A request is taken off the socket after its answer: if this process dies
 // in between, the next one answers it, perhaps a second time.
 func (c *conversation) converse() {
 	defer c.end()
 	buffer := make([]byte, MessageSize+1)
+	looks := limit.NewBucket(lookRate, lookBurst)
 	for {
 		n, err := c.receive(buffer, unix.MSG_PEEK)
 		if err != nil || n == 0 {
@@ -46,6 +53,8 @@ func (c *conversation) converse() {
 			return
 		}
 		if request.Type == TypeLook {
+			time.Sleep(looks.Wait(time.Now()))
+			looks.Take(time.Now())
 			c.server.tables.kick()
 		} else if reply, files := c.answer(request); c.send(reply, files) != nil {
 			return
