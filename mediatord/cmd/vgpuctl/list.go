@@ -172,6 +172,7 @@ func describeDomain(target domain.Target, slots []slotStatus) (l listed, found b
 		found = true
 		l.fill(slots[i])
 		running.Pool, running.Priority, running.Weight = slots[i].Pool, vgpuxml.Priority(slots[i].Priority), int(slots[i].Weight)
+		running.Window = slots[i].Window // the live element may say another one already
 		if stored.GPU.Memory != 0 {
 			running.Memory = slots[i].MemoryQuota
 		}

@@ -13,7 +13,7 @@ import (
 func TestDescribeDomain(t *testing.T) {
 	device := domaintest.Device()
 	xml := func(attributes string) string { return domaintest.XML(domaintest.Element(attributes), device) }
-	slot := slotStatus{UUID: domaintest.UUID, DomainName: "web1", Kind: "domain", Pool: "gold", Priority: "normal", Weight: 100, MemoryQuota: 2 << 30, GPU: "0000:01:00.0"}
+	slot := slotStatus{UUID: domaintest.UUID, DomainName: "web1", Kind: "domain", Pool: "gold", Priority: "normal", Weight: 100, Window: 1 << 30, MemoryQuota: 2 << 30, GPU: "0000:01:00.0"}
 	gold := xml(`pool="gold" memory="2GiB"`)
 	for _, tc := range []struct {
 		name         string
@@ -29,6 +29,8 @@ func TestDescribeDomain(t *testing.T) {
 		{name: "transient", live: gold, slot: true, found: true},
 		{name: "changed for the next start", stored: xml(`pool="silver" memory="3GiB" weight="7" window="2GiB" priority="low"`), live: gold, slot: true, found: true,
 			next: []string{"pool silver", "priority low", "memory 3GiB", "weight 7", "window 2GiB"}},
+		{name: "set while it runs", stored: xml(`pool="silver" memory="2GiB" window="128MiB"`), live: xml(`pool="silver" memory="2GiB" window="128MiB"`), slot: true, found: true,
+			next: []string{"pool silver", "window 128MiB"}},
 		{name: "the pool's default memory next", stored: xml(`pool="gold"`), live: gold, slot: true, found: true},
 		{name: "element removed", stored: domaintest.XML("", ""), live: gold, slot: true, found: true, next: []string{"no vGPU"}},
 		{name: "no device", stored: domaintest.XML(domaintest.Element(""), ""), found: true, problem: "no device in the persistent configuration: vgpuctl attach web1"},

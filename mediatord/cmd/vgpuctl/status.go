@@ -83,6 +83,7 @@ type slotStatus struct {
 	Connected    bool              `json:"connected"`
 	SocketPath   string            `json:"socket_path"`
 	GPU          string            `json:"gpu"`
+	Window       uint64            `json:"window"` // bytes
 	MemoryQuota  uint64            `json:"memory_quota"`
 	MemoryUsed   uint64            `json:"memory_used"`
 	MemoryParked uint64            `json:"memory_parked"` // of it, in host memory
@@ -253,7 +254,7 @@ func decodeSlot(values map[string]dbus.Variant) (slotStatus, error) {
 	var channels []map[string]dbus.Variant
 	err := take(values, fields{"UUID": &slot.UUID, "DomainName": &slot.DomainName, "Kind": &slot.Kind, "Pool": &slot.Pool,
 		"Priority": &slot.Priority, "Weight": &slot.Weight, "State": &slot.State, "Connected": &slot.Connected,
-		"SocketPath": &slot.SocketPath, "GPU": &slot.GPU, "MemoryQuota": &slot.MemoryQuota, "MemoryUsed": &slot.MemoryUsed, "MemoryParked": &slot.MemoryParked,
+		"SocketPath": &slot.SocketPath, "GPU": &slot.GPU, "Window": &slot.Window, "MemoryQuota": &slot.MemoryQuota, "MemoryUsed": &slot.MemoryUsed, "MemoryParked": &slot.MemoryParked,
 		"Channels": &channels, "RefusedCalls": &slot.RefusedCalls, "Statistics": &slot.Statistics, "Faults": &slot.Faults,
 		"ExecutorsStarted": &slot.ExecutorsStarted, "ExecutorsDied": &slot.ExecutorsDied,
 		"ExecutorsExpired": &slot.ExecutorsExpired})

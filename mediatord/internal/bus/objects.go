@@ -113,7 +113,7 @@ func (o *objects) slot(id window.UUID) (map[string]dbus.Variant, error) {
 	return variants(map[string]any{
 		"UUID": s.UUID, "DomainName": s.Name, "Kind": string(s.Kind), "Pool": s.Pool, "Priority": s.Priority,
 		"Weight": uint32(s.Weight), "State": string(s.State), "Connected": s.Connected, "SocketPath": s.SocketPath,
-		"GPU": s.GPU, "MemoryQuota": s.Quota, "MemoryUsed": s.MemoryUsed, "MemoryParked": s.Parked, "Channels": channels, "RefusedCalls": s.Refused,
+		"GPU": s.GPU, "Window": s.Window, "MemoryQuota": s.Quota, "MemoryUsed": s.MemoryUsed, "MemoryParked": s.Parked, "Channels": channels, "RefusedCalls": s.Refused,
 		"Statistics": statistics(s.Totals.Statistics), "Faults": s.Totals.Faults,
 		"ExecutorsStarted": s.Totals.Started, "ExecutorsDied": s.Totals.Died, "ExecutorsExpired": s.Totals.Expired,
 	}), nil

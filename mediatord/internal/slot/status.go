@@ -17,6 +17,7 @@ type Status struct {
 	Connected  bool
 	SocketPath string
 	GPU        string // as the pool file names it
+	Window     uint64 // bytes
 	Quota      uint64 // bytes
 	MemoryUsed uint64 // bytes
 	Parked     uint64 // of MemoryUsed, bytes that lie in host memory
@@ -34,7 +35,7 @@ func (s *Slot) Status() Status {
 	s.mu.Unlock()
 	status := Status{
 		UUID: s.UUID.String(), Name: s.Name, Kind: s.Kind, Pool: s.Pool, Priority: string(settings.Priority), Weight: settings.Weight,
-		State: state, Connected: s.Connected(), SocketPath: s.Socket.Path, GPU: s.Grant.Device.Name,
+		State: state, Connected: s.Connected(), SocketPath: s.Socket.Path, GPU: s.Grant.Device.Name, Window: s.Config.Window,
 		Quota: settings.Memory, Channels: s.ChannelStatus(), Refused: s.loop.Refused(), Totals: s.loop.Totals(),
 	}
 	for _, c := range status.Channels {
