@@ -3,6 +3,7 @@ package pool
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -272,10 +273,8 @@ func (p *Pool) roomLocked(r Request) error {
 func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 	var best Grant
 	var bestFree, largestFree, largestQuota, largestTotal uint64
+	least := uint64(math.MaxUint64) // that it needs, on any device
 	for _, d := range devices {
-		if p.cfg.Mode == config.Exclusive && p.promised(d, r.Owner) > 0 {
-			continue
-		}
 		total := d.Description.TotalMemory
 		ceiling := total
 		if p.cfg.MaxMemory != 0 {
@@ -285,6 +284,10 @@ func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 		quota := r.Memory
 		if quota == 0 {
 			quota = min(p.defaultQuota(total, all), ceiling)
+		}
+		least = min(least, quota)
+		if p.cfg.Mode == config.Exclusive && p.promised(d, r.Owner) > 0 {
+			continue
 		}
 		limit, promised := uint64(float64(total)*p.cfg.Overcommit), p.promised(d, r.Owner)
 		free := limit - min(limit, promised)
@@ -309,8 +312,8 @@ func (p *Pool) place(r Request, devices []*Device, all int) (Grant, error) {
 			"pool %q gives a domain at most %s of GPU memory, %s was asked for; %s", p.name, approximate(largestQuota), approximate(r.Memory), remedy)
 	default:
 		return Grant{}, refusal.Because(refusal.ErrMemoryExceedsPool,
-			"pool %q has %s of GPU memory left to promise, which is less than the domain needs; ask for less, stop another domain, or raise overcommit in %s",
-			p.name, approximate(largestFree), p.cfg.File)
+			"pool %q has %s of GPU memory left to promise, the domain needs %s; ask for less, stop another domain, or raise overcommit in %s",
+			p.name, approximate(largestFree), vgpuxml.FormatSize(roundUp(least)), p.cfg.File)
 	}
 }
 
