@@ -45,8 +45,11 @@ func withDomain(uri, name string, work func(domain.Target) error) error {
 // installed.
 func unreachable(uri string, err error) error {
 	text := domain.Text(err)
-	if strings.Contains(text, "libvirt.so") {
+	switch {
+	case strings.Contains(text, "libvirt.so"):
 		text = "libvirt is not installed on this host: install libvirt-daemon-system, or name another host with --connect"
+	case strings.Contains(text, "Permission denied"), strings.Contains(text, "authenti"):
+		text += ": do it as root, or as a member of the group libvirt"
 	}
 	return fmt.Errorf("cannot reach libvirt at %s: %s", uri, text)
 }

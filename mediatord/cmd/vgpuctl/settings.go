@@ -23,7 +23,7 @@ func addSettings(flags *pflag.FlagSet) *settings {
 		{"priority", "high, normal or low"},
 		{"memory", "quota of GPU memory, such as 16GiB; 0 for the pool's default"},
 		{"weight", "share against other domains of the pool, 1 to 10000"},
-		{"window", "shared memory for pinned buffers, a power of two from 64MiB"},
+		{"window", "shared memory for pinned buffers, a power of two from 64MiB to 64GiB"},
 	} {
 		s.names = append(s.names, f.name)
 		s.values[f.name] = flags.String(f.name, "", f.usage)

@@ -181,10 +181,16 @@ func TestFindings(t *testing.T) {
 		}, "qemu", Problem, "/usr/libexec/qemu-kvm has no device"},
 		{"no libvirt", func(h *host) { h.remove("etc/libvirt") }, "libvirt", Problem, "not installed"},
 		{"libvirt is down", func(h *host) { h.Libvirt = func() error { return errors.New("connection refused") } }, "libvirt", Problem, "connection refused"},
+		{"libvirt is not this user's", func(h *host) {
+			h.Libvirt = func() error {
+				return errors.New("Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied")
+			}
+		}, "libvirt", Problem, "a member of the group libvirt"},
 		{"no hook", func(h *host) { h.remove("etc/libvirt/hooks/qemu.d/50-vgpu") }, "hook", Problem, "not installed"},
 		{"hook leads nowhere", func(h *host) { h.remove("usr/libexec/vgpu/vgpu-qemu-hook") }, "hook", Problem, "no program that can run"},
 		{"hook is no program", func(h *host) { _ = os.Chmod(filepath.Join(h.root, "usr/libexec/vgpu/vgpu-qemu-hook"), 0o644) }, "hook", Problem, "no program that can run"},
 		{"hook not seen", func(h *host) { h.libvirtd(-time.Hour) }, "hook", Problem, "systemctl reload libvirtd"},
+		{"hook installed right before libvirtd started", func(h *host) { h.libvirtd(-500 * time.Millisecond) }, "hook", OK, "libvirtd has seen it"},
 		{"hook seen by a reload", func(h *host) {
 			h.libvirtd(-time.Hour)
 			h.Reloaded = func(context.Context, string) time.Time { return time.Now().Add(time.Minute) }

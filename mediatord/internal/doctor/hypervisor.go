@@ -47,7 +47,7 @@ func libvirt(_ context.Context, h Host) []Finding {
 	}
 	err := h.Libvirt()
 	switch {
-	case err != nil && strings.Contains(err.Error(), "authenti"):
+	case err != nil && (strings.Contains(err.Error(), "authenti") || strings.Contains(err.Error(), "Permission denied")):
 		return problem("libvirt does not let this user in: "+err.Error(), "be root, or a member of the group libvirt")
 	case err != nil:
 		return problem("libvirt does not answer: "+err.Error(), "start it: systemctl start libvirtd, or virtqemud.socket")
@@ -84,7 +84,7 @@ func hook(ctx context.Context, h Host) []Finding {
 		if reloaded := h.Reloaded(ctx, name); reloaded.After(began) {
 			began = reloaded
 		}
-		if began.Before(since) {
+		if began.Add(beganError).Before(since) {
 			return problem(fmt.Sprintf("%s runs since before the hook was installed and does not call it", name), "systemctl reload "+name+" (domains that run go on)")
 		}
 		return ok("the hook is installed and " + name + " has seen it")
@@ -100,7 +100,12 @@ func changed(info os.FileInfo) time.Time {
 	return info.ModTime()
 }
 
-// began is when the process of a name started, to a hundredth of a second.
+// beganError is how much earlier than it did a process seems to have started: the kernel
+// tells in whole seconds when it booted. A daemon that was started right behind the hook's
+// installation has seen it.
+const beganError = time.Second
+
+// began is when the process of a name started, or up to beganError before that.
 func (h Host) began(name string) (time.Time, bool) {
 	entries, err := filepath.Glob(h.path("/proc/[0-9]*/stat"))
 	if err != nil {
