@@ -20,7 +20,7 @@ import tempfile
 import time
 
 from machine import payload
-from stage_sharing import Tenant, latency, quantile
+from tenants import Tenant, latency, quantile
 
 STEP = (20, 50, 3000)  # kernels, microseconds each, microseconds from step to step
 HOG_US = 5000
