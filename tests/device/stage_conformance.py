@@ -10,6 +10,10 @@ from host import run
 from machine import payload
 
 SECONDS = 40
+# A copy to the host in a stream that stands still keeps the driver's other copies of pageable memory waiting, those that would let it go on too
+# (measured, 580.159.04: it never comes back); in a VM they go on. Natively these are given so many seconds, and need not end.
+STUCK = ("copies_beside.held_small", "copies_beside.held_large")
+STUCK_SECONDS = 5
 LANES = 3  # virtual processes at once; native ones run one after the other, since checks look at the GPU's free memory
 
 
@@ -29,7 +33,8 @@ def answer(result):
 
 def compare(name, native, virtual):
     theirs, ours = answer(native), answer(virtual)
-    record = {"good": native["status"] == 0 and theirs == ours, "native": theirs, "virtual": ours,
+    stuck = name in STUCK and native["status"] == 124 and virtual["status"] == 0
+    record = {"good": stuck or native["status"] == 0 and theirs == ours, "native": theirs, "virtual": ours,
               "seconds": [native["seconds"], virtual["seconds"]]}
     if not record["good"]:
         record["stderr"] = [native["stderr"][-600:], virtual["stderr"][-600:]]
@@ -41,9 +46,16 @@ def stage(host):
     checks = names(host)
     program = payload("tests/conformance")
     with concurrent.futures.ThreadPoolExecutor(1) as lane, concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
-        native = [lane.submit(run, host.native([program, name]), SECONDS) for name in checks]
+        native = [lane.submit(run, host.native([program, name]), STUCK_SECONDS if name in STUCK else SECONDS) for name in checks]
         virtual = [lanes.submit(run, host.virtual([program, name]), SECONDS) for name in checks]
-        results = {name: compare(name, native[i].result(), virtual[i].result()) for i, name in enumerate(checks)}
+        results = {}
+        try:
+            for i, name in enumerate(checks):
+                results[name] = compare(name, native[i].result(), virtual[i].result())
+        except KeyboardInterrupt:  # what is known by now is worth keeping
+            for future in native + virtual:
+                future.cancel()
+            print(f"conformance: interrupted at {checks[len(results)]}")
     good = sum(record["good"] for record in results.values())
-    print(f"conformance: {good} of {len(results)} checks give the same")
-    return {"good": good == len(results) > 0, "same": good, "checks": results}
+    print(f"conformance: {good} of {len(checks)} checks give the same")
+    return {"good": good == len(checks) > 0, "same": good, "checks": results}
