@@ -184,36 +184,6 @@ var attacks = map[string]attack{
 			}
 		}
 	},
-	// copies of pinned memory that begin or end beside it, in memory of the executor, or nowhere
-	"edges of pinned memory": func(p *process, r *rand.Rand) {
-		first, err := p.chunks(2)
-		if err != nil {
-			return // it has taken all
-		}
-		at := uint64(pinned) + uint64(first)*window.ChunkSize
-		p.put(p.Record(1, "primary_retain", 0), 64)
-		p.put(p.Record(2, "map_pinned", at, uint64(first)*window.ChunkSize, 2, 0), 64)
-		p.put(p.Record(3, "mem_block", device, 2<<20), 64)
-		time.Sleep(time.Millisecond)
-		const end = 2 * window.ChunkSize
-		edges := []struct{ at, size uint64 }{
-			{at, end}, {at + end - 1, 1}, {at, 0}, {at + end, 0}, // it may
-			{at, end + 1}, {at + end - 1, 2}, {at - 1, 2}, {at - 64, 64}, {at + end, 1}, {at, 1 << 63}, {at + 64, ^uint64(0)}, {at + 1, ^uint64(at)},
-			{device, 64}, {uint64(r.IntN(1<<31)) << 16, 64}, {0, 64}, {^uint64(0), 2}, {1<<47 - 4096, 4096},
-		}
-		for _, e := range edges[:4] {
-			p.put(p.Record(window.NoReply, "copy_htod", device, e.at, e.size, 0), 64)
-			p.put(p.Record(window.NoReply, "copy_dtoh", e.at, device, e.size, 0), 64)
-		}
-		bad := edges[4+r.IntN(len(edges)-4)]
-		if r.IntN(2) == 0 {
-			p.put(p.Record(window.NoReply, "copy_htod", device, bad.at, bad.size, 0), 64)
-		} else {
-			p.put(p.Record(window.NoReply, "copy_dtoh", bad.at, device, bad.size, 0), 64)
-		}
-		p.put(p.Record(4, "unmap_pinned", at), 64)
-		time.Sleep(time.Millisecond)
-	},
 	"open and close": func(*process, *rand.Rand) {},
 }
 
@@ -283,6 +253,54 @@ func TestOnlyTheAttackerSuffers(t *testing.T) {
 		t.Error(err)
 	}
 	s.until("closed descriptors", func() bool { return descriptors(t, s.mediator.Process.Pid) <= before })
+}
+
+// Copies may name all of a process's pinned memory and not a byte beside it: who does names what others have, the executor
+// itself among them, and has no executor any more.
+func TestCopiesBesidePinnedMemory(t *testing.T) {
+	s := begin(t, "")
+	neighbour, err := s.domain("neighbour", 64<<20).process().work()
+	check(t, err)
+	other, err := s.domain("other", 64<<20).process().work() // at the same addresses
+	check(t, err)
+	d := s.domain("attacker", 64<<20)
+	const whole = 2 * window.ChunkSize
+	for _, e := range []struct {
+		at, size uint64
+		good     bool
+	}{
+		{pinned, whole, true}, {pinned + whole - 1, 1, true}, {pinned + window.ChunkSize - 1, 2, true}, {pinned, 0, true}, {pinned + whole, 0, true},
+		{pinned, whole + 1, false}, {pinned + whole - 1, 2, false}, {pinned - 1, 2, false}, {pinned - 64, 64, false}, {pinned + whole, 1, false},
+		{pinned, 1 << 63, false}, {pinned + 64, ^uint64(0), false}, {pinned + 1, ^uint64(pinned), false}, {pinned + 3*window.ChunkSize, 64, false},
+		{device, 64, false}, {0, 64, false}, {^uint64(0), 2, false}, {1<<47 - 4096, 4096, false},
+	} {
+		for _, in := range []bool{true, false} {
+			p := d.process()
+			first, err := p.chunks(2)
+			check(t, err)
+			p.Must("primary_retain", 0)
+			p.Context = 1
+			p.Must("mem_block", device, whole)
+			for i := range 2 { // two mappings side by side
+				p.Must("map_pinned", pinned+uint64(i)*window.ChunkSize, uint64(first+i)*window.ChunkSize, 1, 0)
+			}
+			if in {
+				p.Post("copy_htod", device, e.at, e.size, 0)
+			} else {
+				p.Post("copy_dtoh", e.at, device, e.size, 0)
+			}
+			failed := func() bool { return p.Window.ChannelState(p.number) == window.HostFailed }
+			s.until("end of the copy", func() bool { return p.Head() == p.Tail() || failed() })
+			if !e.good {
+				s.until(fmt.Sprintf("end of the executor that was to copy %d bytes at %#x", e.size, e.at), failed)
+			} else if p.Must("ctx_synchronize"); failed() {
+				t.Errorf("%d bytes at %#x: its executor has ended", e.size, e.at)
+			}
+			check(t, p.close())
+			check(t, neighbour.compute())
+			check(t, other.compute())
+		}
+	}
 }
 
 func descriptors(t testing.TB, pid int) int {
