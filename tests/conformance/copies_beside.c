@@ -7,7 +7,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PAGEABLE_SMALL (100u << 10)
 #define PAGEABLE_LARGE (5u << 20)
@@ -173,9 +175,92 @@ static bool contexts_end(void)
 	return copier.right;
 }
 
+#define CROWD 16
+
+/* Sizes around all that copies are cut at: what travels in a record, in one buffer, in several, in all of them twice. */
+static const size_t sizes[] = { 1, 0x7fff, 0x8001, 0x10000, 0x1ffff, 0x20001, 0x100000, 0x110003, 0x400001, 0x2100000 };
+
+struct member {
+	pthread_t thread;
+	unsigned int seed;
+	bool right;
+};
+
+static bool copy_in_crowd(unsigned int seed)
+{
+	enum { ROUNDS = 20, COUNT = sizeof(sizes) / sizeof(sizes[0]) };
+	size_t largest = seed % 4 ? sizes[COUNT - 2] : sizes[COUNT - 1];
+	unsigned char *in = malloc(largest), *out = malloc(largest);
+	CUdeviceptr memory;
+	CUstream stream;
+
+	DO(cu.CtxSetCurrent(context));
+	workload_bytes(in, largest, seed);
+	DO(cu.StreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+	DO(cu.MemAlloc(&memory, largest));
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		size_t size = sizes[(seed * 7 + round) % (seed % 4 || round % 8 ? COUNT - 1 : COUNT)];
+
+		in[round]++;
+		if (!there_and_back(memory, in, out, size, stream))
+			return false;
+	}
+	DO(cu.StreamDestroy(stream));
+	DO(cu.MemFree(memory));
+	free(in);
+	free(out);
+	return true;
+}
+
+static void *run_member(void *data)
+{
+	struct member *m = data;
+
+	m->right = copy_in_crowd(m->seed);
+	return NULL;
+}
+
+/* A child may be made at any moment of that, and can do nothing with the parent's GPU. */
+static bool child_ends(void)
+{
+	int status = -1;
+	size_t free_bytes, total;
+	pid_t child = fork();
+
+	THAT(child >= 0);
+	if (!child)
+		_exit(cu.MemGetInfo(&free_bytes, &total) ? 0 : 1);
+	THAT(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	THAT(WEXITSTATUS(status) == 0);
+	return true;
+}
+
+/* Sixteen threads copy at once, each in its own stream, and the process forks meanwhile. */
+static bool crowd(void)
+{
+	struct member members[CROWD] = { 0 };
+
+	USE_DEVICE;
+	for (unsigned int i = 0; i < CROWD; i++) {
+		members[i].seed = i;
+		THAT(pthread_create(&members[i].thread, NULL, run_member, &members[i]) == 0);
+	}
+	for (int i = 0; i < 20; i++) {
+		if (!child_ends())
+			return false;
+		nanosleep(&(const struct timespec){ 0, 5000000 }, NULL);
+	}
+	for (unsigned int i = 0; i < CROWD; i++)
+		THAT(pthread_join(members[i].thread, NULL) == 0);
+	for (unsigned int i = 0; i < CROWD; i++)
+		THAT(members[i].right);
+	return true;
+}
+
 static const struct check checks[] = {
 	{ "held_small", held_small },
 	{ "held_large", held_large },
 	{ "contexts_end", contexts_end },
+	{ "crowd", crowd },
 };
 const struct check_group copy_beside_family = GROUP("copies_beside", checks);
