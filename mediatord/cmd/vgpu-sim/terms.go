@@ -55,7 +55,7 @@ func terms() string {
 		{"leases false, slice 0s", func(o *sched.Options) { o.Unlimited, o.Slice = true, 0 }},
 		{"delay 0.4", func(o *sched.Options) { o.Delay = .4 }},
 		{"predict false", func(o *sched.Options) { o.Predict = false }},
-		{"predict false, armed_budget 0.25 ms", func(o *sched.Options) { o.Predict, o.ArmedBudget = false, ms / 4 }},
+		{"predict false, armed_budget 0.25 ms", func(o *sched.Options) { o.Predict, o.ArmedBudget = false, ms/4 }},
 	} {
 		for _, kernel := range []time.Duration{200 * us, ms, 5 * ms} {
 			o := sched.Defaults()
