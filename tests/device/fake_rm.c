@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * LD_PRELOAD="timeslice.so fake_rm.so" rm_rehearsal: a resource manager that remembers slices, refuses SET_INTERLEAVE_LEVEL as the driver does
- * without the right to it, and says on stderr what it is asked; of slices if FAKE_RM_SLICES is in the environment, and refuses to set them if that is "refuse"; to a client that is gone it says so if it is "gone". It answers on any descriptor; all but its own calls go to the kernel.
+ * without the right to it, and says on stderr what it is asked; of slices if FAKE_RM_SLICES is in the environment, and refuses to set them if that is "refuse"; to a client that is gone it says so if it is "gone", and to all but the last few groups if it is "few". It answers on any descriptor; all but its own calls go to the kernel.
  */
 #include "rm_calls.h"
 
@@ -14,6 +14,7 @@
 
 #define FIRST_HANDLE 0x5c000001
 #define MOST_HANDLES 64
+#define FEW 4
 #define REFUSED 0x1b
 #define UNKNOWN 0x57
 
@@ -35,6 +36,8 @@ static uint32_t controlled(const struct rm_control *control)
 	const char *slices_are = getenv("FAKE_RM_SLICES");
 	uint64_t *slice = &slices[control->object % MOST_HANDLES];
 
+	if (slices_are && !strcmp(slices_are, "few") && control->object + FEW <= FIRST_HANDLE + handles)
+		return RM_STATUS_OBJECT_NOT_FOUND;
 	switch (control->command) {
 	case RM_GROUP_SET_TIMESLICE:
 		if (slices_are && !strcmp(slices_are, "refuse"))

@@ -262,6 +262,8 @@ static void ask(const char *when, const struct rm_object *groups, size_t count, 
 
 bool rm_notes(uint32_t class) { return class == RM_CLASS_CHANNEL_GROUP || class == RM_CLASS_SUBDEVICE || class == RM_ANY_CHANNEL; }
 
+bool rm_full(void) { return false; }
+
 void rm_group_allocated(const struct rm_object *group)
 {
 	const char *words = getenv("VGPU_TIMESLICE_ALLOCATED");

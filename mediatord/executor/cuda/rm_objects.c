@@ -94,7 +94,7 @@ static bool is_noted(int fd, uint32_t client, uint32_t handle, struct rm_object 
 	return object;
 }
 
-static void note(const struct rm_object *object)
+static bool note_if_room(const struct rm_object *object)
 {
 	struct rm_object *place;
 
@@ -104,8 +104,17 @@ static void note(const struct rm_object *object)
 		place = &objects[count++];
 	if (place)
 		*place = *object;
-	else
-		missed++;
+	pthread_mutex_unlock(&lock);
+	return place;
+}
+
+/* Objects may go unseen: a driver that takes a process off the GPU closes what it had. */
+static void note(const struct rm_object *object)
+{
+	if (note_if_room(object) || (rm_full() && note_if_room(object)))
+		return;
+	pthread_mutex_lock(&lock);
+	missed++;
 	pthread_mutex_unlock(&lock);
 }
 

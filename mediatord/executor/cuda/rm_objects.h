@@ -49,6 +49,8 @@ static inline bool rm_done(struct rm_answer answer)
 
 /* Who links this defines these. Which classes are noted, RM_ANY_CHANNEL among them for channels in groups that are: */
 bool rm_notes(uint32_t class);
+/* There is no room for another object: true if some have been forgotten since. Called on the thread that has allocated it. */
+bool rm_full(void);
 /* Called where these happen, after the driver has answered, on the thread that asked: */
 void rm_group_allocated(const struct rm_object *group);
 void rm_group_controlled(const struct rm_object *group, uint32_t command, const void *parameters, uint32_t size, uint32_t status);

@@ -9,6 +9,8 @@
 /* Held over the calls: who wants another slice and who allocates a group come one after the other. Before the lock of rm_objects.c. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t wanted_us; /* 0: what each group had */
+static struct rm_object groups[RM_MOST_OBJECTS]; /* a copy to go through */
+static unsigned int vain; /* calls of rm_full since the last that found some */
 
 bool rm_notes(uint32_t class) { return class == RM_CLASS_CHANNEL_GROUP; }
 
@@ -41,7 +43,6 @@ static struct rm_answer set(struct rm_object *group)
 
 struct vg_sliced vg_set_slice(uint64_t microseconds)
 {
-	static struct rm_object groups[RM_MOST_OBJECTS]; /* under the lock */
 	struct vg_sliced sliced = { 0 };
 	size_t count;
 
@@ -64,6 +65,32 @@ struct vg_sliced vg_set_slice(uint64_t microseconds)
 	sliced.missed = (uint32_t)rm_missed();
 	pthread_mutex_unlock(&lock);
 	return sliced;
+}
+
+#define VAIN_CALLS 64 /* it asks the driver about all groups */
+
+bool rm_full(void)
+{
+	bool forgotten = false;
+	size_t count;
+
+	pthread_mutex_lock(&lock);
+	if (vain++ % VAIN_CALLS == 0) {
+		count = rm_objects(RM_CLASS_CHANNEL_GROUP, groups);
+		for (size_t i = 0; i < count; i++) {
+			struct rm_timeslice slice = { 0 };
+			struct rm_answer answer = rm_ask(&groups[i], RM_GROUP_GET_TIMESLICE, &slice, sizeof(slice));
+
+			if (!rm_done(answer) && is_gone(answer)) {
+				rm_forget(&groups[i]);
+				forgotten = true;
+			}
+		}
+	}
+	if (forgotten)
+		vain = 0;
+	pthread_mutex_unlock(&lock);
+	return forgotten;
 }
 
 /* A group that is new, or of which libcuda has just set the slice itself. A refusal shows when the slice changes next. */

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// backend does what its words say with the executor's backend: context, destroy, which is that of the first, slice=DURATION. It says
+// backend does what its words say with the executor's backend: context, contexts=NUMBER, destroy, which is that of the first, slice=DURATION. It says
 // on stderr what came of them, between what fake_rm.c says there.
 func backend(library string, words []string) error {
 	d, err := cuda.OpenLibrary(library, "0")
@@ -46,6 +47,16 @@ func backend(library string, words []string) error {
 				return fmt.Errorf("creating context: %d", r)
 			}
 			contexts = append(contexts, c)
+		case "contexts":
+			number, err := strconv.Atoi(value)
+			if err != nil {
+				return err
+			}
+			for range number {
+				if _, r := d.ContextCreate(0); r != driver.Success {
+					return fmt.Errorf("creating context: %d", r)
+				}
+			}
 		case "destroy":
 			d.ContextDestroy(contexts[0])
 			contexts = contexts[1:]
@@ -122,5 +133,29 @@ func TestSlicesOfTheExecutorsBackend(t *testing.T) {
 				t.Errorf("said\n%s\nwant\n%s", said, strings.Join(test.want, "\n"))
 			}
 		})
+	}
+}
+
+// A process that leaves the GPU again and again has had far more groups than are noted, of which nobody saw the end.
+func TestGroupsThatVanishLeaveRoom(t *testing.T) {
+	fake := filepath.Join(buildRehearsal(t), "fake_rm.so")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := exec.Command(self, "contexts=2000", "slice=200us")
+	process.Env = append(os.Environ(), libraryVariable+"="+cudatest.BuildEmptyDriver(t, "../rm_contexts.c"), "LD_PRELOAD="+fake, "FAKE_RM_SLICES=few")
+	said, err := process.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	_, after, _ := strings.Cut(string(said), "slice=200us\n")
+	const first = 0x5c000001 + 2*2000
+	want := ""
+	for i := range 4 {
+		want += fmt.Sprintf("rm: slice of %x 200\n", first-3+i)
+	}
+	if want += "4 queues, <nil>\n"; after != want {
+		t.Errorf("said\n%s\nwant\n%s", after, want)
 	}
 }
