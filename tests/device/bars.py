@@ -3,13 +3,13 @@
 import statistics
 
 REASONS = {
-    "launch and wait, p50": "0.981, 1.010, 1.042 on three machines of the kind (`bench_first_machine.json`, `bench_second_machine.json`, `bench_third_machine.json`), since then this and 0.979 (`bench_fifth_machine.json`)",
-    "launch and wait, p99": "1.083, 1.172, 1.176 in the first three of these runs, 1.084 in the last. Two processors take part instead of one, and either may be interrupted. Executors that Go's runtime does not interrupt "
-                            "and that collect no garbage had 0.83 in three rounds of `tails.json`; since the run for the last machine the runtime sends them no signals",
-    "time per launch, one thread, back to back": "0.990, 1.107, 1.113 in the first three of these runs, 1.113 in the last. An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
-                       "driver that does nothing, on two processors), and no other processor's work changes what the driver takes there (`tails.json`); why that is longer on some machines is not explained",
-    "llama.cpp 8B decode with graphs": "0.995 in the run before, on another machine. A step is 35 us longer than natively and was 22 us longer; the copy of a step's logits may wait for its helper threads, "
-                                       "which small copies no longer keep awake. Not tried without that",
+    "launch and wait, p50": "0.981, 1.010, 1.042 on three machines of the kind (`bench_first_machine.json` to `bench_third_machine.json`), since then 0.979, 0.954, this and 0.908 (`bench_fifth_machine.json` to `bench_seventh_machine.json`)",
+    "launch and wait, p99": "1.083, 1.172, 1.176 on three machines of the kind (`bench_first_machine.json` to `bench_third_machine.json`), since then 1.084, 1.001, this and 0.939 (`bench_fifth_machine.json` to `bench_seventh_machine.json`, of seven rounds of "
+                            "these calls). Two processors take part instead of one, and either may be interrupted: where a call is fast, as on this machine, that is a larger part. Executors that collect no garbage either had 0.83 in three rounds of `tails.json`",
+    "time per launch, one thread, back to back": "0.990, 1.107, 1.113 on three machines of the kind (`bench_first_machine.json` to `bench_third_machine.json`), since then 1.113, 1.041, this and 0.916 (`bench_fifth_machine.json` to `bench_seventh_machine.json`). An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
+                       "driver that does nothing, on two processors), and no other processor's work changes what the driver takes there (`tails.json`)",
+    "llama.cpp 8B decode with graphs": "0.997 and 0.985 on the two machines before, with executors that took a nap within each step",
+    "llama.cpp 1B decode without graphs": "0.995, 1.039 and 1.022 on three machines: where a launch takes 3.0 us natively instead of 3.9, there is less to win",
     "current device": "the bare driver answers from memory too: both take the time of a function call, and a tenth of that is no time for one",
     "device attribute": "the same",
 }

@@ -14,7 +14,7 @@ from bars import spread
 
 RESULTS = "tests/device/results/"
 STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "programs", "functions", "sharing", "vm", "vm_ollama",
-          "parking", "parking_turns", "sharing_decode", "sharing_decoders", "sharing_cost", "decode_tried", "watchdog", "memory", "conformance", "timeslice", "slices_tried")
+          "parking", "parking_turns", "sharing_decode", "sharing_decoders", "sharing_cost", "sharing_beside", "decode_tried", "watchdog", "memory", "conformance", "timeslice", "slices_tried")
 
 INTRODUCTION = """# Benchmarks
 

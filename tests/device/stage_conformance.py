@@ -11,7 +11,7 @@ from machine import payload
 
 SECONDS = 40
 # A copy to the host in a stream that stands still keeps the driver's other copies of pageable memory waiting, those that would let it go on too
-# (measured, 580.159.04: it never comes back); in a VM they go on. Natively these are given so many seconds, and need not end.
+# (measured, 580.159.04: it never comes back); virtually they go on. Natively these are given so many seconds, and need not end.
 STUCK = ("copies_beside.held_small", "copies_beside.held_large")
 STUCK_SECONDS = 5
 LANES = 3  # virtual processes at once; native ones run one after the other, since checks look at the GPU's free memory

@@ -69,9 +69,9 @@ SWEEP = {
 }
 SWEEP_SECONDS = 1.5
 COST_TERMS = ("unscheduled", "default")  # without and with the scheduler
-COST_ROUNDS, COST_SECONDS = 80, 0.25
+COST_LIVES, COST_ROUNDS, COST_SECONDS = 8, 10, 0.25
 COST_BAR = 0.99
-VARIANTS = ("not_ahead", "unpredicted", "least_0", "no_slice", "slices")  # of "beside", after the default
+VARIANTS = ("not_ahead", "unpredicted", "small_armed", "least_0", "no_slice", "slices")  # of "beside", after the default
 # those that the terms are about, or that say it all
 HOGS_OF = {**{name: (5000,) for name in ("least_0", "least_1", "least_2", "least_5", "least_30", "least_100", "no_slice")}, "slices": (1000,)}
 EQUAL_VARIANTS = ("run_set_2", "slices")
@@ -349,21 +349,25 @@ class Stage:
         self.gpu, self.rehearsal = host.gpus["default"], host.rehearsal
         self.seconds, self.step, self.hogs, self.decoding, self.rate = seconds, step, hogs, decoding, None
 
-    def cost(self, terms, rounds=COST_ROUNDS):
-        """A tenant alone under each of some terms, each with a mediatord of its own; they take turns, since one life of
-        mediatord differs from the next by more than what is looked for."""
+    def cost(self, terms, lives=COST_LIVES, rounds=COST_ROUNDS):
+        """A tenant alone under each of some terms, each with a mediatord of its own. They take turns, since the machine changes meanwhile, and there are several of each one
+        after the other, since one process and its executor differ from the next by more than what is looked for."""
         found = {}
         with contextlib.ExitStack() as stack:
-            tenants = {}
+            benches = {}
             for name in terms:
                 work = f"{WORK}-sharing-{name}"
                 host = stack.enter_context(Host(self.gpu, rehearsal=self.rehearsal, work=work, pool="[sharing]\n" + TERMS[name], options=("--run-dir", f"{work}/run")))
-                bench = Bench(host, self.rate, self.seconds, self.step, self.hogs, self.decoding)
-                tenants[name] = Tenant(bench.command("cost", COST_SECONDS))
-                stack.callback(tenants[name].end)
-            for number in range(rounds):
-                for name in (terms, terms[::-1])[number % 2]:
-                    found[f"{name}#{number}"] = tenants[name].measure()
+                benches[name] = Bench(host, self.rate, self.seconds, self.step, self.hogs, self.decoding)
+            for life in range(lives):
+                with contextlib.ExitStack() as tenants:
+                    living = {}
+                    for name in (terms, terms[::-1])[life % 2]:
+                        living[name] = Tenant(benches[name].command("cost", COST_SECONDS))
+                        tenants.callback(living[name].end)
+                    for number in range(rounds):
+                        for name in (terms, terms[::-1])[number % 2]:
+                            found[f"{name}#{life * rounds + number}"] = living[name].measure()
         return found
 
     def under(self, terms, part, seconds=None):
