@@ -64,7 +64,14 @@ faults, and the scheduler's decisions. It holds the newest 4096 events of lives 
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return o.show(ctx, out, c.events)
+			shown := &counter{Writer: out}
+			if err := o.show(ctx, shown, c.events); err != nil {
+				return err
+			}
+			if shown.bytes == 0 && o.format == formatText && !o.follow {
+				fmt.Fprintln(cmd.ErrOrStderr(), o.nothing())
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()
@@ -83,6 +90,18 @@ func (c *client) events(ctx context.Context, since uint64) ([]bus.Event, error) 
 	return all, err
 }
 
+// counter counts what passes.
+type counter struct {
+	io.Writer
+	bytes int
+}
+
+func (c *counter) Write(text []byte) (int, error) {
+	n, err := c.Writer.Write(text)
+	c.bytes += n
+	return n, err
+}
+
 type eventOptions struct {
 	format, output, domain string
 	leases, follow         bool
@@ -99,6 +118,14 @@ func (o eventOptions) check() error {
 		return nil
 	}
 	return fmt.Errorf("--format is %q: allowed are text, json and trace", o.format)
+}
+
+// nothing is for a person who sees no line; a name may be mistyped.
+func (o eventOptions) nothing() string {
+	if o.domain != "" {
+		return fmt.Sprintf("vgpuctl: nothing of domain %s since mediatord's start: vgpuctl events shows that of all", plain(o.domain))
+	}
+	return "vgpuctl: nothing has happened since mediatord's start"
 }
 
 func (o eventOptions) show(ctx context.Context, out io.Writer, read func(context.Context, uint64) ([]bus.Event, error)) error {

@@ -107,6 +107,9 @@ func TestEventsOfARunningMediatord(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "slot-reserved     training  pool default") {
 		t.Errorf("status %d, %q\n%s", code, errs, out)
 	}
+	if code, out, errs := vgpuctl("events", "--bus", d.Address, "--domain", "trainin"); code != 0 || out != "" || !strings.Contains(errs, "nothing of domain trainin") {
+		t.Errorf("a name that nobody has: status %d, %q, %q", code, out, errs)
+	}
 	path := filepath.Join(t.TempDir(), "trace.json")
 	if code, out, errs := vgpuctl("events", "--bus", d.Address, "--format", "trace", "-o", path); code != 0 || out != "" {
 		t.Errorf("status %d, %q, %q", code, out, errs)
