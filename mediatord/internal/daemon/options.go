@@ -72,6 +72,9 @@ func NewCommand(version string, stderr io.Writer) *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return mistyped(err) })
 	o.declare(cmd.Flags())
 	cmd.AddCommand(newHoldCommand())
+	// for a person it is one command
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.SetHelpCommand(&cobra.Command{Hidden: true})
 	return cmd
 }
 
