@@ -21,9 +21,8 @@ int vg_slot_unsupported(void)
 UNSUPPORTED_TABLE(profiler_start, 67);		/* CUPTI: says that profiling is not available */
 UNSUPPORTED_TABLE(profiler_state, 10);
 UNSUPPORTED_TABLE(context_create_bypass, 2);
-UNSUPPORTED_TABLE(unnamed_34, 34);		/* PyTorch and JAX ask for these three; */
+UNSUPPORTED_TABLE(unnamed_34, 34);		/* PyTorch and JAX ask for these two; */
 UNSUPPORTED_TABLE(unnamed_17, 17);		/* without this one PyTorch's first product crashes */
-UNSUPPORTED_TABLE(unnamed_7, 7);
 
 static int no_extended_state(uint8_t *out)
 {
@@ -58,7 +57,7 @@ static const struct {
 	{ "\x7c\xb6\x3f\x9b\x9c\xa4\x8e\x42\xa4\x84\xbe\xb6\x6e\x6a\xed\x7f", profiler_start },
 	{ "\x69\xa2\x8e\x9f\x24\x49\x8b\x47\xb0\x30\xc5\xda\x33\x0e\xa4\xe9", unnamed_34 },
 	{ "\x17\x34\xdc\x26\x80\x0d\x47\x45\x87\x26\xc0\xf1\xe7\xdd\x8b\xca", unnamed_17 },
-	{ "\xda\x91\x51\xd3\x3a\xe6\xcc\x41\xa5\xc0\x4f\x26\xd5\x33\xe3\x28", unnamed_7 },
+	{ "\xda\x91\x51\xd3\x3a\xe6\xcc\x41\xa5\xc0\x4f\x26\xd5\x33\xe3\x28", vg_table_compilers },
 	{ "\xd7\xbd\x8a\xf8\xe7\xac\xca\x4a\xbd\xbc\xfb\x1f\x1b\x3f\xcf\x33", profiler_state },
 };
 

@@ -25,6 +25,7 @@ extern const void *const vg_table_integrity[3];
 extern const void *const vg_table_local_storage[4];	/* no size slot */
 extern const void *const vg_table_context_streams[94];	/* ids of contexts and streams */
 extern const void *const vg_table_modules[99];		/* functions of a module */
+extern const void *const vg_table_compilers[7];		/* what NVRTC compiled before */
 extern const void *const vg_table_log[3];
 
 #endif
