@@ -119,7 +119,9 @@ func spawn(s Settings, files []*os.File, args []string) (*process, error) {
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	pidfd := -1
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.Credential, PidFD: &pidfd}
+	// A group, which is ended as a whole, and no session: where no cgroups are, Linux shares processors among sessions
+	// (autogroups), and on a loaded machine threads of an executor were runnable for many seconds without one.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.Credential, PidFD: &pidfd}
 	if err := cmd.Start(); err != nil {
 		_, _ = ours.Close(), output.Close()
 		return nil, err

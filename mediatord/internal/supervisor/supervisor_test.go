@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"libvirt-vgpu/mediatord/internal/executortest"
 	"libvirt-vgpu/plugin/ivshmem"
 	"libvirt-vgpu/plugin/window"
@@ -115,8 +117,12 @@ func (s *stage) order(o executortest.Order) {
 func TestExecutorBecomesReadyServesAndStops(t *testing.T) {
 	s := launch(t, "", nil)
 	s.await(Ready)
-	if session, err := syscall.Getpgid(s.executor.PID()); err != nil || session != s.executor.PID() {
-		t.Errorf("the executor's process group is %d, %v", session, err)
+	ours, err := unix.Getsid(0)
+	if session, failed := unix.Getsid(s.executor.PID()); err != nil || failed != nil || session != ours {
+		t.Errorf("it is in session %d, %v, mediatord in %d, %v", session, failed, ours, err)
+	}
+	if group, err := syscall.Getpgid(s.executor.PID()); err != nil || group != s.executor.PID() {
+		t.Errorf("the executor's process group is %d, %v", group, err)
 	}
 	s.order(executortest.OrderAllocate)
 	if _, err := ivshmem.Await(s.server.Interrupt(3)); err != nil {
