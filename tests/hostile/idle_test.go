@@ -111,7 +111,7 @@ func TestAFloodOfLooksCostsLittle(t *testing.T) {
 	}
 	took, used := time.Since(began), ticks(t, s.mediator.Process.Pid)-before
 	t.Logf("%d looks in %v cost mediatord %d0 ms of a processor", sent, took, used)
-	if part := float64(used) / (100 * took.Seconds()); part > 0.3 {
+	if part := float64(used) / (100 * took.Seconds()); part > 0.5 {
 		t.Errorf("a flood of looks takes %.2f of a processor from mediatord", part)
 	}
 }

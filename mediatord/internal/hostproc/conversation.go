@@ -33,7 +33,7 @@ type conversation struct {
 
 // lookRate and lookBurst are how many looks a second a connection is listened to; nobody waits for an answer, so only that
 // holds up who floods.
-const lookRate, lookBurst = 1000, 100
+const lookRate, lookBurst = 500, 100
 
 // converse answers a connection's requests until it ends, then frees what it
 // had. A request is taken off the socket after its answer: if this process dies
