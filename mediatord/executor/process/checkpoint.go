@@ -19,7 +19,22 @@ type checkpoint struct {
 	away   atomic.Bool
 	host   atomic.Uint64 // bytes that the domain's account has for what is away
 	unable string        // why the driver did not; it is not asked again
+	held   int           // times in a row that it did not then, but may later
 	way    wayBack       // since they left
+}
+
+// mostHeld is how often in a row a driver may say that it cannot now: it may take five seconds
+// for that, in which the process waits.
+const mostHeld = 3
+
+// mayLater says that a driver that did not take the contexts may do so another time: it found
+// work, or no memory of the host's.
+func (c *checkpoint) mayLater(r driver.Result, intact bool) bool {
+	if !intact || r != driver.ErrorNotReady && r != driver.ErrorOutOfMemory {
+		return false
+	}
+	c.held++
+	return c.held < mostHeld
 }
 
 // Away says that the contexts are not on the GPU.
@@ -61,7 +76,11 @@ func (p *Process) leave(limit uint64) (why string, never bool) {
 	began := time.Now()
 	r, intact := c.driver.Checkpoint()
 	if r != driver.Success {
-		c.unable = fmt.Sprintf("the driver does not take its context off the GPU: error %d", r)
+		why := fmt.Sprintf("the driver does not take its context off the GPU: error %d", r)
+		if c.mayLater(r, intact) {
+			return why, false
+		}
+		c.unable = why
 		p.Log.Warnf("parking: %s", c.unable)
 		if !intact {
 			p.violation = fmt.Errorf("contexts are lost: taking them off the GPU failed with error %d", r)
@@ -69,7 +88,7 @@ func (p *Process) leave(limit uint64) (why string, never bool) {
 		return c.unable, true
 	}
 	c.host.Store(left)
-	c.way = wayBack{}
+	c.way, c.held = wayBack{}, 0
 	c.away.Store(true)
 	p.Log.Debugf("parking: context taken off the GPU in %v, %d bytes", time.Since(began), left)
 	return "", false

@@ -203,6 +203,36 @@ func TestNoRoomForContext(t *testing.T) {
 	}
 }
 
+// A driver that finds work or no memory when it is asked to take the contexts may take them the next time; one that says so again
+// and again is not asked any more.
+func TestContextsLeaveAnotherTime(t *testing.T) {
+	for _, code := range []driver.Result{driver.ErrorNotReady, driver.ErrorOutOfMemory} {
+		h := resident(t)
+		h.must("mem_block", window.DeviceBase, 4*mib)
+		h.driver.Fail["Checkpoint"] = code
+		h.leave(testQuota)
+		if m := h.lastParking(); m.Never || m.Context || !m.Answer || m.Message == "" {
+			t.Errorf("%d: mediatord heard %+v", code, m)
+		}
+		delete(h.driver.Fail, "Checkpoint")
+		h.leave(testQuota)
+		if m := h.lastParking(); !h.process.Away() || !m.Context {
+			t.Errorf("%d: the next time mediatord heard %+v", code, m)
+		}
+		if r := h.touch(); r != driver.Success {
+			t.Fatalf("%d: coming back: %d", code, r)
+		}
+		h.driver.Fail["Checkpoint"] = code
+		for n := 1; n <= mostHeld; n++ {
+			h.lastParking() // host memory is given back
+			h.leave(testQuota)
+			if m := h.lastParking(); m.Never != (n == mostHeld) {
+				t.Errorf("%d: after %d refusals mediatord heard %+v", code, n, m)
+			}
+		}
+	}
+}
+
 // A chunk that one mediatord asked for and that waits for the contexts is the next one's to ask for: two answers could
 // be taken for those to two wishes.
 func TestLateChunkEndsWithMediatord(t *testing.T) {
