@@ -21,6 +21,7 @@ WHAT = {
     "jax_preallocating": "JAX: the same, preallocating its share of a quota of 16 GiB",
     "numba_kernels": "Numba: kernels, shared memory, atomics, streams, ufuncs",
     "torch_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuRAND, CUB, NVRTC through PyTorch",
+    "compile_again": "NVRTC asked twice for the same, cuDNN's attention at 64 lengths",
     "cupy_libraries": "cuFFT, cuSOLVER, cuSPARSE, cuBLAS, textures through CuPy",
     "cupy_managed": "CuPy: all arrays in managed memory, used by the processor too",
     "torch_loader": "PyTorch: DataLoader with forked and spawned workers, pinned memory",

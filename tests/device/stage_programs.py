@@ -72,6 +72,7 @@ PROGRAMS = [
     program("cuda_core"),
     program("generate_1b", "generate.py", "1b", "64", "5", seconds=120, alone=True, rounds=2),
     program("ollama", "ollama_serve.py", "1b", "128", "3", seconds=240, alone=True, rounds=2),
+    program("compile_again", alone=True),
     program("torch_segments", alone=True),
     program("jax_preallocating", "jax_jit.py", seconds=120, memory="16GiB", alone=True),
     program("short_processes", alone=True),
