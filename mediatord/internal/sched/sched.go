@@ -102,7 +102,7 @@ func (s *Scheduler) Remove(d *Domain) {
 func (s *Scheduler) Set(d *Domain, settings Settings) {
 	if settings.Class != d.settings.Class {
 		d.virtual = s.virtual[settings.Class]
-		d.running = false
+		d.running, d.unfit = false, false
 	}
 	d.settings = settings
 }

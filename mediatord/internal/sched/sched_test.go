@@ -192,3 +192,26 @@ func TestLongTurnsGiveWayToNewcomers(t *testing.T) {
 		t.Errorf("a newcomer waits for %v", now-came)
 	}
 }
+
+// What a domain's work was too long for in one class says nothing in another: who becomes high while it waits for a gap
+// has its part beside the high ones that are there.
+func TestAPromotedDomainWaitsForNoGap(t *testing.T) {
+	s := New(Defaults())
+	now := Time(10 * time.Second)
+	paced, busy, late := add(s, High), add(s, High), add(s, Low)
+	late.unfit = true
+	s.Set(late, busy.Settings())
+	s.Report(now, late, Report{Active: true, Waiting: true, Arrived: now})
+	for range 1000 {
+		last := now - 2*time.Millisecond // a step of it has ended a moment ago, the next one is foreseen
+		paced.beat = beat{last: last, grid: last, mean: 20 * time.Millisecond, number: 8, count: 8, usual: time.Millisecond, ended: last + time.Millisecond}
+		paced.seen = last + time.Millisecond
+		s.Report(now, busy, Report{Active: true, Flying: true, Waiting: true, Used: 100 * time.Microsecond, Arrived: now - 100*time.Microsecond})
+		s.Decide(now)
+		if late.Running() {
+			return
+		}
+		now += 100 * time.Microsecond
+	}
+	t.Error("it never runs")
+}
