@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,10 +26,11 @@
 struct header {
 	char magic[8];
 	uint32_t size, reserved;
+	uint8_t key[VG_CACHE_KEY];
 	uint8_t digest[32];	/* of the data behind */
 };
 
-static const char magic[8] = "VGPUCOD1";
+static const char magic[8] = { 'V', 'G', 'P', 'U', 'C', 'O', 'D', '1' };
 
 /* What processes may still store before somebody looks again how much is there. */
 static _Atomic long long unlooked;
@@ -127,8 +129,8 @@ static bool write_all(int fd, const void *from, size_t size)
 	return true;
 }
 
-/* The data of an open file, NULL if it is not what was stored. */
-static void *contents(int fd, uint32_t *size)
+/* The data of an open file, NULL if it is not what was stored under this key. */
+static void *contents(int fd, const uint8_t key[VG_CACHE_KEY], uint32_t *size)
 {
 	struct header h;
 	struct stat s;
@@ -137,7 +139,8 @@ static void *contents(int fd, uint32_t *size)
 
 	if (fstat(fd, &s) || !S_ISREG(s.st_mode) || s.st_uid != geteuid() || s.st_mode & (S_IWGRP | S_IWOTH))
 		return NULL;
-	if (!read_all(fd, &h, sizeof h) || memcmp(h.magic, magic, sizeof magic) || s.st_size != (off_t)(sizeof h + h.size))
+	if (!read_all(fd, &h, sizeof h) || memcmp(h.magic, magic, sizeof magic) || memcmp(h.key, key, sizeof h.key) ||
+	    s.st_size != (off_t)(sizeof h + h.size))
 		return NULL;
 	data = malloc(h.size ? h.size : 1);
 	if (data && read_all(fd, data, h.size)) {
@@ -164,7 +167,7 @@ int vg_cache_find(const uint8_t key[VG_CACHE_KEY], void **data, uint32_t *size)
 	close(folder);
 	if (fd < 0)
 		return CUDA_ERROR_NOT_FOUND;
-	*data = contents(fd, size);
+	*data = contents(fd, key, size);
 	if (*data)
 		futimens(fd, NULL);	/* used just now */
 	close(fd);
@@ -248,10 +251,10 @@ static void make_room(int folder, long long size, long long limit)
 
 int vg_cache_store(const uint8_t key[VG_CACHE_KEY], const void *data, uint32_t size)
 {
-	static _Atomic unsigned int number;
 	struct header h = { .size = size };
 	long long whole = (long long)sizeof h + size, limit = largest();
-	char name[2 * VG_CACHE_KEY + 1], new[64];
+	char name[2 * VG_CACHE_KEY + 1], new[32];
+	unsigned long long number = 0;
 	int folder, fd;
 	bool written;
 
@@ -264,17 +267,20 @@ int vg_cache_store(const uint8_t key[VG_CACHE_KEY], const void *data, uint32_t s
 	}
 	name_of(key, name);
 	memcpy(h.magic, magic, sizeof magic);
+	memcpy(h.key, key, sizeof h.key);
 	vg_sha256(data, size, h.digest);
-	snprintf(new, sizeof new, "new-%d-%u", (int)getpid(), atomic_fetch_add(&number, 1));
-	unlinkat(folder, new, 0);	/* of a process that had this number before */
-	fd = openat(folder, new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	/* by chance: containers that share a home have the same process ids */
+	written = getrandom(&number, sizeof number, GRND_NONBLOCK) == sizeof number;
+	snprintf(new, sizeof new, "new-%016llx", number);
+	fd = !written ? -1 : openat(folder, new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	written = fd >= 0 && write_all(fd, &h, sizeof h) && write_all(fd, data, size);
-	if (fd >= 0)
-		close(fd);
 	if (written)
 		written = renameat(folder, new, folder, name) == 0;
-	if (!written)
-		unlinkat(folder, new, 0);
+	if (fd >= 0) {
+		close(fd);
+		if (!written)
+			unlinkat(folder, new, 0);
+	}
 	close(folder);
 	return written ? 0 : CUDA_ERROR_NOT_PERMITTED;
 }

@@ -105,6 +105,24 @@ func TestCodeThatIsNotWholeIsNotFound(t *testing.T) {
 	}
 }
 
+// A file that came under the name of another one is not taken for it.
+func TestCodeOfAnotherKeyIsNotFound(t *testing.T) {
+	c := newCache(t)
+	expect(t, c.do("keep", "sine", "-ftz=0", "1000"), kept)
+	files := c.files()
+	for _, path := range files {
+		if err := os.Rename(path, path+".old"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, path := range files {
+		if err := os.Rename(path+".old", files[(i+1)%len(files)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, c.do("look", "sine", "-ftz=0", "1000"), missing)
+}
+
 func replaceByLink(path string) error {
 	elsewhere := filepath.Join(filepath.Dir(path), "elsewhere-"+filepath.Base(path))
 	if err := os.Rename(path, elsewhere); err != nil {
@@ -114,7 +132,7 @@ func replaceByLink(path string) error {
 }
 
 func TestOldestCodeGoesFirst(t *testing.T) {
-	c := newCache(t, "CUDA_CACHE_MAXSIZE=90000") // four sources of 2 x 10048 bytes, not five
+	c := newCache(t, "CUDA_CACHE_MAXSIZE=90000") // four sources of 2 x 10080 bytes, not five
 	now := time.Now()
 	for i := range 5 {
 		expect(t, c.do("keep", fmt.Sprint("source", i), "-a", "10000"), kept)
