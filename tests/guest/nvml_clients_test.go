@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,11 +120,7 @@ func nvidiaMLPy(t *testing.T, version string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := wheel.Package(t.Context(), folder, "nvidia-ml-py", version); errors.Is(err, wheel.ErrFetch) {
-		t.Skip(err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
+	mustBeFetched(t, wheel.Package(t.Context(), folder, "nvidia-ml-py", version))
 	return folder
 }
 

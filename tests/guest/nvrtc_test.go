@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"errors"
 	"path/filepath"
 	"testing"
 
@@ -15,12 +14,7 @@ func TestNVRTCFindsWhatItCompiledBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	switch err := wheel.Package(t.Context(), folder, "nvidia-cuda-nvrtc", "13.0.88"); {
-	case errors.Is(err, wheel.ErrFetch):
-		t.Skip(err)
-	case err != nil:
-		t.Fatal(err)
-	}
+	mustBeFetched(t, wheel.Package(t.Context(), folder, "nvidia-cuda-nvrtc", "13.0.88"))
 	libraries := filepath.Join(folder, "nvidia", "cu13", "lib")
 	program, h, store := compile(t, "nvrtc"), startHost(t, testDescription(t)), t.TempDir()
 	compiled := func(options []string, environment ...string) map[string]string {

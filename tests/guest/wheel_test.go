@@ -17,11 +17,18 @@ func runtimeFrom(t *testing.T, distribution, version string) string {
 		t.Fatal(err)
 	}
 	library, err := wheel.Cudart(t.Context(), cache, distribution, version)
-	switch {
-	case errors.Is(err, wheel.ErrFetch):
+	mustBeFetched(t, err)
+	return library
+}
+
+// mustBeFetched ends a test that has no package of PyPI: a machine without the network
+// skips it, anything else is a failure.
+func mustBeFetched(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, wheel.ErrFetch) {
 		t.Skip(err)
-	case err != nil:
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return library
 }
