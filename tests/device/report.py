@@ -18,7 +18,7 @@ STAGES = ("machine", "bench", "launchpath", "scale", "modules", "llama", "progra
 
 INTRODUCTION = """# Benchmarks
 
-Figures of one row come from one run on one machine, natively and virtually in alternation; rows of the first table and of tenants, and tables, from several machines of one kind: {gpu}, driver {driver}, {processors} processors
+Figures of one row come from one run on one machine, natively and virtually in alternation; rows of the first table, of tenants and of parked processes, and tables, from several machines of one kind: {gpu}, driver {driver}, {processors} processors
 ({kernel}). Native is the bare driver; virtual is host-process mode (`vgpuctl run`), where the program has
 no device node of the GPU and no file of the driver mapped, which the run checks. Raw results: [tests/device/results](../tests/device/results). The
 commands that made them: [tests/device/README.md](../tests/device/README.md). This page is written from them by `tests/device/report.py`.

@@ -109,7 +109,7 @@ def missed(found, results):
                  "unlimited lease and is asked nothing: on a driver that does nothing a launch takes no longer with it (`launchpath_empty.json`, `consumed` and `unlimited`). All rounds of a side are of one process with its executor here, and rounds of before, each of processes of their own, differed by 8 % either way; since then there are eight of each\n")
     if any("decoders" in one for one in found):
         text += ("- domains of llama.cpp: two fill each other's pauses between tokens by the hardware's slices, as one domain's processes do; four have turns, and lose less than four processes to slices. Two of four at a time had "
-                 "1.031 for the sum\n")
+                 "1.031 for the sum (`decoders_tried.json`)\n")
     return text
 
 

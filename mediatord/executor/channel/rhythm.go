@@ -8,8 +8,8 @@ const (
 	longestGap = 20 * time.Millisecond
 	// leastEarly is how much earlier than foreseen the consumer looks: timers are late.
 	leastEarly = 200 * time.Microsecond
-	// shortestNap is what it sleeps for at least before that: behind a shorter one it is there in time, but on
-	// a processor that has cooled down, and is slower than what it saved.
+	// shortestNap is what it sleeps for at least before that: a step of 3.8 ms took 9 us longer than natively with
+	// this bound, and on another H200's host 35 us longer without. What it is in a nap that costs that is not known.
 	shortestNap = 2 * time.Millisecond
 )
 
