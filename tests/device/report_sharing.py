@@ -2,7 +2,7 @@
 """The section of docs/benchmarks.md on tenants of one GPU, from sharing.json and sharing_*.json, which are further runs of the stage."""
 import statistics
 
-from stage_sharing import cost_ratios
+import sharing_cost
 
 # microseconds of the hog's kernels: p99 of the step at most, vs alone, and what is aimed at
 BESIDE_BARS = {"200": (1.25, 1.10), "1000": (2.1, 1.3), "5000": (6, 1.5)}
@@ -61,11 +61,11 @@ def others(found):
     recovered = median(found, "killed", "default", lambda one: one["recovered_after_ms"])
     if recovered is not None:
         rows.append(("kill -9 of a tenant in an endless kernel: the others' last late step, ms after it", f"{recovered:.0f}", "at most 200", verdict(recovered <= 200)))
-    cost = cost_ratios({f"{name}#{number}": one for number, numbers in enumerate(found) for name, one in numbers.get("cost", {}).items()})
+    cost = sharing_cost.ratios(sharing_cost.together(found))
     if cost:
-        rate = cost["launches_per_second"]
+        rate, wait = cost["launches_per_second"]["median"], cost["launch_and_wait_p50"]["median"]
         rows.append(("a single tenant's launches per second, with the scheduler to without", f"{rate:.3f}", "at least 0.99", verdict(rate >= 0.99)))
-        rows.append(("its launch and wait, p50, with the scheduler to without", f"{cost['launch_and_wait_p50']:.3f}", "at most 1.01", verdict(cost["launch_and_wait_p50"] <= 1.01)))
+        rows.append(("its launch and wait, p50, with the scheduler to without", f"{wait:.3f}", "at most 1.01", verdict(wait <= 1.01)))
     return rows
 
 
@@ -101,12 +101,14 @@ def missed(found, results):
     if kept and statistics.median(kept) < 0.85:
         before = "" if "no_slice" in results.get("sharing_decode", results["sharing"])["terms"] else ", of before `slice`"
         text += f"- training beside tokens: {' and '.join(f'{value:.3f}' for value in kept)} in rounds of one run{before}; alone it differs by a twentieth from round to round itself\n"
-    lives = {side: [one["launches_per_second"] / 1000 for numbers in found for name, one in numbers.get("cost", {}).items() if name.partition("#")[0] == side]
-             for side in ("unscheduled", "default")}
-    if all(lives.values()):
-        spread = {side: f"{min(values):.0f} to {max(values):.0f}" for side, values in lives.items()}
-        text += (f"- a single tenant: {spread['unscheduled']} thousand launches a second without the scheduler, {spread['default']} with it, in {len(lives['default'])} rounds of each. It has an "
-                 "unlimited lease and is asked nothing: on a driver that does nothing a launch takes no longer with it (`launchpath_empty.json`, `consumed` and `unlimited`). All rounds of a side are of one process with its executor here, and rounds of before, each of processes of their own, differed by 8 % either way; since then there are eight of each\n")
+    if costs := sharing_cost.together(found):
+        ratios = sharing_cost.ratios(costs)
+        spread = {side: sorted(one["launches_per_second"] / 1000 for name, one in costs.items() if name.partition("#")[0] == side) for side in sharing_cost.TERMS}
+        without, under = ("{:.0f} to {:.0f}".format(values[0], values[-1]) for values in (spread[side] for side in sharing_cost.TERMS))
+        rate = ratios["launches_per_second"]
+        text += (f"- a single tenant: {without} thousand launches a second without the scheduler, {under} with it; the ratio is {rate['least']:.3f} to {rate['most']:.3f} in {ratios['lives']} lives, each with "
+                 "processes of its own on the same processors. It has an unlimited lease and is asked nothing: on a driver that does nothing a launch takes no longer with it "
+                 "(`launchpath_empty.json`, `consumed` and `unlimited`)\n")
     if any("decoders" in one for one in found):
         text += ("- domains of llama.cpp: two fill each other's pauses between tokens by the hardware's slices, as one domain's processes do; four have turns, and lose less than four processes to slices. Two of four at a time had "
                  "1.031 for the sum (`decoders_tried.json`)\n")

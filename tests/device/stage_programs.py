@@ -225,9 +225,13 @@ def tell(record):
             print(f"        {side} ended with {one['status']}:\n        {tail(one['stderr'])}")
 
 
+def skipped(name, why):
+    return {"program": name, "skipped": why, "same": None, "good": False}
+
+
 def guarded(host, entry, deadline):
     if time.monotonic() > deadline:
-        record = {"program": entry.name, "skipped": "time is over", "same": None, "good": False}
+        record = skipped(entry.name, "time is over")
     else:
         record = judge(host, entry, runs_of(host, entry))
     tell(record)
@@ -325,15 +329,19 @@ def stage(host, names=None, rounds=None, budget=BUDGET):
                for entry in PROGRAMS if entry.name in wanted]
     start = time.monotonic()
     records = {}
-    with concurrent.futures.ThreadPoolExecutor(BESIDE) as pool:
-        beside = [entry for entry in entries if not entry.alone]
-        for record in pool.map(lambda entry: guarded(host, entry, deadline), beside):
-            records[record["program"]] = record
-    for entry in entries:
-        if entry.alone:
-            records[entry.name] = guarded(host, entry, deadline)
-    for name, function in SPECIAL.items():
-        if name in wanted:
-            records[name] = function(host)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(BESIDE) as pool:
+            beside = [entry for entry in entries if not entry.alone]
+            for record in pool.map(lambda entry: guarded(host, entry, deadline), beside):
+                records[record["program"]] = record
+        for entry in entries:
+            if entry.alone:
+                records[entry.name] = guarded(host, entry, deadline)
+        for name, function in SPECIAL.items():
+            if name in wanted:
+                records[name] = function(host)
+    except KeyboardInterrupt:  # what is known by now is worth keeping
+        for name in wanted:
+            records.setdefault(name, skipped(name, "interrupted"))
     return {"good": all(record["good"] for record in records.values()), "seconds": round(time.monotonic() - start, 1),
             "beside": BESIDE, "programs": records}

@@ -22,6 +22,7 @@ import tempfile
 import time
 
 import machine
+import sharing_cost
 from host import Host
 from machine import PAYLOAD, WORK, payload
 from stage_llama import LARGE, SMALL, command_of
@@ -68,9 +69,6 @@ SWEEP = {
     "equal": ("default", "turn_1ms", "turn_10ms", "turn_20ms", "budget_100us", "budget_500us", "run_set_2", "run_set_3", "run_set_4", "slices"),
 }
 SWEEP_SECONDS = 1.5
-COST_TERMS = ("unscheduled", "default")  # without and with the scheduler
-COST_LIVES, COST_ROUNDS, COST_SECONDS = 8, 10, 0.25
-COST_BAR = 0.99
 VARIANTS = ("not_ahead", "unpredicted", "small_armed", "least_0", "no_slice", "slices")  # of "beside", after the default
 # those that the terms are about, or that say it all
 HOGS_OF = {**{name: (5000,) for name in ("least_0", "least_1", "least_2", "least_5", "least_30", "least_100", "no_slice")}, "slices": (1000,)}
@@ -311,18 +309,6 @@ def median(values):
     return statistics.median(values)
 
 
-def cost_ratios(found):
-    """With the scheduler to without, of medians over the rounds; above 1 is worse for times, below for rates."""
-    names = {"without": ("unscheduled", "slices"), "with": ("default",)}  # results of before have it as slices
-    sides = {side: [one for name, one in found.items() if name.partition("#")[0] in those] for side, those in names.items()}
-    if not all(sides.values()):
-        return None
-    p50, p99, rate = ({side: median([pick(one) for one in ones]) for side, ones in sides.items()} for pick in (
-        lambda one: one["launch_and_wait_us"]["p50"], lambda one: one["launch_and_wait_us"]["p99"], lambda one: one["launches_per_second"]))
-    return {"launch_and_wait_p50": p50["with"] / p50["without"], "launch_and_wait_p99": p99["with"] / p99["without"],
-            "launches_per_second": rate["with"] / rate["without"], "bar_launches_per_second": COST_BAR}
-
-
 def table(found):
     """What was found, a line for each part, terms and figure."""
     for part, variants in found.items():
@@ -349,26 +335,15 @@ class Stage:
         self.gpu, self.rehearsal = host.gpus["default"], host.rehearsal
         self.seconds, self.step, self.hogs, self.decoding, self.rate = seconds, step, hogs, decoding, None
 
-    def cost(self, terms, lives=COST_LIVES, rounds=COST_ROUNDS):
-        """A tenant alone under each of some terms, each with a mediatord of its own. They take turns, since the machine changes meanwhile, and there are several of each one
-        after the other, since one process and its executor differ from the next by more than what is looked for."""
-        found = {}
+    def cost(self, terms):
+        """A tenant alone under each of some terms, each with a mediatord of its own."""
         with contextlib.ExitStack() as stack:
             benches = {}
             for name in terms:
                 work = f"{WORK}-sharing-{name}"
                 host = stack.enter_context(Host(self.gpu, rehearsal=self.rehearsal, work=work, pool="[sharing]\n" + TERMS[name], options=("--run-dir", f"{work}/run")))
                 benches[name] = Bench(host, self.rate, self.seconds, self.step, self.hogs, self.decoding)
-            for life in range(lives):
-                with contextlib.ExitStack() as tenants:
-                    living = {}
-                    for name in (terms, terms[::-1])[life % 2]:
-                        living[name] = Tenant(benches[name].command("cost", COST_SECONDS))
-                        tenants.callback(living[name].end)
-                    for number in range(rounds):
-                        for name in (terms, terms[::-1])[number % 2]:
-                            found[f"{name}#{life * rounds + number}"] = living[name].measure()
-        return found
+            return sharing_cost.measure(benches)
 
     def under(self, terms, part, seconds=None):
         """One part under some terms, in a life of its own of mediatord."""
@@ -392,7 +367,7 @@ def stage(host, names=USUAL, rounds=1, seconds=SECONDS, step=STEP, hogs=HOGS_US,
         if name not in PARTS and name not in TERMS and name != "sweep":
             raise ValueError(f"no part and no terms {name}: there are sweep, {PARTS} and {tuple(TERMS)}")
     terms = [name for name in names if name in TERMS]
-    usual = {"beside": ("default", *VARIANTS), "equal": ("default", *EQUAL_VARIANTS), "cost": COST_TERMS}
+    usual = {"beside": ("default", *VARIANTS), "equal": ("default", *EQUAL_VARIANTS), "cost": sharing_cost.TERMS}
     plan = [(part, terms or usual.get(part, ("default",)), seconds) for part in names if part in PARTS]
     if "sweep" in names:
         plan += [(part, variants, sweep_seconds) for part, variants in SWEEP.items()]
@@ -405,11 +380,10 @@ def stage(host, names=USUAL, rounds=1, seconds=SECONDS, step=STEP, hogs=HOGS_US,
         for part, variants, length in plan:
             found.setdefault(part, {}).update(run.cost(variants) if part == "cost" else {variant: run.under(variant, part, length) for variant in variants})
         if "cost" in found:
-            print("cost with the scheduler to without:", json.dumps(cost_ratios(found["cost"])), flush=True)
+            print("cost with the scheduler to without:", json.dumps(sharing_cost.ratios(found["cost"])), flush=True)
         table(found)
         result["rounds"].append(found)
-    costs = {f"{name}#{number}": one for number, found in enumerate(result["rounds"]) for name, one in found.get("cost", {}).items()}
-    result["cost_ratios"] = cost_ratios(costs)
+    result["cost_ratios"] = sharing_cost.ratios(sharing_cost.together(result["rounds"]))
     result["rate"] = run.rate
     result["good"] = True  # nobody failed; what was measured is to be read
     return result
