@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The table by which NVRTC keeps what it compiled, the driver's compute cache. cuDNN compiles the kernel of each plan,
- * so that without it a program that decodes compiles the same kernel for each token. Slots as the NVRTC of CUDA 13 calls them.
+ * so that without it a program that decodes compiles the same kernel for each token. Slots as NVRTC and nvJitLink of CUDA 12.9 and 13.0
+ * call them.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@
 
 enum { MACHINE_CODE = 1, PTX = 2 };
 
+/* nvJitLink dies of a key that it does not get, so there is one for what cannot be named: under that nothing is kept. */
 struct code_key {
+	bool named;
 	uint8_t digest[VG_CACHE_KEY];
 };
 
@@ -55,10 +58,20 @@ static bool take_last_text(struct code_source *source)
 	return known;
 }
 
-/*
- * data: what goes into the compiler's back end; build: when the compiler was built. CUDA_ERROR_NOT_SUPPORTED for another
- * kind, and for machine code from PTX that nobody asked for: NVRTC then compiles.
- */
+/* Fills in what names the code; false for what is not known to be the whole of it. */
+static bool name_code(struct code_source *source, const char *options)
+{
+	switch (source->kind) {
+	case MACHINE_CODE:	/* from PTX that this thread has asked for */
+		return take_last_text(source);
+	case PTX:		/* nvJitLink's is of several inputs */
+		return !options || !strstr(options, "-link-lto");
+	default:
+		return false;
+	}
+}
+
+/* data: what goes into the compiler's back end; build: when the compiler was built. */
 static CUresult make_key(struct code_key **key, unsigned int kind, const void *data, size_t size, const char *options,
 			 const char *host, const char *build, unsigned int architecture, unsigned int specific)
 {
@@ -71,21 +84,18 @@ static CUresult make_key(struct code_key **key, unsigned int kind, const void *d
 		return result;
 	if (!key || !data || !size)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (kind != MACHINE_CODE && kind != PTX)
-		return CUDA_ERROR_NOT_SUPPORTED;
 	result = vg_image_sum(data, size, source.data);
 	if (result)
 		return result;
-	if (kind == MACHINE_CODE && !take_last_text(&source))
-		return CUDA_ERROR_NOT_SUPPORTED;
-	sum_text(options, source.options);
-	sum_text(host, source.host);
-	sum_text(build, source.build);
 	*key = malloc(sizeof **key);
 	if (!*key)
 		return CUDA_ERROR_OUT_OF_MEMORY;
+	(*key)->named = name_code(&source, options);
+	sum_text(options, source.options);
+	sum_text(host, source.host);
+	sum_text(build, source.build);
 	vg_sha256(&source, sizeof source, (*key)->digest);
-	if (kind == PTX) {
+	if (kind == PTX && (*key)->named) {
 		memcpy(last_text.data, source.data, sizeof last_text.data);
 		memcpy(last_text.key, (*key)->digest, sizeof last_text.key);
 		last_text.known = true;
@@ -104,14 +114,18 @@ static CUresult find_code(const struct code_key *key, const void *unknown, void 
 {
 	if (!key || !data || !size)
 		return CUDA_ERROR_INVALID_VALUE;
-	return unknown ? CUDA_ERROR_NOT_SUPPORTED : vg_cache_find(key->digest, data, size);
+	if (unknown)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return key->named ? vg_cache_find(key->digest, data, size) : CUDA_ERROR_NOT_FOUND;
 }
 
 static CUresult store_code(const struct code_key *key, const void *unknown, const void *data, size_t size)
 {
 	if (!key || !data || size > UINT32_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
-	return unknown ? CUDA_ERROR_NOT_SUPPORTED : vg_cache_store(key->digest, data, (uint32_t)size);
+	if (unknown)
+		return CUDA_ERROR_NOT_SUPPORTED;
+	return key->named ? vg_cache_store(key->digest, data, (uint32_t)size) : 0;
 }
 
 static CUresult drop_code(void *data)

@@ -138,7 +138,7 @@ def crash(host, entry):
     # not for the commands around it: the library may need a newer libc than they have
     names = [f"{name}={environment.pop(name)}" for name in ("LD_PRELOAD", "PYTHONFAULTHANDLER")]
     result = run(host.virtual(["env", *names, *entry.command()], memory=entry.memory), entry.seconds, environment, keep=20_000)
-    return {**parse(result), "status": result["status"], "stderr": result["stderr"]}
+    return {**parse(result), "status": result["status"], "seconds": result["seconds"], "stderr": result["stderr"]}
 
 
 def tail(text, lines=8):
