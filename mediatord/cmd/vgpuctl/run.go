@@ -34,6 +34,7 @@ const (
 const (
 	socketVariable = "VGPU_SOCKET"
 	libVariable    = "VGPU_LIB_DIR"
+	hostVariable   = "NCCL_HOSTID" // what NCCL takes for the machine's name
 	defaultLibDir  = "/usr/lib/vgpu"
 	holdTimeout    = 5 * time.Second
 )
@@ -50,7 +51,8 @@ func newRunCommand(address *string) *cobra.Command {
 		Short: "Run a command of this host on a vGPU",
 		Long: `Runs a command of this host on a vGPU of its own, the way a program of a guest runs
 on its domain's. Root and members of the group vgpu may, others as polkit decides. The
-vGPU is there as long as the command. Signals are passed on to it, and its exit status
+vGPU is there as long as the command. NCCL takes every vGPU for a machine of its own,
+unless NCCL_HOSTID is set: ranks on two of them talk over the network. Signals are passed on to it, and its exit status
 is vgpuctl's: 126 if it cannot be run and 127 if it is not found, 128 and the signal's
 number if one ended it, as a shell has them.`,
 		Args: takes("command..."),
@@ -137,9 +139,14 @@ func setTerms(ctx context.Context, address, socket string, terms vgpuxml.GPU) er
 		return err
 	}
 	defer c.close()
-	_, id, _ := strings.Cut(filepath.Base(filepath.Dir(socket)), "-") // session-UUID
 	var applied, restart []string
-	return c.call(ctx, bus.ManagerInterface+".Change", []any{id, terms.Element()}, &applied, &restart)
+	return c.call(ctx, bus.ManagerInterface+".Change", []any{sessionID(socket), terms.Element()}, &applied, &restart)
+}
+
+// sessionID is the UUID of a socket's session.
+func sessionID(socket string) string {
+	_, id, _ := strings.Cut(filepath.Base(filepath.Dir(socket)), "-") // session-UUID
+	return id
 }
 
 // openSession asks mediatord for a session and holds it: it lasts until the
@@ -189,9 +196,11 @@ func holdSession(conn *net.UnixConn) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// environment puts our libcuda first and tells it its socket.
+// environment puts our libcuda first and tells it its socket. Every session is a machine of its own
+// to NCCL too, which otherwise looks for ways between processes of one host that two vGPUs do not have,
+// and not at the network.
 func environment(inherited []string, socket, libDir string) []string {
-	var kept []string
+	kept := []string{hostVariable + "=" + sessionID(socket)} // what is inherited comes later, and counts
 	libraries := libDir
 	for _, variable := range inherited {
 		name, value, _ := strings.Cut(variable, "=")
