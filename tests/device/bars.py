@@ -3,16 +3,16 @@
 import statistics
 
 REASONS = {
-    "launch and wait, p50": "0.981, 1.010, 1.042 on three machines of the kind (`bench_first_machine.json` to `bench_third_machine.json`), since then 0.979, 0.954, this and 0.908 (`bench_fifth_machine.json` to `bench_seventh_machine.json`)",
-    "launch and wait, p99": "1.083, 1.172, 1.176 on three machines of the kind (`bench_first_machine.json` to `bench_third_machine.json`), since then 1.084, 1.001, this and 0.939 (`bench_fifth_machine.json` to `bench_seventh_machine.json`, of seven rounds of "
-                            "these calls). Two processors take part instead of one, and either may be interrupted: where a call is fast, as on this machine, that is a larger part. Executors that collect no garbage either had 0.83 in three rounds of `tails.json`",
-    "time per launch, one thread, back to back": "0.990, 1.107, 1.113 on three machines of the kind (`bench_first_machine.json` to `bench_third_machine.json`), since then 1.113, 1.041, this and 0.916 (`bench_fifth_machine.json` to `bench_seventh_machine.json`). An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
-                       "driver that does nothing, on two processors), and no other processor's work changes what the driver takes there (`tails.json`)",
-    "llama.cpp 8B decode with graphs": "0.997 and 0.985 on the two machines before, with executors that took a nap within each step",
-    "llama.cpp 1B decode without graphs": "0.995, 1.039 and 1.022 on three machines: where a launch takes 3.0 us natively instead of 3.9, there is less to win",
+    "launch and wait, p99": "two processors take part instead of one, and either may be interrupted: where a call is fast, that is a larger part. Executors that collect no garbage either had 0.83 in three rounds "
+                            "of `tails.json`",
+    "time per launch, one thread, back to back": "a process differs from the next natively too, by a fifth. An executor's own part of it is 15 to 27 ns (`launchpath_empty.json`: `run.py --soft launchpath`, on a "
+                                                 "driver that does nothing, on two processors), and no other processor's work changes what the driver takes there (`tails.json`)",
     "current device": "the bare driver answers from memory too: both take the time of a function call, and a tenth of that is no time for one",
     "device attribute": "the same",
 }
+
+
+ALIKE = ("current device", "device attribute")  # missed everywhere, for the same reason
 
 
 def of_bench(name):
@@ -90,8 +90,20 @@ def verdict(reached):
     return "reached" if reached else "**missed**"
 
 
-def rows(results):
-    """One per bar that was measured, and the names of the others."""
+def elsewhere(values, others, met):
+    """What a bar's ratio was in runs of bench on other machines, where one of them missed it; `others` are results by name."""
+    ratios = []
+    for bench in others.values():
+        try:
+            native, virtual = values({"bench": bench})
+            ratios.append(statistics.median(virtual) / statistics.median(native))
+        except (KeyError, statistics.StatisticsError):
+            pass
+    return "" if all(map(met, ratios)) else "on other machines of the kind " + ", ".join(f"{ratio:.3f}" for ratio in ratios)
+
+
+def rows(results, others):
+    """One per bar that was measured, and the names of the others; last why it is missed, and where else it is."""
     found, missing = [], []
     for name, values, less, bar, unit in BARS:
         try:
@@ -100,9 +112,12 @@ def rows(results):
         except (KeyError, statistics.StatisticsError):
             missing.append(name)
             continue
-        reached = ratio <= bar if less else ratio >= bar
+        met = bar.__ge__ if less else bar.__le__
+        said = [elsewhere(values, others, met)] if name not in ALIKE else []
+        if said and said[0] or not met(ratio):
+            said.append(REASONS.get(name, ""))
         found.append((f"{name}, {unit}", spread(native), spread(virtual), f"{ratio:.3f}", f"{'at most' if less else 'at least'} {bar:g}",
-                      verdict(reached), "" if reached else REASONS.get(name, "")))
+                      verdict(met(ratio)), "; ".join(filter(None, said))))
     for name, values, bar, unit in ABSOLUTE:
         try:
             native, virtual = values(results)
