@@ -64,7 +64,7 @@ def goals(results):
     text += table([row[:6] for row in rows], "what", "native", "virtual", "ratio", "bar", "")
     reasons = [f"- {row[0]}: {row[6]}" for row in rows if row[6]]
     if reasons:
-        text += (f"\nWhere a bar is missed, here or in another run of `bench` ({', '.join(f'`{name}`' for name in results['others'])}, in the order of time, all before this one):\n\n"
+        text += (f"\nWhere a bar is missed, here or in another run of `bench` ({', '.join(f'`{name}`' for name in results['others'])}, in the order of time, of what the project was before this run):\n\n"
                  + "\n".join(reasons) + "\n")
     if missing:
         text += "\nNot measured in these results: " + ", ".join(missing) + ".\n"

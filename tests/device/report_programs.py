@@ -96,7 +96,7 @@ def section():
     lines += [f"| {WHAT[name]} | {answer(records[name])} |" for name in WHAT if name in records]
     inside = {**vm.get("host_programs", {}), **load("vm_ollama").get("host_programs", {})}
     if inside:
-        lines += ["", "In a VM on the same machine (QEMU's emulation, root directory shared by virtiofs), through `/dev/vgpu0`, compared with native runs:", "",
+        lines += ["", "In a VM on such a machine (QEMU's emulation, root directory shared by virtiofs), through `/dev/vgpu0`, compared with native runs:", "",
                   "| program | answers | milliseconds |", "|---|---|---|"]
         names = {"fork": "fork before and after initialisation", "llama": "llama.cpp, 32 tokens", "torch": "PyTorch: products, training steps",
                  "ollama": "Ollama 0.17.4: its server on its own CUDA backend, three prompts"}

@@ -15,7 +15,6 @@ import importlib.util
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -303,10 +302,6 @@ class Bench:
         # the last second's outliers do not count: they have nothing to do with the kill
         late = [at for at in late if at < 1e6]
         return {"all": calm, "p99_before_us": quantile(first, 0.99), "recovered_after_ms": max(late, default=0) / 1000, "raw": steps}
-
-
-def median(values):
-    return statistics.median(values)
 
 
 def table(found):

@@ -120,7 +120,9 @@ func nvidiaMLPy(t *testing.T, version string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustBeFetched(t, wheel.Package(t.Context(), folder, "nvidia-ml-py", version))
+	if err := wheel.Package(t.Context(), folder, "nvidia-ml-py", version); err != nil {
+		t.Fatal(err)
+	}
 	return folder
 }
 

@@ -15,10 +15,6 @@ import (
 	"strings"
 )
 
-// ErrFetch marks a registry that did not give the wheel: no network, or no such
-// version.
-var ErrFetch = errors.New("the package registry did not give the wheel")
-
 // Cudart returns the path of the libcudart.so in a version of a distribution,
 // below the directory cache. It fetches the wheel, with pip, if it is not there yet.
 func Cudart(ctx context.Context, cache, distribution, version string) (string, error) {
@@ -49,7 +45,7 @@ func download(ctx context.Context, distribution, version string) (file string, c
 		"--platform", "manylinux2014_x86_64", "-d", directory, distribution+"=="+version)
 	if text, err := pip.CombinedOutput(); err != nil {
 		cleanup()
-		return "", nil, fmt.Errorf("%w: %w\n%s", ErrFetch, err, text)
+		return "", nil, fmt.Errorf("the package registry did not give the wheel: %w\n%s", err, text)
 	}
 	found, err := filepath.Glob(filepath.Join(directory, "*.whl"))
 	if err != nil || len(found) != 1 {

@@ -51,10 +51,10 @@ func newRunCommand(address *string) *cobra.Command {
 		Short: "Run a command of this host on a vGPU",
 		Long: `Runs a command of this host on a vGPU of its own, the way a program of a guest runs
 on its domain's. Root and members of the group vgpu may, others as polkit decides. The
-vGPU is there as long as the command. NCCL takes every vGPU for a machine of its own,
-unless NCCL_HOSTID is set: ranks on two of them talk over the network. Signals are passed on to it, and its exit status
+vGPU is there as long as the command. Signals are passed on to it, and its exit status
 is vgpuctl's: 126 if it cannot be run and 127 if it is not found, 128 and the signal's
-number if one ended it, as a shell has them.`,
+number if one ended it, as a shell has them. NCCL takes every vGPU for a machine of its
+own, unless NCCL_HOSTID is set: ranks on two of them talk over the network.`,
 		Args: takes("command..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, *address, args)
